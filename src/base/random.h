@@ -1,0 +1,11 @@
+/* Random numbers from the system, for jitter, identifiers and keys. */
+#ifndef DOORBELL_BASE_RANDOM_H
+#define DOORBELL_BASE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t random_u32(void);
+void random_bytes(void *bytes, size_t length);
+
+#endif

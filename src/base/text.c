@@ -1,0 +1,95 @@
+#include "base/text.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+size_t text_printable(char *to, size_t size, const void *from, size_t length)
+{
+    const unsigned char *bytes = from;
+    if (!size)
+        return 0;
+    size_t fits = length < size ? length : size - 1;
+    for (size_t i = 0; i < fits; i++)
+        to[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '?';
+    to[fits] = '\0';
+    if (fits < length && fits >= 3)
+        memcpy(to + fits - 3, "...", 3);
+    return fits;
+}
+
+bool text_is_token(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] <= 0x20 || text[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+bool text_starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool text_starts_nocase(const char *text, const char *prefix)
+{
+    return strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
+
+unsigned text_distance(const char *a, const char *b)
+{
+    enum { MAX = 63 };
+    size_t rows = strnlen(a, MAX), columns = strnlen(b, MAX);
+    unsigned row[MAX + 1];
+    for (size_t j = 0; j <= columns; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 1; i <= rows; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= columns; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[columns];
+}
+
+static const char *entity(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+char *text_html(const char *from)
+{
+    size_t length = 0;
+    for (const char *c = from; *c; c++)
+        length += entity(*c) ? strlen(entity(*c)) : 1;
+    char *to = mem_new(length + 1), *at = to;
+    for (const char *c = from; *c; c++) {
+        const char *replacement = entity(*c);
+        if (replacement)
+            at = stpcpy(at, replacement);
+        else
+            *at++ = *c;
+    }
+    return to;
+}

@@ -1,0 +1,24 @@
+/* Text from outside, made harmless where it enters: printable ASCII of bounded length. */
+#ifndef DOORBELL_BASE_TEXT_H
+#define DOORBELL_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Copies at most size - 1 bytes of `from` into `to` and ends them with a zero; what is not printable
+ * ASCII becomes '?'. Text that did not fit ends in "...". Returns the length written. */
+size_t text_printable(char *to, size_t size, const void *from, size_t length);
+
+/* Whether all bytes are printable ASCII without spaces (0x21 to 0x7e). */
+bool text_is_token(const char *text, size_t length);
+
+bool text_starts(const char *text, const char *prefix);
+bool text_starts_nocase(const char *text, const char *prefix);
+
+/* Edit distance, for "did you mean": used by configuration and commands. Texts up to 63 bytes. */
+unsigned text_distance(const char *a, const char *b);
+
+/* `from` escaped for HTML text and attribute values; the caller frees it. */
+char *text_html(const char *from);
+
+#endif

@@ -1,0 +1,145 @@
+#include "base/url.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+uint16_t url_default_port(const char *scheme)
+{
+    if (strcmp(scheme, "http") == 0 || strcmp(scheme, "ws") == 0)
+        return 80;
+    return 443;
+}
+
+/* curl knows ws and wss only from 7.86 on and only where built so: parse them as what they ride on. */
+static const char *known_scheme(const char *text, const char **rest)
+{
+    static const char *const schemes[] = {"https", "http", "wss", "ws"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t length = strlen(schemes[i]);
+        if (text_starts_nocase(text, schemes[i]) && strncmp(text + length, "://", 3) == 0) {
+            *rest = text + length;
+            return schemes[i];
+        }
+    }
+    return NULL;
+}
+
+static int take_host(struct url *url, const char *host, struct err *err)
+{
+    size_t length = strlen(host);
+    if (length >= 2 && host[0] == '[' && host[length - 1] == ']') {
+        host++;
+        length -= 2;
+        url->is_ipv6 = true;
+    }
+    if (length == 0 || length >= sizeof url->host)
+        return err_set(err, ERR_INVALID, "the host name is empty or too long");
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)host[i] >= 0x80)
+            return err_set(err, ERR_INVALID,
+                           "the host name is not ASCII; write it in its xn-- form");
+        url->host[i] = (char)tolower((unsigned char)host[i]);
+    }
+    unsigned char address[16];
+    if (url->is_ipv6 && inet_pton(AF_INET6, url->host, address) != 1)
+        return err_set(err, ERR_INVALID, "the IPv6 address cannot be read");
+    url->is_address = url->is_ipv6 || inet_pton(AF_INET, url->host, address) == 1;
+    return 0;
+}
+
+static int take_parts(struct url *url, CURLU *handle, struct err *err)
+{
+    char *host = NULL, *port = NULL, *path = NULL, *query = NULL, *part = NULL;
+    int result = ERR_INVALID;
+    if (curl_url_get(handle, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        err_set(err, ERR_INVALID, "there is no host name in it");
+        goto out;
+    }
+    if (take_host(url, host, err) != 0)
+        goto out;
+    if (curl_url_get(handle, CURLUPART_ZONEID, &part, 0) == CURLUE_OK) {
+        err_set(err, ERR_INVALID, "an address with a zone is not allowed");
+        goto out;
+    }
+    if (curl_url_get(handle, CURLUPART_PORT, &port, 0) == CURLUE_OK) {
+        long number = strtol(port, NULL, 10);
+        if (number < 1 || number > 65535) {
+            err_set(err, ERR_INVALID, "the port must be from 1 to 65535");
+            goto out;
+        }
+        url->port = (uint16_t)number;
+    } else {
+        url->port = url_default_port(url->scheme);
+    }
+    if (curl_url_get(handle, CURLUPART_PATH, &path, 0) != CURLUE_OK) {
+        err_set(err, ERR_INVALID, "its path cannot be read");
+        goto out;
+    }
+    bool has_query = curl_url_get(handle, CURLUPART_QUERY, &query, 0) == CURLUE_OK;
+    url->target = mem_format("%s%s%s", path, has_query ? "?" : "", has_query ? query : "");
+    curl_free(part);
+    part = NULL;
+    url->has_userinfo = curl_url_get(handle, CURLUPART_USER, &part, 0) == CURLUE_OK;
+    curl_free(part);
+    part = NULL;
+    url->has_fragment = curl_url_get(handle, CURLUPART_FRAGMENT, &part, 0) == CURLUE_OK;
+    result = 0;
+out:
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_free(query);
+    curl_free(part);
+    return result;
+}
+
+int url_parse(struct url *url, const char *text, struct err *err)
+{
+    memset(url, 0, sizeof *url);
+    size_t length = strlen(text);
+    if (length > URL_MAX)
+        return err_set(err, ERR_INVALID, "it is longer than %d bytes", URL_MAX);
+    const char *rest;
+    const char *scheme = known_scheme(text, &rest);
+    if (!scheme)
+        return err_set(err, ERR_INVALID, "it must begin with https:// (or http://, wss://, ws://)");
+    if (!text_is_token(text, length))
+        return err_set(err, ERR_INVALID, "it has spaces or characters that are not printable ASCII");
+    snprintf(url->scheme, sizeof url->scheme, "%s", scheme);
+    bool tls = strcmp(scheme, "https") == 0 || strcmp(scheme, "wss") == 0;
+    char *plain = mem_format("%s%s", tls ? "https" : "http", rest);
+    CURLU *handle = curl_url();
+    int result;
+    if (!handle || curl_url_set(handle, CURLUPART_URL, plain, CURLU_PATH_AS_IS) != CURLUE_OK)
+        result = err_set(err, ERR_INVALID, "it is not a URL");
+    else
+        result = take_parts(url, handle, err);
+    curl_url_cleanup(handle);
+    free(plain);
+    if (result != 0)
+        url_fini(url);
+    return result;
+}
+
+void url_fini(struct url *url)
+{
+    free(url->target);
+    url->target = NULL;
+}
+
+void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])
+{
+    const char *open = url->is_ipv6 ? "[" : "", *close = url->is_ipv6 ? "]" : "";
+    if (url->port == url_default_port(url->scheme))
+        snprintf(origin, URL_ORIGIN_SIZE, "%s://%s%s%s", url->scheme, open, url->host, close);
+    else
+        snprintf(origin, URL_ORIGIN_SIZE, "%s://%s%s%s:%u", url->scheme, open, url->host, close,
+                 url->port);
+}

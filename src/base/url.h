@@ -1,0 +1,34 @@
+/* URLs that people and strangers give us, read once and in one way (curl's parser), canonical where
+ * we compare: scheme and host in lower case, the port always a number. The path stays as it came:
+ * endpoints are opaque (push.md 3.3). */
+#ifndef DOORBELL_BASE_URL_H
+#define DOORBELL_BASE_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { URL_MAX = 1000, URL_ORIGIN_SIZE = 8 + 256 + 16 };
+
+struct url {
+    char scheme[8];  /* "http", "https", "ws", "wss" */
+    char host[256];  /* lower case ASCII, no brackets, no zone */
+    char *target;    /* path and query as sent, at least "/" */
+    uint16_t port;
+    bool is_address; /* host is a numeric address */
+    bool is_ipv6;
+    bool has_userinfo;
+    bool has_fragment;
+};
+
+/* ERR_INVALID with a sentence that names what is wrong and never repeats the URL's path. */
+int url_parse(struct url *url, const char *text, struct err *err);
+void url_fini(struct url *url);
+
+/* scheme://host[:port], the port only where it is not the scheme's own; RFC 6454 section 6.2. */
+void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE]);
+uint16_t url_default_port(const char *scheme);
+
+#endif

@@ -1,0 +1,73 @@
+/* Joins accounts, links, wakes, pushes and the store: an encrypted message waits for an account, so ring
+ * its endpoint, and do not call it delivered until the endpoint took it. Owns the registry and what hangs
+ * on each account; lives on the loop. What web and control ask of it is in registration.h and here. */
+#ifndef DOORBELL_BRIDGE_BRIDGE_H
+#define DOORBELL_BRIDGE_BRIDGE_H
+
+#include "account/registry.h"
+#include "config/config.h"
+#include "link/link.h"
+#include "push/push.h"
+
+struct bridge;
+
+struct bridge_parts {
+    struct loop *loop;
+    const struct config *config;
+    struct store *store;
+    struct push *push;
+    const struct link_ops *link_ops; /* NULL: accounts are kept but not linked (CLI without a server) */
+    void *messenger;                 /* the first argument of link_ops->open */
+};
+
+/* Loads the accounts and connects them. */
+struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err);
+/* Closes links in the protocol's manner; what was not acknowledged comes again. */
+void bridge_free(struct bridge *bridge);
+/* Accounts that the new configuration does not allow are disconnected, those that it allows again are
+ * connected; everything else goes on. */
+void bridge_reload(struct bridge *bridge, const struct config *config);
+
+enum registration_status {
+    REGISTRATION_OK,
+    REGISTRATION_FORBIDDEN,        /* the messenger refused the credentials */
+    REGISTRATION_INVALID_UUID,     /* not a UUID, or accounts.allowed does not have it */
+    REGISTRATION_INVALID_ENDPOINT, /* not a URL, or the policy refuses it */
+    REGISTRATION_INTERNAL_ERROR,   /* undecided in time, or too many at once */
+};
+/* The word of the wire: "ok", "forbidden", ... (mollysocket.md 3). */
+const char *registration_status_word(enum registration_status status);
+
+struct registration {
+    const char *uuid, *password, *endpoint; /* as they came; judged here */
+    int64_t device;
+    const char *p256dh, *auth; /* base64url; both or neither (NULL) */
+    bool ping;
+    struct address client; /* for limits only; length 0: the operator, who needs no proof */
+};
+
+struct registration_wait;
+typedef void registration_fn(void *arg, enum registration_status status, const struct err *err);
+
+/* Calls `fn` once, never before returning; within accounts.verdict at the latest. `err` says in one
+ * sentence why it is not ok (for the operator and the log; strangers get the word only). */
+struct registration_wait *bridge_register(struct bridge *bridge,
+                                          const struct registration *registration,
+                                          registration_fn *fn, void *arg);
+/* The asker has gone; the trial goes on. fn is not called. */
+void registration_forget(struct registration_wait *wait);
+
+/* For the operator. ERR_NOT_FOUND where no account has this id. */
+int bridge_remove(struct bridge *bridge, const char *uuid, store_done_fn *done, void *arg,
+                  struct err *err);
+/* A test push to each device of the account; `fn` is called once for each, `*expected` says how often. */
+int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg, unsigned *expected,
+                struct err *err);
+
+struct bridge_counts {
+    size_t accounts, up, refused, contested;
+};
+void bridge_count(const struct bridge *bridge, struct bridge_counts *counts);
+struct registry *bridge_registry(struct bridge *bridge);
+
+#endif

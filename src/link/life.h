@@ -1,0 +1,46 @@
+/* The life of one account's link: when to connect again, how long to wait, when credentials count as dead
+ * (settled.md "Links"; signal.md 8; signal-measured.md 5). Pure: times and random bits are arguments. */
+#ifndef DOORBELL_LINK_LIFE_H
+#define DOORBELL_LINK_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "account/account.h"
+#include "link/link.h"
+
+struct life_timing {
+    int64_t reconnect_min_ms, reconnect_max_ms;
+    int64_t contested_min_ms, contested_max_ms;
+    int64_t refused_confirm_ms; /* least time between the two 403 that are believed */
+    int64_t proven_after_ms;    /* so long up resets the back-off without queue/empty: 60 s */
+};
+
+struct life {
+    enum account_state state;
+    bool candidate;
+    unsigned failures;      /* since the link was last proven */
+    unsigned displacements; /* since it was last up for an hour */
+    int64_t up_since_ms;    /* valid while up */
+    int64_t unauthorized_since_ms; /* first 403 that nothing contradicted; 0: none */
+    bool proven;            /* this connection has shown its queue */
+};
+
+/* What to do after the link went down. */
+struct life_step {
+    int64_t connect_in_ms; /* -1: do not connect again */
+    bool became_contested; /* tell the phone once */
+    bool became_refused;   /* confirmed dead: record it */
+};
+
+void life_init(struct life *life, bool candidate);
+void life_connecting(struct life *life);
+void life_up(struct life *life, int64_t now_ms);
+/* queue/empty or a first message: the link is an authenticated one. */
+void life_proven(struct life *life);
+/* `fleet_wide`: other accounts are refused alike, so it says nothing about this one. */
+struct life_step life_down(struct life *life, const struct life_timing *timing,
+                           const struct link_down *down, bool fleet_wide, int64_t now_ms,
+                           uint32_t random);
+
+#endif

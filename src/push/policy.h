@@ -1,0 +1,31 @@
+/* Which endpoints and addresses a push may reach (security.md 6, 7). Pure; the lists come from the
+ * configuration. Text is judged at registration, the socket address before every connection. */
+#ifndef DOORBELL_PUSH_POLICY_H
+#define DOORBELL_PUSH_POLICY_H
+
+#include "base/url.h"
+#include "config/config.h"
+#include "net/address.h"
+
+struct policy;
+
+/* ERR_INVALID names the entry of push.allowed_endpoints or push.denied that cannot be read. */
+struct policy *policy_new(const struct config *config, struct err *err);
+void policy_free(struct policy *policy);
+
+/* By its text alone: 0, ERR_INVALID (not an endpoint) or ERR_REFUSED (a setting forbids it), with a
+ * sentence that names the setting that would allow it. Never repeats the path. */
+int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err);
+
+/* Whether a connection for this endpoint may go to this address: private ones only where an entry other
+ * than "*" names the endpoint; special ones never; push.denied wins. */
+int policy_check_address(const struct policy *policy, const struct url *endpoint,
+                         const struct address *address, struct err *err);
+
+/* Whether an entry other than "*" names it. */
+bool policy_is_listed(const struct policy *policy, const struct url *endpoint);
+
+/* Reads the machine's interfaces again (they change). */
+void policy_refresh_own(struct policy *policy);
+
+#endif
