@@ -19,7 +19,8 @@ void registry_remove(struct registry *registry, struct account *account); /* and
 struct account *registry_find(const struct registry *registry, const struct account_key *key);
 size_t registry_count(const struct registry *registry);
 
-/* Calls `each` for all devices of a user; it may remove the account that it is given, nothing else. */
+/* Calls `each` for all devices of a user; it may remove the account that it is given, nothing else.
+ */
 void registry_each_of_user(struct registry *registry, const struct account_key *any_device,
                            void (*each)(void *arg, struct account *account), void *arg);
 void registry_each(struct registry *registry, void (*each)(void *arg, struct account *account),

@@ -12,7 +12,7 @@ enum {
     ERR_REFUSED = -5,   /* not allowed */
     ERR_LIMIT = -6,     /* too much, too many, too long */
     ERR_TIMEOUT = -7,   /* the deadline passed */
-    ERR_STATE = -8,     /* not now */
+    ERR_NOT_NOW = -8, /* the wrong moment, or the wrong version */
 };
 
 struct err {

@@ -5,12 +5,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list {
     struct list *previous, *next;
 };
 
-#define list_owner(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define list_owner(node, type, member) ((type *)((uintptr_t)(node) - offsetof(type, member)))
 
 static inline void list_init(struct list *list)
 {

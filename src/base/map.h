@@ -21,7 +21,7 @@ struct map {
 
 typedef bool map_equal_fn(const struct map_node *node, const void *key);
 
-#define map_owner(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define map_owner(node, type, member) ((type *)((uintptr_t)(node) - offsetof(type, member)))
 
 void map_init(struct map *map);
 void map_fini(struct map *map); /* the nodes belong to their owners */

@@ -110,6 +110,8 @@ int url_parse(struct url *url, const char *text, struct err *err)
     const char *scheme = known_scheme(text, &rest);
     if (!scheme)
         return err_set(err, ERR_INVALID, "it must begin with https:// (or http://, wss://, ws://)");
+    if (rest[strlen("://")] == '/') /* curl would take the path for the host */
+        return err_set(err, ERR_INVALID, "there is no host name in it");
     if (!text_is_token(text, length))
         return err_set(err, ERR_INVALID, "it has spaces or characters that are not printable ASCII");
     snprintf(url->scheme, sizeof url->scheme, "%s", scheme);

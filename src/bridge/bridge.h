@@ -16,17 +16,19 @@ struct bridge_parts {
     const struct config *config;
     struct store *store;
     struct push *push;
+    const struct policy *policy;
     const struct link_ops *link_ops; /* NULL: accounts are kept but not linked (CLI without a server) */
     void *messenger;                 /* the first argument of link_ops->open */
 };
 
 /* Loads the accounts and connects them. */
 struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err);
-/* Closes links in the protocol's manner; what was not acknowledged comes again. */
+/* Drops the links; what was not acknowledged comes again. Pings that are out are answered. */
 void bridge_free(struct bridge *bridge);
 /* Accounts that the new configuration does not allow are disconnected, those that it allows again are
  * connected; everything else goes on. */
-void bridge_reload(struct bridge *bridge, const struct config *config);
+void bridge_reload(struct bridge *bridge, const struct config *config,
+                   const struct policy *policy);
 
 enum registration_status {
     REGISTRATION_OK,
@@ -60,14 +62,15 @@ void registration_forget(struct registration_wait *wait);
 /* For the operator. ERR_NOT_FOUND where no account has this id. */
 int bridge_remove(struct bridge *bridge, const char *uuid, store_done_fn *done, void *arg,
                   struct err *err);
-/* A test push to each device of the account; `fn` is called once for each, `*expected` says how often. */
+/* A test push to each device of the account; `fn` is called once for each, never before returning;
+ * `*expected` says how often. There is no taking back: `arg` must live until then. */
 int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg, unsigned *expected,
                 struct err *err);
 
 struct bridge_counts {
     size_t accounts, up, refused, contested;
 };
-void bridge_count(const struct bridge *bridge, struct bridge_counts *counts);
+void bridge_count(struct bridge *bridge, struct bridge_counts *counts);
 struct registry *bridge_registry(struct bridge *bridge);
 
 #endif

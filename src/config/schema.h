@@ -1,5 +1,6 @@
-/* The one table of settings: YAML path, type, default, environment name (derived: DOORBELL_ + path in
- * capitals, dots as underscores), help. Adding a setting is one row here and one field in config.h. */
+/* The one table of settings: YAML path, type, default, environment name (derived: DOORBELL_ + path
+ * in capitals, dots as underscores), help. Adding a setting is one row here and one field in
+ * config.h. */
 #ifndef DOORBELL_CONFIG_SCHEMA_H
 #define DOORBELL_CONFIG_SCHEMA_H
 
@@ -13,19 +14,19 @@ enum setting_type {
     SETTING_NUMBER,   /* int64_t within [least, most] */
     SETTING_DURATION, /* int64_t in ms within [least, most]: 250ms, 20s, 5m, 1h, 2d */
     SETTING_CHOICE,   /* enum stored as int: the position in `choices` */
-    SETTING_LIST,     /* struct strings: YAML sequence or scalar; in the environment comma-separated or
-                         a JSON array */
+    SETTING_LIST, /* struct strings: YAML sequence or scalar; in the environment comma-separated or
+                     a JSON array */
 };
 
 struct setting {
     const char *path;
     enum setting_type type;
     size_t offset;        /* in struct config */
-    const char *standard; /* the default as text; NULL: none */
+    const char *standard; /* the default as text; NULL: none, and the value may be empty */
     int64_t least, most;
-    const char *const *choices; /* ends with NULL */
-    int (*check)(const char *value, struct err *err); /* per value (per member of a list); may be NULL */
-    const char *help;           /* one sentence */
+    const char *const *choices;                       /* ends with NULL */
+    int (*check)(const char *value, struct err *err); /* per value or member; may be NULL */
+    const char *help;                                 /* one sentence */
 };
 
 extern const struct setting schema[];
@@ -36,7 +37,8 @@ const struct setting *schema_find(const char *path);
 /* The known path that is nearest to a wrong one, or NULL when none is near. */
 const char *schema_nearest(const char *path);
 
-/* Parses `text` into the setting's field, freeing what was there. */
+/* Parses `text`, trimmed, into the setting's field, freeing what was there; on failure that stays.
+ * The sentence names neither the setting nor the place: the caller puts them before it. */
 int schema_set(struct config *config, const struct setting *setting, const char *text,
                struct err *err);
 int schema_set_list(struct config *config, const struct setting *setting, char *const *items,
@@ -45,8 +47,8 @@ int schema_set_list(struct config *config, const struct setting *setting, char *
 /* "DOORBELL_PUSH_TIMEOUT" for "push.timeout"; the caller frees it. */
 char *schema_environment_name(const struct setting *setting);
 
-/* The documents that come from the table: a commented sample YAML and the README's Markdown table; the
- * caller frees them. */
+/* The documents that come from the table: a commented sample YAML and the README's Markdown table;
+ * the caller frees them. */
 char *schema_sample_yaml(void);
 char *schema_markdown(void);
 

@@ -43,9 +43,7 @@ struct link_events {
     /* Everything that waited when we connected was delivered and answered. Proves the link, too. */
     void (*drained)(void *arg);
     /* The connection, or the attempt to make one, is over. Acks that are still held are void: what they
-     * name will be delivered again. The server still reads while this runs after a Close that it
-     * started, so `closing` comes first and lets the owner send acks that it may send. */
-    void (*closing)(void *arg);
+     * name will be delivered again. */
     void (*down)(void *arg, const struct link_down *down);
 };
 

@@ -30,13 +30,15 @@ struct address_list {
 enum address_class {
     ADDRESS_PUBLIC,
     ADDRESS_PRIVATE, /* loopback, RFC 1918, ULA, link-local, 100.64/10, own interfaces' networks */
-    ADDRESS_SPECIAL, /* everything else that is not a unicast host: multicast, reserved, documentation,
-                        unspecified, 6to4, Teredo ... */
+    ADDRESS_SPECIAL, /* everything else that is not a unicast host: multicast, reserved,
+                        documentation, unspecified, 6to4, Teredo ... */
 };
 
 /* The machine's own interface addresses and on-link prefixes. */
 struct own_networks;
 struct own_networks *own_networks_read(void); /* never NULL; empty when it cannot be read */
+/* One more interface: its own address, and how many bits of it are the on-link prefix. */
+void own_networks_add(struct own_networks *own, const struct address *address, unsigned bits);
 void own_networks_free(struct own_networks *own);
 
 /* Decodes IPv4 that is embedded in IPv6 (mapped, NAT64 64:ff9b::/96) and judges that (push.md 3.4).
@@ -53,8 +55,8 @@ bool address_same_host(const struct address *a, const struct address *b);
 /* Without brackets and port: "192.0.2.1", "2001:db8::1". */
 void address_format(char text[ADDRESS_TEXT_SIZE], const struct address *address);
 
-/* Where per-client limits apply: the /24 of an IPv4 (or mapped) address, the /64 of an IPv6 one, written
- * as a 9-byte key (family byte, then the prefix, zero-padded). */
+/* Where per-client limits apply: the /24 of an IPv4 (or mapped) address, the /64 of an IPv6 one,
+ * written as a 9-byte key (family byte, then the prefix, zero-padded). */
 void address_limit_key(uint8_t key[9], const struct address *address);
 
 /* "10.0.0.0/8", "2001:db8::/32", or a bare address as /32 or /128. */

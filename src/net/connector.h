@@ -1,10 +1,10 @@
-/* Finds the address of a messenger server that answers, and limits how many handshakes are under way.
- * Happy Eyeballs (RFC 8305) over bare TCP connects, staggered by 250 ms, 10 s each
- * (net.connect_timeout); the connects are closed again and the winner's address is handed over, because
- * libwebsockets takes no connected socket and because two TLS handshakes for one device would displace
- * each other (signal.md 5). One address, or a winner that is remembered: no race.
- * Limits (settled.md "process-wide limits"): 64 handshakes in flight, 100 starts a second; candidates
- * have 50 starts a second of their own and never use up the others'. */
+/* Finds the address of a messenger server that answers, and limits how many handshakes are under
+ * way. Happy Eyeballs (RFC 8305) over bare TCP connects, staggered by 250 ms, 10 s each
+ * (net.connect_timeout); the connects are closed again and the winner's address is handed over,
+ * because libwebsockets takes no connected socket and because two TLS handshakes for one device
+ * would displace each other (signal.md 5). One address, or a winner that is remembered: no race.
+ * Limits (settled.md "process-wide limits"): 64 handshakes in flight, 100 starts a second;
+ * candidates have 50 starts a second of their own and never use up the others'. */
 #ifndef DOORBELL_NET_CONNECTOR_H
 #define DOORBELL_NET_CONNECTOR_H
 
@@ -20,16 +20,19 @@ typedef void connector_fn(void *arg, const struct address *winner, const struct 
 
 struct connector *connector_new(struct loop *loop, struct resolver *resolver,
                                 const struct config *config);
-void connector_free(struct connector *connector);
 
-/* Queues for a slot, resolves, races. Calls `fn` once, never before returning. The slot is held until
- * connector_end, which the caller owes in every case: when its handshake is over (won or lost), or at
- * any time before to give up (then fn is not called). */
+/* Before the resolver is freed. Attempts end with it without a call, and must not be used again. */
+void connector_free(struct connector *connector);
+void connector_reload(struct connector *connector, const struct config *config);
+
+/* Queues for a slot, resolves, races. Calls `fn` once, never before returning. The slot is held
+ * until connector_end, which the caller owes in every case: when its handshake is over (won or
+ * lost), or at any time before to give up (then fn is not called). */
 struct attempt *connector_start(struct connector *connector, enum connector_lane lane,
                                 const char *host, uint16_t port, connector_fn *fn, void *arg);
 void connector_end(struct attempt *attempt);
 
-/* The handshake through this winner failed: the next attempt races anew. */
+/* The handshake through this winner failed: the next attempt races anew, and tries it last. */
 void connector_forget(struct connector *connector, const char *host, uint16_t port);
 
 #endif

@@ -17,8 +17,10 @@ void policy_free(struct policy *policy);
  * sentence that names the setting that would allow it. Never repeats the path. */
 int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err);
 
-/* Whether a connection for this endpoint may go to this address: private ones only where an entry other
- * than "*" names the endpoint; special ones never; push.denied wins. */
+/* Whether a connection for this endpoint may go to this address, which carries the port: private
+ * ones only where an entry other than "*" names the endpoint; special ones never; push.denied wins.
+ * What the settings forbid by text is refused as well, so that a reload also holds for endpoints
+ * that are known. */
 int policy_check_address(const struct policy *policy, const struct url *endpoint,
                          const struct address *address, struct err *err);
 

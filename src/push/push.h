@@ -1,7 +1,8 @@
 /* Sends one content-free wake-up at a time to an endpoint (RFC 8030) and says what came of it. Over
- * libcurl's multi interface on the loop, HTTP/1.1, addresses from our resolver only, policy on the socket
- * address, bounded answers (security.md 7 to 9). At most 4 requests in flight per origin and 64 in all;
- * what exceeds that waits its turn, first come first served per origin, origins in turn. */
+ * libcurl's multi interface on the loop, HTTP/1.1, addresses from our resolver only, policy on the
+ * socket address, bounded answers (security.md 7 to 9). At most 4 requests in flight per origin and
+ * 64 in all; what exceeds that waits its turn, first come first served per origin, origins in turn.
+ */
 #ifndef DOORBELL_PUSH_PUSH_H
 #define DOORBELL_PUSH_PUSH_H
 
@@ -33,12 +34,13 @@ typedef void push_fn(void *arg, const struct verdict *verdict);
 
 struct push *push_new(struct loop *loop, struct resolver *resolver, struct policy *policy,
                       struct vapid *vapid, const struct config *config, struct err *err);
-void push_free(struct push *push); /* cancels what is under way, without calling back */
+/* Cancels what is under way, without calling back. Not from within fn. */
+void push_free(struct push *push);
 /* New timings, policy and trust store; requests in flight go on. */
 int push_reload(struct push *push, struct policy *policy, const struct config *config,
                 struct err *err);
 
-/* Calls `fn` once, never before returning. */
+/* Calls `fn` once, never before returning; the request is over then. */
 struct push_request *push_send(struct push *push, const struct push_target *target,
                                enum push_kind kind, push_fn *fn, void *arg);
 void push_cancel(struct push_request *request); /* fn is not called */

@@ -1,21 +1,26 @@
-/* VAPID (RFC 8292): one P-256 key per bridge, signed tokens per origin. The private key file holds the
- * 32-byte scalar in base64url, one line (signal.md 7.8). The scalar lives in sodium memory. */
+/* VAPID (RFC 8292): one P-256 key per bridge, signed tokens per origin. The private key file holds
+ * the 32-byte scalar in base64url, one line (signal.md 7.8). The scalar lives in sodium memory. */
 #ifndef DOORBELL_PUSH_VAPID_H
 #define DOORBELL_PUSH_VAPID_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/b64.h"
 #include "base/err.h"
 
-enum { VAPID_PUBLIC_TEXT_SIZE = 88, VAPID_PRIVATE_TEXT_SIZE = 44, VAPID_HEADER_SIZE = 1024 };
+enum {
+    VAPID_PUBLIC_TEXT_SIZE = B64_TEXT_SIZE(65),
+    VAPID_PRIVATE_TEXT_SIZE = B64_TEXT_SIZE(32),
+    VAPID_HEADER_SIZE = 1024,
+};
 
 struct vapid;
 
 /* A new key. */
 struct vapid *vapid_generate(struct err *err);
-/* Accepts base64url or base64, padded or not, 31-byte keys (left-padded; a known fault of MollySocket's
- * generator), white space around. Errors never repeat the key. */
+/* Accepts base64url or base64, padded or not, 31-byte keys (left-padded; a known fault of
+ * MollySocket's generator), white space around. Errors never repeat the key. */
 struct vapid *vapid_from_text(const char *text, struct err *err);
 /* Reads the file; where it is missing and `make` is true, makes a key and writes it with mode 0600,
  * durably, without ever replacing a file that is there. */
@@ -24,10 +29,11 @@ void vapid_free(struct vapid *vapid);
 
 /* base64url of the 65-byte uncompressed public point: 87 characters. */
 const char *vapid_public_text(const struct vapid *vapid);
+/* 43 characters; the caller wipes them. */
 void vapid_private_text(const struct vapid *vapid, char text[VAPID_PRIVATE_TEXT_SIZE]);
 
-/* "vapid t=<jwt>,k=<key>" for this origin, signed at most once an hour per origin (a bounded cache; valid
- * for 12 h). `subject` is the sub claim. */
+/* "vapid t=<jwt>,k=<key>" for this origin, signed at most once an hour per origin (a bounded cache;
+ * valid for 12 h). `subject` is the sub claim. */
 int vapid_header(struct vapid *vapid, const char *origin, const char *subject, int64_t now_unix,
                  char header[VAPID_HEADER_SIZE], struct err *err);
 /* The next vapid_header for this origin signs anew (a 401 was the answer). */

@@ -7,25 +7,27 @@
 #include <stdint.h>
 
 enum push_failure {
-    PUSH_ANSWERED,     /* there is a status */
-    PUSH_NO_ADDRESS,   /* the name did not resolve */
-    PUSH_NO_CONNECT,   /* TCP refused, unreachable, connect deadline */
-    PUSH_NO_TLS,       /* certificate or handshake */
-    PUSH_NO_ANSWER,    /* our total deadline passed */
-    PUSH_BROKEN,       /* EOF, reset or garbage before an answer, also after the one retry at once */
-    PUSH_FORBIDDEN,    /* policy refused the endpoint or all of its addresses */
-    PUSH_OURS,         /* something on our side (memory, signing) */
+    PUSH_ANSWERED,   /* there is a status */
+    PUSH_NO_ADDRESS, /* the name did not resolve */
+    PUSH_NO_CONNECT, /* TCP refused, unreachable, connect deadline */
+    PUSH_NO_TLS,     /* certificate or handshake */
+    PUSH_NO_ANSWER,  /* our total deadline passed */
+    PUSH_BROKEN,     /* EOF, reset or garbage before an answer, also after the one retry at once */
+    PUSH_FORBIDDEN,  /* policy refused the endpoint or all of its addresses */
+    PUSH_OURS,       /* something on our side (memory, signing) */
 };
 
 struct push_answer {
     enum push_failure failure;
     int status;
-    int64_t retry_after_s; /* 0: none; already clamped to [0, 3600] */
+    int64_t retry_after_s; /* 0: none; clamped to [1 s, 1 h] here */
     int64_t date_unix;     /* the answer's Date header; 0: none */
     const char *server;    /* Server header, may be NULL */
-    const char *body;      /* at most 4 KiB, may be NULL, not zero-terminated */
+    const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
 };
+
+enum { VERDICT_TEXT_SIZE = 192, VERDICT_BODY_MAX = 4096 };
 
 enum verdict_kind {
     VERDICT_ACCEPTED,      /* 2xx */
@@ -33,22 +35,27 @@ enum verdict_kind {
     VERDICT_SUSPECT,       /* 404: dead, or the server's trouble; to be confirmed over time */
     VERDICT_GONE,          /* 410: dead for certain */
     VERDICT_UNAUTHORIZED,  /* 401, 403: key, clock or the server's access list */
-    VERDICT_MISCONFIGURED, /* wrong scheme, wrong URL, no POST, our own fault: a person must mend it */
+    VERDICT_MISCONFIGURED, /* wrong scheme or URL, no POST, our own fault: for a person to mend */
     VERDICT_DENIED,        /* our policy */
 };
 
 struct verdict {
     enum verdict_kind kind;
-    int status;
-    /* The next try comes no earlier than floor_ms * 2^n (at most cap_ms) after the answer, n being the
-     * number of such answers before this one; jitter comes on top, never below. floor_ms 0: full jitter
-     * between push.retry_min and push.retry_max. cap_ms 0: floor_ms itself. -1: no further try. */
+    int status; /* 0: there was no answer */
+    /* The next try comes no earlier than floor_ms * 2^n (at most cap_ms) after the answer, n being
+     * the number of such answers before this one; jitter comes on top, never below. floor_ms 0:
+     * full jitter between push.retry_min and push.retry_max. cap_ms 0: floor_ms itself. -1: no
+     * further try. */
     int64_t floor_ms, cap_ms;
-    bool sign_anew;      /* a fresh VAPID token is worth one try */
-    bool origin_trouble; /* counts against the whole origin, not only this endpoint */
-    char text[192];      /* one printable sentence: what it means and, where a person can mend it, how */
+    int64_t first_ms; /* not 0: the first of such answers is followed by a try within this time,
+                         and the floor counts from the second on */
+    int64_t retry_after_ms;       /* the server's own word: a floor that does not double; 0: none */
+    bool sign_anew;               /* a fresh VAPID token is worth one try */
+    bool origin_trouble;          /* counts against the whole origin, not only this endpoint */
+    char text[VERDICT_TEXT_SIZE]; /* printable: what it means and, where it helps, what to do */
 };
 
+/* `now_unix` tells how far the push server's clock is from ours, and when its day ends. */
 void verdict_judge(struct verdict *verdict, const struct push_answer *answer, int64_t now_unix);
 
 /* How long to wait after this verdict; INT64_MAX for never. `failures` counts answers like this one

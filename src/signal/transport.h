@@ -34,9 +34,8 @@ struct transport_events {
     void (*opened)(void *arg);
     /* The next bytes of a message, at most 512 at a time; `first` and `last` mark its ends. */
     void (*piece)(void *arg, const uint8_t *bytes, size_t length, bool first, bool last);
-    /* The server sent a Close: what is sent from inside this event still reaches it
-     * (signal-measured.md 5.4). `ended` follows. */
-    void (*closing)(void *arg);
+    /* Over. What was queued before the server's Close arrived was still sent: it reads on until ours
+     * (signal-measured.md 5.4). */
     void (*ended)(void *arg, const struct transport_end *end);
 };
 
@@ -53,7 +52,7 @@ struct transport_ops {
     struct channel *(*open)(void *transport, const struct channel_request *request,
                             const struct transport_events *events, void *arg);
     /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would wait
-     * for a server that does not read; ERR_STATE when it is not open. */
+     * for a server that does not read; ERR_NOT_NOW when it is not open. */
     int (*send)(struct channel *channel, const uint8_t *message, size_t length);
     /* Sends a Close with this code (1000, or 1007/1009 for a server that broke a rule), then ends. */
     void (*close)(struct channel *channel, int code, const char *reason);

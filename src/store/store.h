@@ -1,7 +1,7 @@
-/* Accounts on disk. One thread of our own writes, in groups: the changes that came while the last group
- * was being committed make the next one. Each change calls back on the loop once it is durable
- * (synchronous=FULL) or has failed; changes are applied in the order in which they were made.
- * The file is locked for as long as the store is open (settled.md "who may write the store").
+/* Accounts on disk. One thread of our own writes, in groups: the changes that came while the last
+ * group was being committed make the next one. Each change calls back on the loop once it is
+ * durable (synchronous=FULL) or has failed; changes are applied in the order in which they were
+ * made. The file is locked for as long as the store is open (settled.md "who may write the store").
  * Reads happen only while opening. */
 #ifndef DOORBELL_STORE_STORE_H
 #define DOORBELL_STORE_STORE_H
@@ -29,17 +29,18 @@ struct store_account {
     bool has_push_keys;
     uint8_t push_p256dh[STORE_PUSH_KEY_SIZE];
     uint8_t push_auth[STORE_PUSH_AUTH_SIZE];
-    bool refused;             /* the messenger's server has confirmed that the credentials are dead */
-    bool endpoint_proven;     /* has accepted a push */
-    uint8_t endpoint_state;   /* enum endpoint_state */
-    int64_t registered_unix;  /* last registration that changed something or was answered */
-    int64_t owed_since_unix;  /* 0: no ring is owed */
+    bool refused;           /* the messenger's server has confirmed that the credentials are dead */
+    bool endpoint_proven;   /* has accepted a push */
+    uint8_t endpoint_state; /* enum endpoint_state */
+    int64_t registered_unix; /* last registration that changed something or was answered */
+    int64_t owed_since_unix; /* 0: no ring is owed */
 };
 
 struct store;
 
-/* What a storage engine must do; SQLite is the first. Called by the writer thread only, except open,
- * load and secret (before the thread starts) and close (after it ended). Each returns 0 or a code. */
+/* What a storage engine must do; SQLite is the first. Called by the writer thread only, except
+ * open, load and secret (before the thread starts) and close (after it ended). Each returns 0 or a
+ * code. */
 struct store_ops {
     const char *name;
     int (*open)(void **engine, const char *path, struct err *err);
@@ -52,8 +53,8 @@ struct store_ops {
     int (*remove)(void *engine, const struct account_key *key, struct err *err);
     int (*set_owed)(void *engine, const struct account_key *key, int64_t owed_since_unix,
                     struct err *err);
-    int (*set_endpoint_state)(void *engine, const struct account_key *key, uint8_t state, bool proven,
-                              struct err *err);
+    int (*set_endpoint_state)(void *engine, const struct account_key *key, uint8_t state,
+                              bool proven, struct err *err);
     int (*set_refused)(void *engine, const struct account_key *key, bool refused, struct err *err);
     int (*commit)(void *engine, struct err *err);
     void (*rollback)(void *engine);
@@ -63,25 +64,31 @@ extern const struct store_ops store_sqlite;
 
 typedef void store_done_fn(void *arg, int result, const struct err *err);
 
-/* Makes folder (0700) and file (0600) where they are missing, takes the lock (ERR_BUSY, with a sentence,
- * when another process holds it), migrates the schema (a newer one than we know: ERR_STATE). */
+/* Makes folder (0700) and file (0600) where they are missing, takes the lock (ERR_BUSY, with a
+ * sentence, when another process holds it), migrates the schema (a newer one than we know:
+ * ERR_NOT_NOW). */
 struct store *store_open(const struct store_ops *ops, const char *path, struct loop *loop,
                          struct err *err);
-/* Writes what is queued, calls the callbacks that are left, closes. */
+/* Writes what is queued, calls the callbacks that are left, closes. Not from one of these
+ * callbacks, and before loop_fini. */
 void store_close(struct store *store);
 
 /* Before the first change only. */
 int store_load(struct store *store, void (*each)(void *arg, const struct store_account *row),
                void *arg, struct err *err);
-/* A random secret that is made on first use and kept, e.g. "pseudonym" (security.md 22). Before the first
- * change only. */
+/* A random secret that is made on first use and kept, e.g. "pseudonym" (security.md 22). Before the
+ * first change only. */
 int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SECRET_SIZE],
                  struct err *err);
 
-/* `done` may be NULL. It is called on the loop, never before returning. A change that failed is not
- * tried again by the store. A put inserts the row or replaces all of it. */
-void store_put(struct store *store, const struct store_account *row, store_done_fn *done, void *arg);
-void store_remove(struct store *store, const struct account_key *key, store_done_fn *done, void *arg);
+/* `done` may be NULL. It is called on the loop, never before returning; its `err` is NULL when the
+ * result is 0. A change that failed is logged and not tried again by the store. A put inserts the
+ * row or replaces all of it; any other change of a row that is not there succeeds and does nothing.
+ * The first change starts the thread (security.md 21: the sandbox comes before it). */
+void store_put(struct store *store, const struct store_account *row, store_done_fn *done,
+               void *arg);
+void store_remove(struct store *store, const struct account_key *key, store_done_fn *done,
+                  void *arg);
 void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,
                     store_done_fn *done, void *arg);
 void store_set_endpoint_state(struct store *store, const struct account_key *key, uint8_t state,

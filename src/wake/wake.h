@@ -31,6 +31,7 @@ struct wake_ops {
 struct wake_held {
     uint64_t ack;
     uint64_t number; /* of the message */
+    int64_t until_ms; /* it must not be held any longer */
 };
 
 enum wake_debt { WAKE_DEBT_NONE, WAKE_DEBT_STORING, WAKE_DEBT_STORED };
@@ -44,11 +45,11 @@ struct wake {
     uint64_t ringing;  /* covered if the ring in flight is accepted; valid while in_flight */
     int64_t last_ring_ms;  /* when the last request was handed over */
     int64_t not_before_ms; /* no ring before that (interval, back-off); INT64_MAX: never */
-    int64_t hold_until_ms; /* when held acks must not wait any longer; INT64_MAX: none held */
+    int64_t debt_not_before_ms; /* the store failed: not again before that */
     bool in_flight;
     bool draining; /* connected, queue not yet empty */
     enum wake_debt debt;
-    struct wake_held *held;
+    struct wake_held *held; /* oldest first; NULL while there are none */
     uint16_t held_count, held_room;
 };
 
@@ -58,6 +59,10 @@ void wake_fini(struct wake *wake);
 
 /* At start: the store says that a ring is owed. */
 void wake_owed(struct wake *wake, int64_t now_ms);
+/* Takes over from a predecessor that owed a ring: rings, and makes the debt durable once more. */
+void wake_inherit(struct wake *wake, int64_t now_ms);
+/* No ring before that: a floor that outlived a restart, an endpoint that is gone (INT64_MAX). */
+void wake_hold_off(struct wake *wake, int64_t not_before_ms);
 
 void wake_link_up(struct wake *wake);      /* the drain begins */
 void wake_link_drained(struct wake *wake, int64_t now_ms);
@@ -78,7 +83,7 @@ void wake_debt_stored(struct wake *wake, bool stored, int64_t retry_at_ms, int64
 
 /* Forgets every back-off: a new endpoint is rung at once when a ring is owed. */
 void wake_new_endpoint(struct wake *wake, int64_t now_ms);
-/* Rings at once what is owed unless that is too early for `floor_ms` (a test ping, a 2xx elsewhere). */
+/* Rings what is owed as early as `not_before_ms`, if that is earlier than planned (a test ping). */
 void wake_hurry(struct wake *wake, int64_t not_before_ms, int64_t now_ms);
 
 /* Call wake_time at wake_next_ms (INT64_MAX: nothing to wait for). */

@@ -1,0 +1,48 @@
+#include "account/account.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+const char *account_state_name(enum account_state state)
+{
+    static const char *const names[] = {
+        [ACCOUNT_CONNECTING] = "connecting",   [ACCOUNT_UP] = "up",
+        [ACCOUNT_BACKING_OFF] = "backing-off", [ACCOUNT_CONTESTED] = "contested",
+        [ACCOUNT_REFUSED] = "refused",         [ACCOUNT_DISABLED] = "disabled",
+    };
+    return names[state];
+}
+
+const char *endpoint_state_name(enum endpoint_state state)
+{
+    static const char *const names[] = {
+        [ENDPOINT_OK] = "ok",
+        [ENDPOINT_FAILING] = "failing",
+        [ENDPOINT_SUSPECT] = "suspect",
+        [ENDPOINT_GONE] = "gone",
+    };
+    return names[state];
+}
+
+/* Whoever has the URL can ring the phone, so it is wiped like the keys. */
+void endpoint_fini(struct endpoint *endpoint)
+{
+    mem_free_secret(endpoint->url);
+    sodium_memzero(endpoint, sizeof *endpoint);
+}
+
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
+{
+    if (strcmp(a->url, b->url) != 0 || a->has_keys != b->has_keys)
+        return false;
+    return !a->has_keys || (sodium_memcmp(a->p256dh, b->p256dh, sizeof a->p256dh) == 0 &&
+                            sodium_memcmp(a->auth, b->auth, sizeof a->auth) == 0);
+}
+
+void endpoint_copy(struct endpoint *to, const struct endpoint *from)
+{
+    *to = *from;
+    to->url = mem_text(from->url);
+}

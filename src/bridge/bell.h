@@ -1,0 +1,108 @@
+/* What hangs on one account: its link, the life of that link, its wake, the ring that is in flight. A bell
+ * whose credentials nobody proved yet is on trial: it has no account and rings nobody. Internal to
+ * bridge/. */
+#ifndef DOORBELL_BRIDGE_BELL_H
+#define DOORBELL_BRIDGE_BELL_H
+
+#include "account/registry.h"
+#include "base/bucket.h"
+#include "base/list.h"
+#include "bridge/bridge.h"
+#include "bridge/limits.h"
+#include "link/fleet.h"
+#include "link/life.h"
+#include "wake/wake.h"
+
+struct trial;
+
+struct bridge {
+    struct bridge_parts parts;
+    const struct config *config;
+    struct registry registry;
+    struct wake_timing wake_timing;
+    struct life_timing life_timing;
+    struct fleet fleet;
+    struct limits limits;
+    struct list trials;    /* of bells */
+    size_t trial_count;
+    struct list buried;    /* bells to be freed outside of their own events */
+    struct list immediate; /* waits that are answered in the next turn */
+    struct timer bury_timer;
+    bool store_failing;    /* said once */
+};
+
+struct bell {
+    struct list node; /* in trials or buried */
+    struct bridge *bridge;
+    struct account *account; /* NULL while on trial and when buried */
+    struct trial *trial;     /* NULL once it passed */
+    struct link *link;       /* NULL: not linked (disabled, or a process without links) */
+    bool linked;             /* started and not down yet */
+    struct life life;
+    struct wake wake;
+    struct timer connect_timer, wake_timer, store_timer;
+    struct push_request *ring, *notice; /* in flight; notice: a test or a word about contention */
+    struct list pings;                  /* the operator's, who waits for the answers */
+    unsigned fleet_mark;
+    bool test_due; /* asked for while another notice was in flight */
+    bool healthy; /* said to be connected since it last went down */
+
+    /* The endpoint's recent answers. */
+    int last_status;
+    enum verdict_kind last_kind;
+    unsigned failures;    /* answers like the last one before it */
+    int64_t floor_until_ms; /* no earlier try, whoever asks */
+    int64_t suspect_since_ms;
+    struct bucket tests;
+
+    /* Registrations that wait for a row to be durable. */
+    struct list waits;
+    unsigned puts_made, puts_done;
+};
+
+/* For an account that the registry holds; connects unless the configuration does not allow it. */
+struct bell *bell_new(struct bridge *bridge, struct account *account);
+/* For credentials on trial; owns `trial`. */
+struct bell *bell_on_trial(struct bridge *bridge, struct trial *trial,
+                           const struct link_request *request);
+/* It has become the bell of this account: what is owed goes over from `old` (may be NULL). */
+void bell_adopt(struct bell *bell, struct account *account, struct bell *old);
+/* Not from inside one of its own events: see bell_bury. */
+void bell_free(struct bell *bell);
+/* Ends everything at once and frees it in the next turn of the loop. */
+void bell_bury(struct bell *bell);
+
+void bell_open_link(struct bell *bell, const struct link_request *request);
+void bell_connect_in(struct bell *bell, int64_t wait_ms);
+/* Follows account->allowed: disconnects or connects. */
+void bell_follow_config(struct bell *bell);
+void bell_endpoint_changed(struct bell *bell);
+void bell_test_push(struct bell *bell);
+/* The operator's test push: no bucket, and the answer is told. */
+void bell_ping(struct bell *bell, push_fn *fn, void *arg);
+/* Writes the account's row; `waits` with this number are answered once it is durable. */
+unsigned bell_put(struct bell *bell);
+
+static inline struct bell *bell_of(struct account *account)
+{
+    return account->owner;
+}
+
+bool bridge_allows(const struct bridge *bridge, const struct account_key *key);
+int64_t bridge_now_ms(const struct bridge *bridge);
+
+/* trial.c: what a bell on trial does with its link's events. */
+void trial_proven(struct bell *bell);
+void trial_refused(struct bell *bell);
+void trial_expired(struct bell *bell);
+void trial_free(struct bell *bell);
+bool trial_may_connect(struct bell *bell);
+int64_t trial_expires_ms(const struct bell *bell);
+
+/* registration.c: those who wait for this bell's verdict, then for its row to be durable. */
+void waits_answer(struct bell *bell, enum registration_status status, const char *why);
+void waits_bind(struct bell *bell, unsigned put);
+void waits_answer_stored(struct bell *bell, bool stored);
+void waits_drop_immediate(struct bridge *bridge);
+
+#endif

@@ -1,0 +1,330 @@
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/b64.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/uuid.h"
+#include "bridge/trial.h"
+
+enum {
+    WAITS_PER_BELL_MAX = 16,
+    DEVICE_MAX = 127,               /* signal.md 1.2 */
+    REGISTERED_EVERY_S = 24 * 3600, /* how exact the date of the last registration is on disk */
+};
+
+/* Who asked, and waits for the word. */
+struct registration_wait {
+    struct list node; /* in bell->waits or bridge->immediate */
+    struct loop *loop;
+    registration_fn *fn;
+    void *arg;
+    struct timer timer;
+    unsigned put; /* answered once this row is durable; 0: the verdict is still out */
+    enum registration_status status;
+    struct err why;
+};
+
+const char *registration_status_word(enum registration_status status)
+{
+    static const char *const words[] = {"ok", "forbidden", "invalid_uuid", "invalid_endpoint",
+                                        "internal_error"};
+    return words[status];
+}
+
+/* Those who wait */
+
+static struct registration_wait *wait_at(struct list *node)
+{
+    return list_owner(node, struct registration_wait, node);
+}
+
+static void wait_end(struct registration_wait *wait)
+{
+    loop_timer_cancel(wait->loop, &wait->timer);
+    list_remove(&wait->node);
+    free(wait);
+}
+
+void registration_forget(struct registration_wait *wait)
+{
+    wait_end(wait);
+}
+
+/* Its status is set: the timer tells, in a turn of its own. */
+static void on_wait_timer(void *arg)
+{
+    struct registration_wait wait = *(struct registration_wait *)arg;
+    wait_end(arg);
+    wait.fn(wait.arg, wait.status, &wait.why);
+}
+
+static void wait_set(struct registration_wait *wait, enum registration_status status,
+                     const char *why)
+{
+    wait->status = status;
+    err_set(&wait->why, status == REGISTRATION_OK ? 0 : ERR_REFUSED, "%s", why);
+}
+
+static void wait_answer(struct registration_wait *wait, enum registration_status status,
+                        const char *why)
+{
+    wait_set(wait, status, why);
+    loop_timer_set(wait->loop, &wait->timer, 0);
+}
+
+/* Until told otherwise its answer is that nothing is decided yet. */
+static struct registration_wait *wait_new(struct bridge *bridge, struct list *queue,
+                                          registration_fn *fn, void *arg)
+{
+    struct registration_wait *wait = mem_new(sizeof *wait);
+    wait->loop = bridge->parts.loop;
+    wait->fn = fn;
+    wait->arg = arg;
+    timer_init(&wait->timer, on_wait_timer, wait);
+    list_append(queue, &wait->node);
+    wait_set(wait, REGISTRATION_INTERNAL_ERROR,
+             "the messenger's server has not answered yet; the trial goes on");
+    loop_timer_set(wait->loop, &wait->timer, bridge->config->accounts_verdict_ms);
+    return wait;
+}
+
+static struct registration_wait *answer_at_once(struct bridge *bridge,
+                                                enum registration_status status, const char *why,
+                                                registration_fn *fn, void *arg)
+{
+    struct registration_wait *wait = wait_new(bridge, &bridge->immediate, fn, arg);
+    wait_answer(wait, status, why);
+    return wait;
+}
+
+/* The bell may be freed after this: whoever is answered waits for the next turn elsewhere. */
+void waits_answer(struct bell *bell, enum registration_status status, const char *why)
+{
+    list_each_safe(node, &bell->waits)
+    {
+        list_remove(node);
+        list_append(&bell->bridge->immediate, node);
+        wait_answer(wait_at(node), status, why);
+    }
+}
+
+void waits_bind(struct bell *bell, unsigned put)
+{
+    list_each(node, &bell->waits)
+        if (!wait_at(node)->put)
+            wait_at(node)->put = put;
+}
+
+void waits_answer_stored(struct bell *bell, bool stored)
+{
+    list_each_safe(node, &bell->waits)
+    {
+        struct registration_wait *wait = wait_at(node);
+        if (!wait->put || wait->put > bell->puts_done)
+            continue;
+        list_remove(node);
+        list_append(&bell->bridge->immediate, node);
+        if (stored)
+            wait_answer(wait, REGISTRATION_OK, "");
+        else
+            wait_answer(wait, REGISTRATION_INTERNAL_ERROR, "the store cannot be written");
+    }
+}
+
+void waits_drop_immediate(struct bridge *bridge)
+{
+    while (!list_empty(&bridge->immediate))
+        wait_end(wait_at(list_first(&bridge->immediate)));
+}
+
+/* The form (security.md 1) */
+
+static int take_push_keys(struct endpoint *endpoint, const struct registration *registration,
+                          struct err *err)
+{
+    const char *key = registration->p256dh, *auth = registration->auth;
+    if (!key && !auth)
+        return 0;
+    if (!key || !auth ||
+        b64_decode(endpoint->p256dh, sizeof endpoint->p256dh, key, strlen(key)) !=
+            STORE_PUSH_KEY_SIZE ||
+        b64_decode(endpoint->auth, sizeof endpoint->auth, auth, strlen(auth)) !=
+            STORE_PUSH_AUTH_SIZE ||
+        encrypt_check_key(endpoint->p256dh) != 0)
+        return err_set(err, ERR_INVALID, "p256dh and auth are not a push subscription's keys");
+    endpoint->has_keys = true;
+    return 0;
+}
+
+static bool is_password(const char *password)
+{
+    size_t length = strlen(password);
+    return length > 0 && length <= ACCOUNT_PASSWORD_MAX && text_is_token(password, length);
+}
+
+static enum registration_status judge_form(const struct bridge *bridge,
+                                           const struct registration *registration,
+                                           struct account_key *key, struct endpoint *endpoint,
+                                           struct err *err)
+{
+    *key = (struct account_key){.messenger = MESSENGER_SIGNAL};
+    if (uuid_parse(key->uuid, registration->uuid) != 0) {
+        err_set(err, ERR_INVALID, "the account id is not a UUID");
+        return REGISTRATION_INVALID_UUID;
+    }
+    if (!bridge_allows(bridge, key)) {
+        err_set(err, ERR_REFUSED, "accounts.allowed does not have this account id");
+        return REGISTRATION_INVALID_UUID;
+    }
+    if (registration->device < 1 || registration->device > DEVICE_MAX) {
+        err_set(err, ERR_INVALID, "the device must be a number from 1 to %d", DEVICE_MAX);
+        return REGISTRATION_FORBIDDEN;
+    }
+    key->device = (uint8_t)registration->device;
+    if (!is_password(registration->password)) {
+        err_set(err, ERR_INVALID, "the device's password is empty, too long, or has spaces in it");
+        return REGISTRATION_FORBIDDEN;
+    }
+    if (policy_check_endpoint(bridge->parts.policy, registration->endpoint, err) != 0 ||
+        take_push_keys(endpoint, registration, err) != 0)
+        return REGISTRATION_INVALID_ENDPOINT;
+    endpoint->url = mem_text(registration->endpoint);
+    return REGISTRATION_OK;
+}
+
+/* The verdict */
+
+static bool same_password(const struct account *account, const char *password)
+{
+    size_t length = strlen(password);
+    return length == strlen(account->password) &&
+           sodium_memcmp(password, account->password, length) == 0;
+}
+
+/* Molly repeats itself many times a day: nothing is written for that but the date, once a day. */
+static void note_date(struct bell *bell)
+{
+    int64_t now = clock_unix();
+    if (now - bell->account->registered_unix < REGISTERED_EVERY_S)
+        return;
+    bell->account->registered_unix = now;
+    bell_put(bell);
+}
+
+static struct registration_wait *update_endpoint(struct bridge *bridge, struct account *account,
+                                                 const struct endpoint *endpoint, bool ping,
+                                                 registration_fn *fn, void *arg)
+{
+    struct bell *bell = bell_of(account);
+    bool other_url = strcmp(account->endpoint.url, endpoint->url) != 0;
+    if (other_url &&
+        registry_count_endpoint(&bridge->registry, endpoint->url) >= ACCOUNT_PER_ENDPOINT_MAX)
+        return answer_at_once(bridge, REGISTRATION_INVALID_ENDPOINT,
+                              "three other accounts use this endpoint already", fn, arg);
+    log_info("Account %s: its endpoint has changed.", account->pseudonym);
+    registry_set_endpoint(&bridge->registry, account, endpoint);
+    account->registered_unix = clock_unix();
+    bell_endpoint_changed(bell);
+    struct registration_wait *wait = wait_new(bridge, &bell->waits, fn, arg);
+    waits_bind(bell, bell_put(bell));
+    if (ping)
+        bell_test_push(bell);
+    return wait;
+}
+
+static struct registration_wait *answer_known(struct bridge *bridge, struct account *account,
+                                              const struct endpoint *endpoint, bool ping,
+                                              registration_fn *fn, void *arg)
+{
+    if (account->state == ACCOUNT_REFUSED)
+        return answer_at_once(bridge, REGISTRATION_FORBIDDEN,
+                              "the messenger's server refused the credentials", fn, arg);
+    if (!endpoint_same(&account->endpoint, endpoint))
+        return update_endpoint(bridge, account, endpoint, ping, fn, arg);
+    note_date(bell_of(account));
+    if (ping)
+        bell_test_push(bell_of(account));
+    return answer_at_once(bridge, REGISTRATION_OK, "", fn, arg);
+}
+
+/* What the operator enters is trusted: stored and linked without a trial. */
+static struct registration_wait *take_trusted(struct bridge *bridge, const struct account_key *key,
+                                              const char *password,
+                                              const struct endpoint *endpoint,
+                                              registration_fn *fn, void *arg)
+{
+    struct account *account = registry_find(&bridge->registry, key);
+    if (!account && (int64_t)registry_count(&bridge->registry) >= bridge->config->accounts_max)
+        return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
+                              "there are as many accounts as accounts.max allows", fn, arg);
+    struct store_account row = {.key = *key,
+                                .password = password,
+                                .endpoint = endpoint->url,
+                                .has_push_keys = endpoint->has_keys,
+                                .registered_unix = clock_unix()};
+    memcpy(row.push_p256dh, endpoint->p256dh, sizeof row.push_p256dh);
+    memcpy(row.push_auth, endpoint->auth, sizeof row.push_auth);
+    if (account) {
+        row.owed_since_unix = account->owed_since_unix;
+        bell_free(bell_of(account));
+        registry_remove(&bridge->registry, account);
+    }
+    struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
+    log_info("Account %s: added.", bell->account->pseudonym);
+    struct registration_wait *wait = wait_new(bridge, &bell->waits, fn, arg);
+    waits_bind(bell, bell_put(bell));
+    return wait;
+}
+
+static struct registration_wait *try_unknown(struct bridge *bridge, const struct account_key *key,
+                                             const struct registration *registration,
+                                             const struct endpoint *endpoint, registration_fn *fn,
+                                             void *arg)
+{
+    struct err err;
+    if (!limits_admit(&bridge->limits, &registration->client, bridge_now_ms(bridge)))
+        return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
+                              "too many new accounts from this address; try again in a minute", fn,
+                              arg);
+    struct bell *bell =
+        trial_find_or_start(bridge, key, registration->password, endpoint, &err);
+    if (!bell)
+        return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR, err.text, fn, arg);
+    unsigned waiting = 0;
+    list_each(node, &bell->waits)
+        waiting++;
+    if (waiting >= WAITS_PER_BELL_MAX)
+        return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
+                              "this account is being tried already", fn, arg);
+    return wait_new(bridge, &bell->waits, fn, arg);
+}
+
+struct registration_wait *bridge_register(struct bridge *bridge,
+                                          const struct registration *registration,
+                                          registration_fn *fn, void *arg)
+{
+    struct err err;
+    struct account_key key;
+    struct endpoint endpoint = {0};
+    struct registration_wait *wait;
+    enum registration_status form = judge_form(bridge, registration, &key, &endpoint, &err);
+    if (form != REGISTRATION_OK) {
+        wait = answer_at_once(bridge, form, err.text, fn, arg);
+        goto out;
+    }
+    if (registration->client.length == 0) {
+        wait = take_trusted(bridge, &key, registration->password, &endpoint, fn, arg);
+        goto out;
+    }
+    struct account *account = registry_find(&bridge->registry, &key);
+    if (account && same_password(account, registration->password))
+        wait = answer_known(bridge, account, &endpoint, registration->ping, fn, arg);
+    else
+        wait = try_unknown(bridge, &key, registration, &endpoint, fn, arg);
+out:
+    endpoint_fini(&endpoint);
+    return wait;
+}

@@ -1,0 +1,197 @@
+#include "bridge/trial.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+static struct bell *bell_at(struct list *node)
+{
+    return list_owner(node, struct bell, node);
+}
+
+static bool same_user(const struct account_key *a, const struct account_key *b)
+{
+    return a->messenger == b->messenger && memcmp(a->uuid, b->uuid, sizeof a->uuid) == 0;
+}
+
+static bool same_key(const struct account_key *a, const struct account_key *b)
+{
+    return same_user(a, b) && a->device == b->device;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    size_t length = strlen(a);
+    return length == strlen(b) && sodium_memcmp(a, b, length) == 0;
+}
+
+static void leave_table(struct bell *bell)
+{
+    list_remove(&bell->node);
+    bell->bridge->trial_count--;
+}
+
+void trial_free(struct bell *bell)
+{
+    struct trial *trial = bell->trial;
+    leave_table(bell);
+    mem_free_secret(trial->password);
+    endpoint_fini(&trial->endpoint);
+    free(trial);
+    bell->trial = NULL;
+}
+
+static struct bell *find(struct bridge *bridge, const struct account_key *key, const char *password)
+{
+    list_each(node, &bridge->trials)
+    {
+        struct trial *trial = bell_at(node)->trial;
+        if (same_key(&trial->key, key) && same_text(trial->password, password))
+            return bell_at(node);
+    }
+    return NULL;
+}
+
+/* The newest few per user only: the oldest makes room. */
+static void make_room(struct bridge *bridge, const struct account_key *key)
+{
+    unsigned count = 0;
+    struct bell *oldest = NULL;
+    list_each(node, &bridge->trials)
+    {
+        if (!same_user(&bell_at(node)->trial->key, key))
+            continue;
+        if (!oldest)
+            oldest = bell_at(node);
+        count++;
+    }
+    if (count >= TRIALS_PER_USER_MAX) {
+        waits_answer(oldest, REGISTRATION_INTERNAL_ERROR, "newer credentials took its place");
+        bell_bury(oldest);
+    }
+}
+
+struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key *key,
+                                 const char *password, const struct endpoint *endpoint,
+                                 struct err *err)
+{
+    struct bell *bell = find(bridge, key, password);
+    if (bell) {
+        endpoint_fini(&bell->trial->endpoint);
+        endpoint_copy(&bell->trial->endpoint, endpoint);
+        return bell;
+    }
+    make_room(bridge, key);
+    if (bridge->trial_count >= TRIALS_MAX) {
+        err_set(err, ERR_LIMIT, "%d unknown accounts are being tried already", TRIALS_MAX);
+        return NULL;
+    }
+    struct trial *trial = mem_new(sizeof *trial);
+    trial->key = *key;
+    trial->password = mem_text(password);
+    endpoint_copy(&trial->endpoint, endpoint);
+    trial->expires_ms = bridge_now_ms(bridge) + TRIAL_LIFE_MS;
+    struct link_request request = {
+        .device = key->device, .password = trial->password, .candidate = true};
+    memcpy(request.uuid, key->uuid, sizeof request.uuid);
+    bell = bell_on_trial(bridge, trial, &request);
+    list_append(&bridge->trials, &bell->node);
+    bridge->trial_count++;
+    bell_connect_in(bell, 0);
+    return bell;
+}
+
+/* Two connections for one device would displace each other: one trial of a device at a time. */
+bool trial_may_connect(struct bell *bell)
+{
+    list_each(node, &bell->bridge->trials)
+    {
+        struct bell *other = bell_at(node);
+        if (other != bell && other->linked && same_key(&other->trial->key, &bell->trial->key))
+            return false;
+    }
+    return true;
+}
+
+int64_t trial_expires_ms(const struct bell *bell)
+{
+    return bell->trial->expires_ms;
+}
+
+void trial_refused(struct bell *bell)
+{
+    waits_answer(bell, REGISTRATION_FORBIDDEN, "the messenger's server refused the credentials");
+    bell_bury(bell);
+}
+
+void trial_expired(struct bell *bell)
+{
+    bell_bury(bell);
+}
+
+/* Why it cannot become an account although it is a true one; NULL: it can. */
+static const char *obstacle(struct bridge *bridge, const struct trial *trial,
+                            const struct account *known, enum registration_status *status)
+{
+    bool uses_it = known && strcmp(known->endpoint.url, trial->endpoint.url) == 0;
+    size_t users = registry_count_endpoint(&bridge->registry, trial->endpoint.url);
+    if (users - uses_it >= ACCOUNT_PER_ENDPOINT_MAX) {
+        *status = REGISTRATION_INVALID_ENDPOINT;
+        return "three other accounts use this endpoint already";
+    }
+    if (!known && (int64_t)registry_count(&bridge->registry) >= bridge->config->accounts_max) {
+        *status = REGISTRATION_INTERNAL_ERROR;
+        return "there are as many accounts as accounts.max allows";
+    }
+    return NULL;
+}
+
+static struct account *make_account(struct bridge *bridge, const struct trial *trial)
+{
+    const struct endpoint *endpoint = &trial->endpoint;
+    struct store_account row = {.key = trial->key,
+                                .password = trial->password,
+                                .endpoint = endpoint->url,
+                                .has_push_keys = endpoint->has_keys};
+    memcpy(row.push_p256dh, endpoint->p256dh, sizeof row.push_p256dh);
+    memcpy(row.push_auth, endpoint->auth, sizeof row.push_auth);
+    return registry_add(&bridge->registry, &row);
+}
+
+/* The account takes over the password that the link reads at each start. */
+static void hand_over_password(struct account *account, struct trial *trial)
+{
+    mem_free_secret(account->password);
+    account->password = trial->password;
+    trial->password = NULL;
+}
+
+void trial_proven(struct bell *bell)
+{
+    struct bridge *bridge = bell->bridge;
+    struct trial *trial = bell->trial;
+    struct account *account = registry_find(&bridge->registry, &trial->key);
+    struct bell *old = account ? bell_of(account) : NULL;
+    enum registration_status status;
+    const char *why = obstacle(bridge, trial, account, &status);
+    if (why) {
+        log_warn("A registration was not taken: %s.", why);
+        waits_answer(bell, status, why);
+        bell_bury(bell);
+        return;
+    }
+    if (!account)
+        account = make_account(bridge, trial);
+    else if (!endpoint_same(&account->endpoint, &trial->endpoint))
+        registry_set_endpoint(&bridge->registry, account, &trial->endpoint);
+    bell_adopt(bell, account, old);
+    hand_over_password(account, trial);
+    trial_free(bell);
+    account->registered_unix = clock_unix();
+    log_info("Account %s: registered.", account->pseudonym);
+    waits_bind(bell, bell_put(bell));
+    bell_test_push(bell);
+}

@@ -1,0 +1,46 @@
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int cli_fail(const struct err *err)
+{
+    fprintf(stderr, "doorbell: %s\n", err->text);
+    return CLI_NOT_DONE;
+}
+
+struct config *cli_load_config(struct cli *cli)
+{
+    struct err err;
+    struct config *config = config_load(&cli->sources, &err);
+    if (!config)
+        cli_fail(&err);
+    return config;
+}
+
+static void print_usage(const struct cli_command *table, const char *prefix, FILE *to)
+{
+    fprintf(to, "Usage:\n");
+    for (const struct cli_command *command = table; command->name; command++) {
+        fprintf(to, "  %s %s%s%s\n", prefix, command->name, *command->words ? " " : "",
+                command->words);
+        fprintf(to, "      %s\n", command->help);
+    }
+}
+
+int cli_pick(const struct cli_command *table, const char *prefix, struct cli *cli, int argc,
+             char **argv)
+{
+    const char *word = argc ? argv[0] : "";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_usage(table, prefix, stdout);
+        return CLI_DONE;
+    }
+    for (const struct cli_command *command = table; command->name; command++)
+        if (strcmp(command->name, word) == 0)
+            return command->run(cli, argc - 1, argv + 1);
+    if (*word)
+        fprintf(stderr, "doorbell: \"%s\" is not a command.\n", word);
+    print_usage(table, prefix, stderr);
+    return CLI_WRONG_WORDS;
+}

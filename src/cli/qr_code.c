@@ -1,0 +1,83 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "web/qr.h"
+
+/* Takes over `link`. */
+static int print_code(char *link, const char *introduction)
+{
+    char *code = link ? qr_terminal(link) : NULL;
+    struct err err;
+    int status = CLI_DONE;
+    if (code)
+        printf("%s\n%s\n%s\n", introduction, code, link);
+    else
+        status = cli_fail((err_set(&err, ERR_LIMIT, "The address is too long for a QR code."), &err));
+    free(code);
+    free(link);
+    return status;
+}
+
+static int with_key(struct cli *cli, const char *url)
+{
+    struct err err;
+    struct config *config = cli_load_config(cli);
+    if (!config)
+        return CLI_NOT_DONE;
+    struct vapid *vapid = vapid_from_file(config->push_vapid_key_file, true, &err);
+    config_free(config);
+    if (!vapid)
+        return cli_fail(&err);
+    const char *key = vapid_public_text(vapid);
+    int status =
+        url ? print_code(qr_link_webserver(key, url), "Scan this in Molly (Settings, Notifications, "
+                                                      "UnifiedPush) to link it with this server:")
+            : print_code(qr_link_airgapped(key), "Scan this in Molly (Settings, Notifications, "
+                                                 "UnifiedPush), then give the line that it shows to "
+                                                 "`doorbell connection add -`:");
+    vapid_free(vapid);
+    return status;
+}
+
+static int run_url(struct cli *cli, int argc, char **argv)
+{
+    struct url url;
+    struct err err;
+    if (argc != 1) {
+        fprintf(stderr, "doorbell: qr-code url needs one word: the URL of this server.\n");
+        return CLI_WRONG_WORDS;
+    }
+    if (url_parse(&url, argv[0], &err) != 0) {
+        err_prefix(&err, "That is not a usable URL");
+        return cli_fail(&err);
+    }
+    bool https = strcmp(url.scheme, "https") == 0;
+    url_fini(&url);
+    if (!https) {
+        err_set(&err, ERR_INVALID, "Molly links with https:// addresses only.");
+        return cli_fail(&err);
+    }
+    return with_key(cli, argv[0]);
+}
+
+static int run_airgapped(struct cli *cli, int argc, char **argv)
+{
+    (void)argv;
+    if (argc) {
+        fprintf(stderr, "doorbell: qr-code airgapped takes no arguments.\n");
+        return CLI_WRONG_WORDS;
+    }
+    return with_key(cli, NULL);
+}
+
+int cli_qr_code(struct cli *cli, int argc, char **argv)
+{
+    static const struct cli_command table[] = {
+        {"url", run_url, "URL", "The code that links Molly with this server at its public URL."},
+        {"airgapped", run_airgapped, "", "The code for a server that Molly cannot reach."},
+        {0},
+    };
+    return cli_pick(table, "doorbell qr-code", cli, argc, argv);
+}

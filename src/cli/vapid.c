@@ -1,0 +1,72 @@
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+
+static int run_generate(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    (void)argv;
+    struct err err;
+    char text[VAPID_PRIVATE_TEXT_SIZE];
+    if (argc) {
+        fprintf(stderr, "doorbell: vapid generate takes no arguments.\n");
+        return CLI_WRONG_WORDS;
+    }
+    struct vapid *vapid = vapid_generate(&err);
+    if (!vapid)
+        return cli_fail(&err);
+    vapid_private_text(vapid, text);
+    puts(text);
+    sodium_memzero(text, sizeof text);
+    vapid_free(vapid);
+    return CLI_DONE;
+}
+
+static int print_header(const struct config *config, const char *endpoint, struct err *err)
+{
+    struct url url;
+    char origin[URL_ORIGIN_SIZE], header[VAPID_HEADER_SIZE];
+    if (url_parse(&url, endpoint, err) != 0) {
+        err_prefix(err, "The endpoint is not a usable URL");
+        return err->code;
+    }
+    url_origin(&url, origin);
+    url_fini(&url);
+    struct vapid *vapid = vapid_from_file(config->push_vapid_key_file, false, err);
+    if (!vapid)
+        return err->code;
+    int result =
+        vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
+    if (result == 0)
+        puts(header);
+    vapid_free(vapid);
+    return result;
+}
+
+static int run_test(struct cli *cli, int argc, char **argv)
+{
+    struct err err;
+    if (argc != 1) {
+        fprintf(stderr, "doorbell: vapid test needs one word: ENDPOINT.\n");
+        return CLI_WRONG_WORDS;
+    }
+    struct config *config = cli_load_config(cli);
+    if (!config)
+        return CLI_NOT_DONE;
+    int status = print_header(config, argv[0], &err) == 0 ? CLI_DONE : cli_fail(&err);
+    config_free(config);
+    return status;
+}
+
+int cli_vapid(struct cli *cli, int argc, char **argv)
+{
+    static const struct cli_command table[] = {
+        {"generate", run_generate, "", "Prints a new private key for push.vapid_key_file."},
+        {"test", run_test, "ENDPOINT", "Prints the Authorization header for an endpoint's origin."},
+        {0},
+    };
+    return cli_pick(table, "doorbell vapid", cli, argc, argv);
+}

@@ -1,0 +1,65 @@
+/* What the files of this folder share and nobody else needs: the checks that rows of the table
+ * name, the readers behind config_load, and the bounds of what they read. */
+#ifndef DOORBELL_CONFIG_INTERNAL_H
+#define DOORBELL_CONFIG_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "config/schema.h"
+
+enum {
+    CONFIG_FILE_MAX = 1024 * 1024, /* room for a list of some 20,000 account ids */
+    CONFIG_LIST_MAX = 16384,       /* members of one list */
+    CONFIG_VALUE_MAX = 4095,       /* bytes of one value: the longest path that Linux takes */
+    CONFIG_PATH_SIZE = 128, /* a dotted name of the file, far longer than any that is known */
+    CONFIG_NAME_SIZE = 64,  /* what a sentence repeats of a name that is not ours */
+    DURATION_TEXT_SIZE = 32,
+};
+
+/* Names the file; not a setting. */
+#define CONFIG_FILE_VARIABLE "DOORBELL_CONFIG"
+
+/* All defaults of the table; what is derived from other settings is still NULL. */
+struct config *config_new(void);
+
+/* Reads settings from YAML; `name` is what errors call it: "NAME:LINE: ...". */
+int config_read_yaml(struct config *config, const char *name, const void *bytes, size_t length,
+                     struct err *err);
+int config_read_yaml_file(struct config *config, const char *path, struct err *err);
+
+/* Reads DOORBELL_* variables; unknown ones are one warning each. */
+int config_read_environment(struct config *config, char **environment, struct err *err);
+/* NULL when there is no such variable, or an empty one. */
+const char *config_environment_value(char **environment, const char *name);
+
+/* Whether settings begin with "path.". */
+bool schema_is_section(const char *path);
+/* Whether a variable's name, `length` bytes of it, is that of this setting. */
+bool schema_is_environment_name(const struct setting *setting, const char *name, size_t length);
+
+/* Trims and checks one value as schema_set_list does for its members; `position` counts from 1 and
+ * is named in the sentence, 0 is not. The caller frees *item. */
+int schema_check_item(const struct setting *setting, const char *text, size_t position, char **item,
+                      struct err *err);
+
+void duration_format(char text[DURATION_TEXT_SIZE], int64_t ms);
+
+/* The checks of single values. Their sentences speak of "it" and never repeat the value, which may
+ * be an address, a path or an account id. */
+int check_file_path(const char *value, struct err *err);
+int check_socket_path(const char *value, struct err *err);
+int check_listen(const char *value, struct err *err);
+int check_http_url(const char *value, struct err *err);
+int check_trusted_proxy(const char *value, struct err *err);
+int check_signal_url(const char *value, struct err *err);
+int check_user_agent(const char *value, struct err *err);
+int check_allowed_endpoint(const char *value, struct err *err);
+int check_denied(const char *value, struct err *err);
+int check_vapid_subject(const char *value, struct err *err);
+int check_allowed_account(const char *value, struct err *err);
+int check_nameserver(const char *value, struct err *err);
+
+#endif

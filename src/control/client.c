@@ -1,0 +1,115 @@
+#include "control/client.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "control/proto.h"
+
+enum { ANSWER_TIMEOUT_S = 60 }; /* longer than any push may take */
+
+static int connect_to(const char *path, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return err_set(err, ERR_INVALID, "The path of the control socket is too long: %s", path);
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(err, ERR_IO, "No socket can be made: %s.", strerror(errno));
+    struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    int reason = errno;
+    close(fd);
+    if (reason == ENOENT || reason == ECONNREFUSED)
+        return err_set(err, ERR_NOT_FOUND, "No server listens on %s.", path);
+    return err_set(err, ERR_IO, "The running server cannot be reached on %s: %s.%s", path,
+                   strerror(reason),
+                   reason == EACCES ? " Run this as the user that runs the server." : "");
+}
+
+static int check_peer(int fd, const char *path, struct err *err)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return err_set(err, ERR_IO, "Who listens on %s cannot be told: %s.", path, strerror(errno));
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return 0;
+    char *copy = mem_text(path);
+    struct stat folder;
+    int known = stat(dirname(copy), &folder);
+    free(copy);
+    if (known == 0 && folder.st_uid == peer.uid)
+        return 0;
+    return err_set(err, ERR_REFUSED, "Another user (uid %u) listens on %s; it is not trusted.",
+                   (unsigned)peer.uid, path);
+}
+
+static int send_all(int fd, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t sent = send(fd, text, length, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0)
+            return ERR_IO;
+        text += sent;
+        length -= (size_t)sent;
+    }
+    return 0;
+}
+
+static int receive_all(int fd, struct buf *answer)
+{
+    char piece[4096];
+    for (;;) {
+        ssize_t got = recv(fd, piece, sizeof piece, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ERR_IO;
+        if (got == 0)
+            return answer->length ? 0 : ERR_IO;
+        if (buf_add(answer, piece, (size_t)got) != 0)
+            return ERR_LIMIT;
+    }
+}
+
+json_t *control_ask(const char *path, const json_t *request, struct err *err)
+{
+    struct buf answer;
+    json_t *result = NULL;
+    char *text = NULL;
+    buf_init(&answer, CONTROL_ANSWER_MAX);
+    int fd = connect_to(path, err);
+    if (fd < 0 || check_peer(fd, path, err) != 0)
+        goto out;
+    text = json_dumps(request, JSON_COMPACT);
+    if (send_all(fd, text, strlen(text)) != 0 || send_all(fd, "\n", 1) != 0 ||
+        receive_all(fd, &answer) != 0) {
+        err_set(err, ERR_IO, "The running server did not answer on %s.", path);
+        goto out;
+    }
+    result = json_loadb((const char *)answer.bytes, answer.length, 0, NULL);
+    if (!result)
+        err_set(err, ERR_IO, "The answer of the running server cannot be read.");
+out:
+    if (fd >= 0)
+        close(fd);
+    mem_free_secret(text);
+    buf_fini(&answer);
+    return result;
+}

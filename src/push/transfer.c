@@ -1,0 +1,495 @@
+#include "push/transfer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "push/answer.h"
+#include "push/multi.h"
+#include "push/vapid.h"
+
+enum {
+    IDLE_MAX = 64,         /* handles kept for later; as many requests are in flight at most */
+    CONNECTIONS_MAX = 128, /* in use and idle */
+    IDLE_SECONDS = 90,     /* before the usual patience of routers and proxies ends */
+    LIFE_SECONDS = 600,    /* a name that moved is followed after that */
+    DNS_SECONDS = 60,      /* what an address outlasts the request that brought it */
+    BUFFER_SIZE = 4096,    /* an answer is shorter than 24 KiB */
+    UPLOAD_SIZE = 16384,   /* curl's least; its 64 KiB would be taken for each TLS request */
+    TOPIC_HEADER_SIZE = 48,
+    TYPE_HEADER_SIZE = 48,
+    ADDRESS_ENTRY_SIZE = ADDRESS_TEXT_SIZE + 3, /* brackets, comma */
+    RESOLVE_SIZE = 272 + ADDRESS_LIST_MAX * ADDRESS_ENTRY_SIZE,
+    WHY_SIZE = 256,
+};
+
+struct transfers {
+    struct loop *loop;
+    struct multi *multi;
+    const struct policy *policy;
+    struct trust *trust;
+    struct curl_slist *headers; /* the same for all; every transfer's own lead to them */
+    struct list busy, idle;
+    unsigned idle_count;
+    int64_t renewed_ms; /* connections from before are not used again */
+};
+
+struct transfer {
+    struct list node; /* busy or idle */
+    struct transfers *owner;
+    CURL *easy;
+    struct transfer_request request;
+    transfer_fn *fn;
+    void *arg;
+    int64_t deadline_ms;
+
+    bool again;       /* this is the further try */
+    unsigned sent;    /* how often the request went out, both tries together */
+    unsigned sockets; /* opened in this try; 0: over a kept connection */
+    bool refused;     /* by the policy, in this try */
+    bool starved;     /* no descriptor was left for a socket, in this try */
+
+    struct answer answer;
+    char why[WHY_SIZE];
+    char curl_says[CURL_ERROR_SIZE];
+    struct curl_slist resolve, authorization, topic, type;
+    char resolve_text[RESOLVE_SIZE];
+    char authorization_text[sizeof "Authorization: " + VAPID_HEADER_SIZE];
+    char topic_text[TOPIC_HEADER_SIZE];
+    char type_text[TYPE_HEADER_SIZE];
+};
+
+static bool is_permitted(struct transfer *transfer, const struct address *address)
+{
+    struct err err;
+    if (policy_check_address(transfer->owner->policy, transfer->request.endpoint, address, &err) ==
+        0)
+        return true;
+    transfer->refused = true;
+    text_printable(transfer->why, sizeof transfer->why, err.text, strlen(err.text));
+    return false;
+}
+
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct transfer *transfer = arg;
+    struct address address;
+    if (purpose != CURLSOCKTYPE_IPCXN ||
+        address_from_sockaddr(&address, &to->addr, to->addrlen) != 0 ||
+        !is_permitted(transfer, &address))
+        return CURL_SOCKET_BAD;
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    if (fd >= 0)
+        transfer->sockets++;
+    else if (errno == EMFILE || errno == ENFILE)
+        transfer->starved = true;
+    return fd;
+}
+
+/* Before every request on a connection, kept ones included. Curl itself repeats a request that died
+ * on a kept connection, up to five times and over other kept ones: here it becomes one, on a fresh
+ * one. */
+static int on_request(void *arg, char *peer, char *local, int peer_port, int local_port)
+{
+    (void)local;
+    (void)local_port;
+    struct transfer *transfer = arg;
+    struct address address;
+    if (address_parse(&address, peer, (uint16_t)peer_port) != 0 ||
+        !is_permitted(transfer, &address))
+        return CURL_PREREQFUNC_ABORT;
+    if (transfer->sent > 1 || (transfer->sent == 1 && transfer->sockets == 0))
+        return CURL_PREREQFUNC_ABORT;
+    transfer->sent++;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* Curl asks before it would look a name up, which it must never do; a numeric host needs none. */
+static int on_resolve(void *state, void *reserved, void *arg)
+{
+    (void)state;
+    (void)reserved;
+    const struct transfer *transfer = arg;
+    return transfer->request.endpoint->is_address ? 0 : 1;
+}
+
+static CURLcode on_tls(CURL *easy, void *context, void *arg)
+{
+    (void)easy;
+    const struct transfer *transfer = arg;
+    trust_apply(transfer->owner->trust, context);
+    return CURLE_OK;
+}
+
+static size_t on_line(char *line, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+    return answer_line(&transfer->answer, line, size * count) == 0 ? size * count : 0;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+    return answer_body(&transfer->answer, bytes, size * count) == 0 ? size * count : 0;
+}
+
+/* What is the same in every use of the handle. */
+static void prepare(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_says);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "Doorbell/" DOORBELL_VERSION);
+
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS);
+
+    /* Neither a session nor curl's own store is kept: both would carry the trust of before over a
+     * reload. (7.88 sets its store after on_tls, but takes ours for its own unless it kept one.) */
+    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_SIZE);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_line);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}
+
+/* Connections from before the last renewal have a trust of their own: too old, whatever their age.
+ * 0: every kept connection is too old. */
+static long longest_life_s(const struct transfers *transfers)
+{
+    int64_t since = (loop_now_ms(transfers->loop) - transfers->renewed_ms) / 1000 - 1;
+    if (since < 1)
+        return 0;
+    return since < LIFE_SECONDS ? (long)since : LIFE_SECONDS;
+}
+
+static void aim(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    const struct transfer_request *request = &transfer->request;
+    char url[URL_ORIGIN_SIZE + URL_MAX + 1];
+    url_origin(request->endpoint, url);
+    size_t length = strlen(url);
+    snprintf(url + length, sizeof url - length, "%s", request->endpoint->target);
+
+    int64_t left = transfer->deadline_ms - loop_now_ms(transfer->owner->loop);
+    int64_t total = left > 1 ? left : 1; /* 0 would mean none to curl */
+    int64_t connect = request->connect_ms < total ? request->connect_ms : total;
+    long life = longest_life_s(transfer->owner);
+
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_RESOLVE,
+                     request->endpoint->is_address ? NULL : &transfer->resolve);
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)(total / 1000 + DNS_SECONDS));
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, &transfer->authorization);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->length);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)total);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect > 1 ? connect : 1));
+    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, life);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
+                     request->fresh || transfer->again || life == 0 ? 1L : 0L);
+}
+
+static bool try_it(struct transfer *transfer)
+{
+    transfer->sockets = 0;
+    transfer->refused = false;
+    transfer->starved = false;
+    transfer->why[0] = '\0';
+    transfer->curl_says[0] = '\0';
+    answer_clear(&transfer->answer);
+    aim(transfer);
+    return multi_add(transfer->owner->multi, transfer->easy);
+}
+
+/* The entry goes when it is as old as CURLOPT_DNS_CACHE_TIMEOUT says ("+"), so that strangers'
+ * names do not pile up in curl; each transfer replaces its own, or takes it away ("-"). */
+static void write_resolve(struct transfer *transfer)
+{
+    const struct transfer_request *request = &transfer->request;
+    char *text = transfer->resolve_text;
+    bool some = request->addresses->count > 0;
+    size_t length =
+        (size_t)snprintf(text, RESOLVE_SIZE, "%s%s:%u%s", some ? "+" : "-", request->endpoint->host,
+                         request->endpoint->port, some ? ":" : "");
+    for (size_t i = 0; i < request->addresses->count; i++) {
+        const struct address *address = &request->addresses->items[i];
+        char host[ADDRESS_TEXT_SIZE];
+        address_format(host, address);
+        bool v6 = address->any.sa_family == AF_INET6;
+        length += (size_t)snprintf(text + length, RESOLVE_SIZE - length, "%s%s%s%s",
+                                   i > 0 ? "," : "", v6 ? "[" : "", host, v6 ? "]" : "");
+    }
+}
+
+static void write_headers(struct transfer *transfer)
+{
+    const struct transfer_request *request = &transfer->request;
+    snprintf(transfer->authorization_text, sizeof transfer->authorization_text, "Authorization: %s",
+             request->authorization);
+    snprintf(transfer->topic_text, sizeof transfer->topic_text, "Topic: %s", request->topic);
+    snprintf(transfer->type_text, sizeof transfer->type_text, "Content-Type: %s",
+             request->content_type);
+}
+
+static void link_texts(struct transfer *transfer)
+{
+    transfer->resolve = (struct curl_slist){.data = transfer->resolve_text};
+    transfer->authorization =
+        (struct curl_slist){.data = transfer->authorization_text, .next = &transfer->topic};
+    transfer->topic = (struct curl_slist){.data = transfer->topic_text, .next = &transfer->type};
+    transfer->type =
+        (struct curl_slist){.data = transfer->type_text, .next = transfer->owner->headers};
+}
+
+static struct transfer *transfer_new(struct transfers *transfers)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return NULL;
+    struct transfer *transfer = mem_new(sizeof *transfer);
+    transfer->owner = transfers;
+    transfer->easy = easy;
+    list_init(&transfer->node);
+    link_texts(transfer);
+    prepare(transfer);
+    return transfer;
+}
+
+static void transfer_free(struct transfer *transfer)
+{
+    list_remove(&transfer->node);
+    curl_easy_cleanup(transfer->easy);
+    free(transfer);
+}
+
+static struct transfer *take(struct transfers *transfers)
+{
+    struct list *node = list_first(&transfers->idle);
+    struct transfer *transfer = NULL;
+    if (node) {
+        transfer = list_owner(node, struct transfer, node);
+        list_remove(node);
+        transfers->idle_count--;
+    } else {
+        transfer = transfer_new(transfers);
+    }
+    if (transfer)
+        list_append(&transfers->busy, &transfer->node);
+    return transfer;
+}
+
+static void give_back(struct transfer *transfer)
+{
+    struct transfers *transfers = transfer->owner;
+    if (transfers->idle_count >= IDLE_MAX) {
+        transfer_free(transfer);
+        return;
+    }
+    list_remove(&transfer->node);
+    list_append(&transfers->idle, &transfer->node);
+    transfers->idle_count++;
+}
+
+/* A kept connection may have been closed by the other side long ago, or be one that this endpoint
+ * must not use: neither says anything about the endpoint. */
+static bool deserves_again(const struct transfer *transfer, CURLcode result)
+{
+    if (transfer->again || transfer->sent > 1 || transfer->sockets > 0 ||
+        answer_begun(&transfer->answer))
+        return false;
+    return result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
+           result == CURLE_SEND_ERROR || result == CURLE_ABORTED_BY_CALLBACK;
+}
+
+static enum push_failure why_no_connect(const struct transfer *transfer)
+{
+    if (transfer->sockets > 0)
+        return PUSH_NO_CONNECT;
+    if (transfer->starved)
+        return PUSH_OURS;
+    return transfer->refused ? PUSH_FORBIDDEN : PUSH_NO_CONNECT;
+}
+
+static enum push_failure failure_of(const struct transfer *transfer, CURLcode result)
+{
+    switch (result) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return PUSH_NO_ADDRESS;
+    case CURLE_COULDNT_CONNECT:
+        return why_no_connect(transfer);
+    case CURLE_ABORTED_BY_CALLBACK:
+        return transfer->refused ? PUSH_FORBIDDEN : PUSH_BROKEN;
+    case CURLE_OPERATION_TIMEDOUT:
+        return transfer->sent > 0 ? PUSH_NO_ANSWER : PUSH_NO_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return PUSH_NO_TLS;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_SSL_ENGINE_INITFAILED:
+        return PUSH_OURS;
+    default:
+        return PUSH_BROKEN;
+    }
+}
+
+/* The policy's sentence is there already where it was the reason. */
+static void explain(struct transfer *transfer, enum push_failure failure, CURLcode result)
+{
+    if (failure == PUSH_FORBIDDEN)
+        return;
+    const char *why = transfer->curl_says[0] ? transfer->curl_says : curl_easy_strerror(result);
+    if (transfer->starved)
+        why = "no file descriptor is left for another connection";
+    text_printable(transfer->why, sizeof transfer->why, why, strlen(why));
+}
+
+static void on_ended(void *arg, CURLcode result)
+{
+    struct transfer *transfer = arg;
+    if (deserves_again(transfer, result)) {
+        transfer->again = true;
+        if (try_it(transfer))
+            return;
+        result = CURLE_FAILED_INIT;
+    }
+    enum push_failure failure = failure_of(transfer, result);
+    explain(transfer, failure, result);
+    struct push_answer answer;
+    answer_tell(&transfer->answer, failure, clock_unix(), &answer);
+    transfer->fn(transfer->arg, &answer, transfer->why);
+    give_back(transfer);
+}
+
+struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request,
+                                transfer_fn *fn, void *arg)
+{
+    struct transfer *transfer = take(transfers);
+    if (!transfer)
+        return NULL;
+    transfer->request = *request;
+    transfer->fn = fn;
+    transfer->arg = arg;
+    transfer->deadline_ms = loop_now_ms(transfers->loop) + request->total_ms;
+    transfer->again = false;
+    transfer->sent = 0;
+    write_resolve(transfer);
+    write_headers(transfer);
+    if (try_it(transfer))
+        return transfer;
+    give_back(transfer);
+    return NULL;
+}
+
+void transfer_cancel(struct transfer *transfer)
+{
+    multi_remove(transfer->owner->multi, transfer->easy);
+    give_back(transfer);
+}
+
+/* An empty value takes a header away that curl would add. */
+static struct curl_slist *common_headers(void)
+{
+    static const char *const headers[] = {"TTL: 2592000", "Urgency: high",
+                                          "Content-Encoding: aes128gcm", "Accept:", "Expect:"};
+    struct curl_slist *list = NULL;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        struct curl_slist *longer = curl_slist_append(list, headers[i]);
+        if (!longer) {
+            curl_slist_free_all(list);
+            return NULL;
+        }
+        list = longer;
+    }
+    return list;
+}
+
+struct transfers *transfers_new(struct loop *loop, const struct policy *policy, struct trust *trust,
+                                struct err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        err_set(err, ERR_IO, "libcurl cannot be set up");
+        trust_free(trust);
+        return NULL;
+    }
+    struct transfers *transfers = mem_new(sizeof *transfers);
+    list_init(&transfers->busy);
+    list_init(&transfers->idle);
+    transfers->loop = loop;
+    transfers->policy = policy;
+    transfers->renewed_ms = loop_now_ms(loop) - (LIFE_SECONDS + 1) * 1000;
+    transfers->trust = trust;
+    transfers->headers = common_headers();
+    transfers->multi = multi_new(loop, CONNECTIONS_MAX, on_ended);
+    if (transfers->headers && transfers->multi)
+        return transfers;
+    err_set(err, ERR_IO, "libcurl cannot be set up");
+    transfers_free(transfers);
+    return NULL;
+}
+
+void transfers_free(struct transfers *transfers)
+{
+    if (!transfers)
+        return;
+    list_each_safe(node, &transfers->busy)
+        transfer_cancel(list_owner(node, struct transfer, node));
+    list_each_safe(node, &transfers->idle)
+        transfer_free(list_owner(node, struct transfer, node));
+    multi_free(transfers->multi);
+    curl_slist_free_all(transfers->headers);
+    trust_free(transfers->trust);
+    free(transfers);
+    curl_global_cleanup();
+}
+
+void transfers_renew(struct transfers *transfers, const struct policy *policy, struct trust *trust)
+{
+    transfers->policy = policy;
+    transfers->renewed_ms = loop_now_ms(transfers->loop);
+    trust_free(transfers->trust);
+    transfers->trust = trust;
+}

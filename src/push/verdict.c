@@ -1,0 +1,404 @@
+#include "push/verdict.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/text.h"
+
+enum {
+    FOREIGN_MAX = 60,      /* characters of a server's own words */
+    FOREIGN_WORD_MAX = 20, /* longer words may be part of an endpoint */
+    RETRY_AFTER_MAX_S = 3600,
+    SKEW_S = 5 * 60,
+    DAY_S = 24 * 3600,
+    QUOTA_S = 5 * 60, /* after midnight UTC, when a daily quota has surely begun anew */
+};
+
+#define SECOND ((int64_t)1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define NEVER (-1)
+#define JITTER_MAX (5 * MINUTE)
+
+enum trait {
+    SIGN_ANEW = 1,
+    ORIGIN_TROUBLE = 2,
+    TELL_ANSWER = 4, /* the server's own words help a person */
+    TELL_CLOCK = 8,  /* so does the distance of the clocks */
+    UNTIL_QUOTA = 16,
+};
+
+struct rule {
+    int least, most;    /* status */
+    int code;           /* ntfy's; 0: any */
+    const char *phrase; /* in the body, without regard to case; NULL: any */
+    enum verdict_kind kind;
+    unsigned traits;
+    int64_t floor_ms, cap_ms;
+    const char *meaning, *advice;
+};
+
+#define RANGE(from, to) .least = (from), .most = (to)
+#define STATUS(status) RANGE(status, status)
+#define BUG_ADVICE "Please report this fault of Doorbell"
+#define CLOCK_MEANING "The push server finds our token's time wrong"
+#define CLOCK_ADVICE "Set this machine's clock"
+#define SCHEME_MEANING "The endpoint says http but the server speaks https"
+#define SCHEME_ADVICE "Enter the server with https:// in the phone's UnifiedPush app"
+#define EXEMPT_ADVICE "On your own ntfy put this machine into visitor-request-limit-exempt-hosts"
+#define AGAIN_ADVICE "Open the app on the phone, it registers again"
+
+/* push-measured.md section 5. The first that fits wins. ntfy and autopush name the reason in a JSON
+ * body; gateways and proxies send none, or HTML. */
+static const struct rule rules[] = {
+    {RANGE(200, 299), .kind = VERDICT_ACCEPTED, .meaning = "Accepted"},
+    {RANGE(300, 399), .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR,
+     .meaning = "The push server redirects, and no push follows a redirect",
+     .advice = "Enter the server's final address in the phone's UnifiedPush app"},
+
+    {STATUS(400), .phrase = "HTTP request to an HTTPS server", /* Go: ntfy */
+     .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR, .meaning = SCHEME_MEANING,
+     .advice = SCHEME_ADVICE},
+    {STATUS(400), .phrase = "HTTP request was sent to HTTPS port", /* nginx */
+     .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR, .meaning = SCHEME_MEANING,
+     .advice = SCHEME_ADVICE},
+    {STATUS(400), .phrase = "plain HTTP to an SSL-enabled server", /* Apache */
+     .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR, .meaning = SCHEME_MEANING,
+     .advice = SCHEME_ADVICE},
+    {STATUS(400), .kind = VERDICT_MISCONFIGURED, .traits = TELL_ANSWER, .floor_ms = HOUR,
+     .meaning = "The push server finds our request wrong", .advice = BUG_ADVICE},
+
+    /* About thirty of these turn into 42909 for all endpoints. */
+    {STATUS(401), .code = 40101, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR, .cap_ms = 6 * HOUR,
+     .meaning = "The push server refuses the login that the endpoint carries",
+     .advice = "Register with an endpoint without auth= or user name"},
+    {STATUS(401), .phrase = "ExpiredSignature", .kind = VERDICT_UNAUTHORIZED,
+     .traits = SIGN_ANEW | TELL_CLOCK, .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
+     .meaning = CLOCK_MEANING, .advice = CLOCK_ADVICE},
+    {STATUS(401), .phrase = "too long", .kind = VERDICT_UNAUTHORIZED,
+     .traits = SIGN_ANEW | TELL_CLOCK, .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
+     .meaning = CLOCK_MEANING, .advice = CLOCK_ADVICE},
+    {STATUS(401), .phrase = "mismatch", .kind = VERDICT_UNAUTHORIZED, .traits = TELL_CLOCK,
+     .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
+     .meaning = "The endpoint was made for another VAPID key than ours",
+     .advice = "Link the phone again with this bridge's QR code"},
+    {STATUS(401), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER | TELL_CLOCK,
+     .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
+     .meaning = "The push server does not accept our VAPID token"},
+    {STATUS(403), .code = 40301, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
+     .cap_ms = 6 * HOUR, .meaning = "The push server's access list refuses us",
+     .advice = "On it run: ntfy access '*' 'up*' write-only"},
+    {STATUS(403), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER,
+     .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
+     .meaning = "The push server, or a proxy before it, refuses us",
+     .advice = "Look at its access rules"},
+
+    {STATUS(404), .code = 40401, .kind = VERDICT_MISCONFIGURED, .floor_ms = NEVER,
+     .meaning = "The endpoint is no topic of the push server", .advice = AGAIN_ADVICE},
+    /* Gateways remember a 404 for ten minutes: what comes sooner learns nothing. */
+    {STATUS(404), .kind = VERDICT_SUSPECT, .floor_ms = 11 * MINUTE, .cap_ms = 6 * HOUR,
+     .meaning = "The push server does not know the endpoint, for now or for good",
+     .advice = AGAIN_ADVICE},
+    {STATUS(405), .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR,
+     .meaning = "The endpoint takes no messages: it is not a push server's",
+     .advice = AGAIN_ADVICE},
+    {STATUS(408), .kind = VERDICT_RETRY, .meaning = "The push server was busy"},
+    {STATUS(410), .kind = VERDICT_GONE, .floor_ms = NEVER,
+     .meaning = "The endpoint is gone for good", .advice = AGAIN_ADVICE},
+    {STATUS(413), .kind = VERDICT_MISCONFIGURED, .traits = TELL_ANSWER, .floor_ms = HOUR,
+     .meaning = "The push server finds our message too long", .advice = BUG_ADVICE},
+    {STATUS(425), .kind = VERDICT_RETRY, .meaning = "The push server was busy"},
+
+    /* The phone's own requests come out of the same bucket: haste locks the phone out. */
+    {STATUS(429), .code = 42901, .kind = VERDICT_RETRY, .floor_ms = MINUTE, .cap_ms = HOUR,
+     .meaning = "The push server's request limit, ours or the phone's, is used up",
+     .advice = EXEMPT_ADVICE},
+    {STATUS(429), .code = 42904, .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR,
+     .meaning = "The push server has no room for another topic",
+     .advice = "On it raise global-topic-limit"},
+    /* A phone with a new address has a new quota, so not only after midnight. */
+    {STATUS(429), .code = 42908, .kind = VERDICT_RETRY, .traits = UNTIL_QUOTA,
+     .meaning = "The daily quota at the push server is used up until 00:00 UTC",
+     .advice = EXEMPT_ADVICE},
+    {STATUS(429), .code = 42909, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
+     .meaning = "The push server saw too many wrong logins from us",
+     .advice = "Register with an endpoint without auth= or user name"},
+    /* A gateway answers so for a minute whatever happens behind it. */
+    {STATUS(429), .kind = VERDICT_RETRY, .floor_ms = 90 * SECOND, .cap_ms = HOUR,
+     .meaning = "The push server wants fewer pushes"},
+    {RANGE(400, 499), .kind = VERDICT_MISCONFIGURED, .traits = TELL_ANSWER, .floor_ms = HOUR,
+     .meaning = "The push server refuses our request", .advice = "See its log"},
+
+    {RANGE(502, 504), .kind = VERDICT_RETRY, .traits = ORIGIN_TROUBLE,
+     .meaning = "The push server does not answer the proxy before it, or is overloaded",
+     .advice = "Check that it runs"},
+    /* Each one costs us a token, and sixty stop us for other phones that are away. */
+    {STATUS(507), .kind = VERDICT_RETRY, .floor_ms = MINUTE, .cap_ms = HOUR,
+     .meaning = "The phone is not connected to the push server",
+     .advice = "Open its UnifiedPush app; ntfy needs topics of \"up\" and 12 characters"},
+    {RANGE(500, 599), .kind = VERDICT_RETRY,
+     .meaning = "The push server failed, or the phone answered it with an error"},
+};
+
+static const struct rule nonsense = {.kind = VERDICT_RETRY,
+                                     .meaning = "The push server answered with nonsense"};
+
+static const struct rule failures[] = {
+    [PUSH_NO_ADDRESS] = {.kind = VERDICT_RETRY,
+                         .meaning = "The push server's name has no address",
+                         .advice = "Check the name and this machine's DNS"},
+    [PUSH_NO_CONNECT] = {.kind = VERDICT_RETRY,
+                         .traits = ORIGIN_TROUBLE,
+                         .meaning = "The push server cannot be reached",
+                         .advice = "Check that it runs and that no firewall or ban is between"},
+    [PUSH_NO_TLS] = {.kind = VERDICT_RETRY,
+                     .traits = ORIGIN_TROUBLE,
+                     .meaning = "No trusted TLS connection to the push server",
+                     .advice = "Check its certificate; a CA of your own goes into push.ca_file"},
+    /* It may have been accepted. Prosody holds the request while a phone is silent. */
+    [PUSH_NO_ANSWER] = {.kind = VERDICT_RETRY,
+                        .floor_ms = 2 * MINUTE,
+                        .cap_ms = 15 * MINUTE,
+                        .meaning = "The push server gave no answer in time; the phone may be "
+                                   "offline"},
+    [PUSH_BROKEN] = {.kind = VERDICT_RETRY,
+                     .meaning = "The push server closed the connection without an answer"},
+    [PUSH_FORBIDDEN] = {.kind = VERDICT_DENIED,
+                        .floor_ms = 15 * MINUTE,
+                        .cap_ms = 6 * HOUR,
+                        .meaning = "This bridge's settings forbid the endpoint",
+                        .advice = "See push.allowed_endpoints and push.denied"},
+    [PUSH_OURS] = {.kind = VERDICT_MISCONFIGURED,
+                   .meaning = "The push could not be made on this side",
+                   .advice = "See the log"},
+};
+
+/* What a body says. */
+struct told {
+    int ntfy, autopush;              /* codes; 0: none */
+    char text[VERDICT_BODY_MAX + 1]; /* all of it, printable, to look for phrases */
+    char foreign[FOREIGN_MAX + 1];   /* its own words for a person */
+};
+
+static bool is_separator(char c)
+{
+    return (unsigned char)c <= ' ';
+}
+
+/* A word that may be a part of an endpoint or name a user is not repeated (security.md 16, 22). */
+static bool may_be_repeated(const char *word, size_t length)
+{
+    return length <= FOREIGN_WORD_MAX && !memchr(word, '/', length) && !memchr(word, '@', length);
+}
+
+static void take_foreign(char foreign[FOREIGN_MAX + 1], const char *from, size_t length)
+{
+    char line[FOREIGN_MAX + FOREIGN_WORD_MAX + 2];
+    size_t used = 0, at = 0;
+    while (used <= FOREIGN_MAX) {
+        while (at < length && is_separator(from[at]))
+            at++;
+        size_t start = at;
+        while (at < length && !is_separator(from[at]))
+            at++;
+        if (at == start)
+            break;
+        bool whole = may_be_repeated(from + start, at - start);
+        const char *word = whole ? from + start : "...";
+        size_t size = whole ? at - start : 3;
+        if (used)
+            line[used++] = ' ';
+        memcpy(line + used, word, size);
+        used += size;
+    }
+    text_printable(foreign, FOREIGN_MAX + 1, line, used);
+}
+
+/* ntfy: {"code":42901,"http":429,"error":"..."}; autopush: {"code":401,"errno":109,"message":"..."}
+ */
+static void take_json(struct told *told, const json_t *json, int status)
+{
+    json_int_t code = json_integer_value(json_object_get(json, "code"));
+    json_int_t number = json_integer_value(json_object_get(json, "errno"));
+    if (code / 100 == status)
+        told->ntfy = (int)code;
+    else if (number > 0 && number < 1000)
+        told->autopush = (int)number;
+    const json_t *words = json_object_get(json, "message");
+    if (!json_is_string(words))
+        words = json_object_get(json, "error");
+    if (json_is_string(words))
+        take_foreign(told->foreign, json_string_value(words), json_string_length(words));
+}
+
+static void read_body(struct told *told, const struct push_answer *answer)
+{
+    told->ntfy = told->autopush = 0;
+    told->text[0] = told->foreign[0] = '\0';
+    if (!answer->body || answer->body_length == 0)
+        return;
+    size_t length = answer->body_length < VERDICT_BODY_MAX ? answer->body_length : VERDICT_BODY_MAX;
+    text_printable(told->text, sizeof told->text, answer->body, length);
+    json_t *json = json_loadb(answer->body, length, 0, NULL);
+    if (json)
+        take_json(told, json, answer->status);
+    else if (answer->body[0] != '<') /* HTML says nothing in 60 characters */
+        take_foreign(told->foreign, answer->body, length);
+    json_decref(json);
+}
+
+static const struct rule *find_rule(int status, const struct told *told)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const struct rule *rule = &rules[i];
+        if (status < rule->least || status > rule->most)
+            continue;
+        if (rule->code && rule->code != told->ntfy)
+            continue;
+        if (rule->phrase && !strcasestr(told->text, rule->phrase))
+            continue;
+        return rule;
+    }
+    return &nonsense;
+}
+
+/* One try an hour, the last of them just after the quota began anew. */
+static int64_t quota_floor_ms(int64_t now_unix)
+{
+    int64_t left_s = (QUOTA_S - now_unix % DAY_S + DAY_S) % DAY_S;
+    int64_t left_ms = (left_s ? left_s : DAY_S) * SECOND;
+    if (left_ms < MINUTE)
+        return MINUTE;
+    return left_ms < HOUR ? left_ms : HOUR;
+}
+
+static int64_t retry_after_ms(int64_t seconds)
+{
+    if (seconds <= 0)
+        return 0;
+    return (seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S) * SECOND;
+}
+
+static void format_code(char *text, size_t size, int status, const struct told *told)
+{
+    if (told->ntfy)
+        snprintf(text, size, " (ntfy %d)", told->ntfy);
+    else if (told->autopush)
+        snprintf(text, size, " (%d, errno %d)", status, told->autopush);
+    else
+        snprintf(text, size, " (%d)", status);
+}
+
+/* Empty unless the clocks are more than a few minutes apart. */
+static void format_skew(char *text, size_t size, int64_t date_unix, int64_t now_unix)
+{
+    text[0] = '\0';
+    if (date_unix <= 0 || now_unix <= 0)
+        return;
+    int64_t ahead_s = date_unix - now_unix, apart_s = llabs(ahead_s);
+    if (apart_s <= SKEW_S)
+        return;
+    const char *unit = apart_s < 2 * 3600 ? "min" : apart_s < 2 * DAY_S ? "h" : "days";
+    int64_t amount = apart_s / (apart_s < 2 * 3600 ? 60 : apart_s < 2 * DAY_S ? 3600 : DAY_S);
+    snprintf(text, size, "; its clock is %lld %s %s ours", (long long)amount, unit,
+             ahead_s > 0 ? "ahead of" : "behind");
+}
+
+static void write_text(struct verdict *verdict, const struct rule *rule, const char *code,
+                       const char *foreign, const char *skew)
+{
+    const char *quote = *foreign ? "\"" : "";
+    snprintf(verdict->text, sizeof verdict->text, "%s%s%s%s%s%s%s%s%s", rule->meaning, code,
+             *foreign ? ": " : "", quote, foreign, quote, skew, rule->advice ? ". " : "",
+             rule->advice ? rule->advice : "");
+}
+
+static void apply(struct verdict *verdict, const struct rule *rule)
+{
+    verdict->kind = rule->kind;
+    verdict->floor_ms = rule->floor_ms;
+    verdict->cap_ms = rule->cap_ms;
+    verdict->sign_anew = rule->traits & SIGN_ANEW;
+    verdict->origin_trouble = rule->traits & ORIGIN_TROUBLE;
+}
+
+static void judge_failure(struct verdict *verdict, enum push_failure failure)
+{
+    const struct rule *rule = &failures[failure];
+    apply(verdict, rule);
+    if (failure == PUSH_NO_ANSWER)
+        verdict->first_ms = 15 * SECOND;
+    write_text(verdict, rule, "", "", "");
+}
+
+void verdict_judge(struct verdict *verdict, const struct push_answer *answer, int64_t now_unix)
+{
+    memset(verdict, 0, sizeof *verdict);
+    if (answer->failure != PUSH_ANSWERED) {
+        judge_failure(verdict, answer->failure);
+        return;
+    }
+    struct told told;
+    read_body(&told, answer);
+    const struct rule *rule = find_rule(answer->status, &told);
+    apply(verdict, rule);
+    verdict->status = answer->status;
+    verdict->retry_after_ms = retry_after_ms(answer->retry_after_s);
+    if (rule->traits & UNTIL_QUOTA)
+        verdict->floor_ms = quota_floor_ms(now_unix);
+    char code[32], skew[64] = "";
+    format_code(code, sizeof code, answer->status, &told);
+    if (rule->traits & TELL_CLOCK)
+        format_skew(skew, sizeof skew, answer->date_unix, now_unix);
+    write_text(verdict, rule, code, rule->traits & TELL_ANSWER ? told.foreign : "", skew);
+}
+
+/* Above what is demanded, never below it: an impatient retry prolongs a limit. */
+static int64_t above(int64_t least_ms, uint32_t random)
+{
+    int64_t most_ms = least_ms / 4 < JITTER_MAX ? least_ms / 4 : JITTER_MAX;
+    return backoff_jitter_ms(least_ms, least_ms + most_ms, random);
+}
+
+static int64_t own_wait_ms(const struct verdict *verdict, unsigned failures_before,
+                           int64_t retry_min_ms, int64_t retry_max_ms, uint32_t random)
+{
+    unsigned doublings = failures_before;
+    if (verdict->first_ms) {
+        if (failures_before == 0)
+            return backoff_jitter_ms(retry_min_ms, verdict->first_ms, random);
+        doublings--;
+    }
+    if (verdict->floor_ms == 0)
+        return backoff_jitter_ms(retry_min_ms,
+                                 backoff_ceiling_ms(retry_min_ms, retry_max_ms, doublings), random);
+    int64_t cap_ms = verdict->cap_ms ? verdict->cap_ms : verdict->floor_ms;
+    return above(backoff_ceiling_ms(verdict->floor_ms, cap_ms, doublings), random);
+}
+
+int64_t verdict_wait_ms(const struct verdict *verdict, unsigned failures_before,
+                        int64_t retry_min_ms, int64_t retry_max_ms, uint32_t random)
+{
+    if (verdict->floor_ms == NEVER)
+        return INT64_MAX;
+    int64_t wait_ms = own_wait_ms(verdict, failures_before, retry_min_ms, retry_max_ms, random);
+    int64_t demanded_ms = above(verdict->retry_after_ms, random);
+    return wait_ms > demanded_ms ? wait_ms : demanded_ms;
+}
+
+const char *verdict_kind_name(enum verdict_kind kind)
+{
+    static const char *const names[] = {
+        [VERDICT_ACCEPTED] = "accepted",
+        [VERDICT_RETRY] = "retry",
+        [VERDICT_SUSPECT] = "suspect",
+        [VERDICT_GONE] = "gone",
+        [VERDICT_DENIED] = "denied",
+        [VERDICT_UNAUTHORIZED] = "unauthorized",
+        [VERDICT_MISCONFIGURED] = "misconfigured",
+    };
+    return names[kind];
+}

@@ -1,0 +1,432 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/b64.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/uuid.h"
+#include "signal/judge.h"
+#include "signal/resource.h"
+#include "signal/scanner.h"
+#include "signal/server.h"
+
+enum {
+    /* After so much quiet a link gives back the buffers of a burst. */
+    IDLE_AFTER_MS = 5000,
+    /* The machine has slept when the clock that goes on in sleep got ahead by so much. */
+    SLEPT_MS = 10000,
+    /* Testing all links at once would be a burst of its own. */
+    TEST_SPREAD_MS = 2000,
+    CLOSE_NORMAL = 1000,
+    CLOSE_UNREADABLE = 1007,
+    STATUS_OK = 200,
+    STATUS_CLIENT_REFUSED = 499,
+    FIRST_DEVICE = 1,
+};
+
+struct link {
+    struct signal_server *server;
+    const struct link_events *events;
+    void *arg;
+    const char *password;
+    struct channel *channel; /* NULL: down */
+    struct scanner *scanner; /* while a message is coming in */
+    struct list up;          /* on the server's list while it is up */
+    struct timer timer;      /* at the earliest of the next three */
+    int64_t keepalive_at_ms; /* when to send the next one */
+    int64_t answer_by_ms;    /* 0: no keep-alive is out */
+    int64_t idle_at_ms;      /* 0: idle already */
+    int64_t reauthenticate_at_ms;
+    uint64_t last_request; /* the id of our last keep-alive */
+    const char *why_text;  /* why we end it ourselves; NULL: we do not */
+    enum link_reason why;
+    uint32_t unanswered; /* messages that the owner has not acknowledged */
+    uint8_t uuid[16];
+    uint8_t device;
+    bool candidate;
+    bool use_fallback; /* of the two User-Agents */
+    bool one_refused;  /* one of them was answered 499 since the last success */
+    bool drained;
+};
+
+static int64_t now_ms(const struct link *link)
+{
+    return loop_now_ms(link->server->loop);
+}
+
+/* A number from 0 to below `range`. */
+static int64_t spread(int64_t range)
+{
+    return range > 0 ? (int64_t)((uint64_t)range * random_u32() >> 32) : 0;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return b && b < a ? b : a;
+}
+
+static void arm(struct link *link)
+{
+    int64_t at = link->answer_by_ms ? link->answer_by_ms : link->keepalive_at_ms;
+    at = earlier(at, link->idle_at_ms);
+    loop_timer_set(link->server->loop, &link->timer, at - now_ms(link));
+}
+
+/* The end of a connection. */
+
+static void come_down(struct link *link)
+{
+    loop_timer_cancel(link->server->loop, &link->timer);
+    list_remove(&link->up);
+    free(link->scanner);
+    link->scanner = NULL;
+    link->server->transport->free(link->channel);
+    link->channel = NULL;
+}
+
+/* Ends the connection in the protocol's manner; `down` follows with this reason. Works from inside
+ * calls as well, because the channel reports its end later. */
+static void close_because(struct link *link, int code, enum link_reason why, const char *text)
+{
+    if (link->why_text)
+        return;
+    link->why = why;
+    link->why_text = text;
+    link->server->transport->close(link->channel, code, "");
+}
+
+/* Hangs up on a peer that is not there any more. Only from a timer: it reports at once. */
+static void hang_up(struct link *link, enum link_reason why, const char *text)
+{
+    struct link_down down = {.reason = why};
+    snprintf(down.text, sizeof down.text, "%s", text);
+    come_down(link);
+    link->events->down(link->arg, &down);
+}
+
+static const char *user_agent(const struct link *link, bool fallback)
+{
+    const struct config *config = link->server->config;
+    const char *other = config->signal_user_agent_fallback;
+    return fallback && other && other[0] ? other : config->signal_user_agent;
+}
+
+static bool has_other_user_agent(const struct link *link)
+{
+    return strcmp(user_agent(link, false), user_agent(link, true)) != 0;
+}
+
+/* The next start tries the other User-Agent. Only that both were refused is a verdict. */
+static void judge_client(struct link *link, struct link_down *down)
+{
+    if (!has_other_user_agent(link))
+        return;
+    link->use_fallback = !link->use_fallback;
+    if (link->one_refused)
+        return;
+    link->one_refused = true;
+    down->reason = LINK_CLOSED;
+    snprintf(down->text, sizeof down->text,
+             "The server wants another client (499): the other User-Agent is tried next.");
+}
+
+static void on_ended(void *arg, const struct transport_end *end)
+{
+    struct link *link = arg;
+    struct link_down down = {.reason = link->why};
+    if (link->why_text)
+        snprintf(down.text, sizeof down.text, "%s", link->why_text);
+    else
+        judge(&down, end);
+    if (down.status == STATUS_CLIENT_REFUSED && down.reason == LINK_CLIENT_REFUSED)
+        judge_client(link, &down);
+    come_down(link);
+    link->events->down(link->arg, &down);
+}
+
+/* Keep-alives, and what else time brings. */
+
+static void send_keepalive(struct link *link)
+{
+    const struct config *config = link->server->config;
+    uint8_t request[RESOURCE_REQUEST_MAX];
+    size_t length = resource_keepalive(request, ++link->last_request);
+    int64_t now = now_ms(link);
+    link->keepalive_at_ms = now + config->signal_keepalive_ms;
+    link->answer_by_ms = now + config->signal_keepalive_timeout_ms;
+    link->server->transport->send(link->channel, request, length);
+}
+
+/* A link that waits for an answer already is tested by that. */
+static void test_soon(struct link *link)
+{
+    int64_t at = now_ms(link) + spread(TEST_SPREAD_MS);
+    if (link->answer_by_ms || link->keepalive_at_ms <= at)
+        return;
+    link->keepalive_at_ms = at;
+    arm(link);
+}
+
+/* The timers stood still while the machine slept, and the server has hung up long ago. */
+static void look_for_sleep(struct signal_server *server)
+{
+    int64_t slept = clock_boot_ms() - clock_ms();
+    bool woke = slept - server->slept_ms > SLEPT_MS;
+    server->slept_ms = slept;
+    if (!woke)
+        return;
+    list_each(node, &server->up)
+        test_soon(list_owner(node, struct link, up));
+}
+
+/* The device counts as seen only when it authenticates (signal.md 4.3). Waits for a moment in which
+ * nothing is lost by it. */
+static bool must_reauthenticate(const struct link *link)
+{
+    return link->reauthenticate_at_ms && now_ms(link) >= link->reauthenticate_at_ms &&
+           link->drained && !link->unanswered && !link->scanner;
+}
+
+static void on_keepalive_due(struct link *link)
+{
+    look_for_sleep(link->server);
+    if (must_reauthenticate(link)) {
+        close_because(link, CLOSE_NORMAL, LINK_STOPPED,
+                      "The link is opened anew, so that the device counts as seen.");
+        return;
+    }
+    send_keepalive(link);
+}
+
+static void on_timer(void *arg)
+{
+    struct link *link = arg;
+    int64_t now = now_ms(link);
+    if (link->why_text)
+        return;
+    if (link->answer_by_ms && now >= link->answer_by_ms) {
+        hang_up(link, LINK_LOST, "The server did not answer a keep-alive.");
+        return;
+    }
+    if (link->idle_at_ms && now >= link->idle_at_ms) {
+        link->idle_at_ms = 0;
+        link->server->transport->idle(link->channel);
+    }
+    if (!link->answer_by_ms && now >= link->keepalive_at_ms)
+        on_keepalive_due(link);
+    if (!link->why_text)
+        arm(link);
+}
+
+static int64_t reauthenticate_at(const struct link *link)
+{
+    int64_t every = link->server->config->signal_reauthenticate_ms;
+    return every ? now_ms(link) + every - every / 6 + spread(every / 3) : 0;
+}
+
+static void on_opened(void *arg)
+{
+    struct link *link = arg;
+    int64_t now = now_ms(link);
+    link->one_refused = false;
+    link->keepalive_at_ms = now + spread(link->server->config->signal_keepalive_ms);
+    link->idle_at_ms = now + IDLE_AFTER_MS;
+    link->reauthenticate_at_ms = reauthenticate_at(link);
+    list_append(&link->server->up, &link->up);
+    arm(link);
+    link->events->up(link->arg);
+}
+
+/* Messages. */
+
+static void answer(struct link *link, uint64_t id)
+{
+    uint8_t message[RESOURCE_ANSWER_MAX];
+    size_t length = resource_ok(message, id);
+    if (link->server->transport->send(link->channel, message, length) == ERR_LIMIT)
+        close_because(link, CLOSE_NORMAL, LINK_LOST, "The server stopped reading our answers.");
+}
+
+static bool is_own(const struct link *link, const struct scanned *scanned)
+{
+    return scanned->envelope_readable && scanned->has_source &&
+           scanned->source_device == FIRST_DEVICE &&
+           memcmp(scanned->source_uuid, link->uuid, sizeof link->uuid) == 0;
+}
+
+static void on_message(struct link *link, const struct scanned *scanned)
+{
+    if (!scanned->has_id) {
+        close_because(link, CLOSE_UNREADABLE, LINK_PROTOCOL,
+                      "The server sent a message that cannot be answered: it has no id.");
+        return;
+    }
+    link->unanswered++;
+    bool urgent = !scanned->envelope_readable || scanned->urgent;
+    link->events->waiting(link->arg, scanned->id, urgent, is_own(link, scanned));
+}
+
+static void on_queue_empty(struct link *link, const struct scanned *scanned)
+{
+    if (scanned->has_id)
+        answer(link, scanned->id);
+    link->drained = true;
+    link->events->drained(link->arg);
+}
+
+static void on_response(struct link *link, const struct scanned *scanned)
+{
+    if (!link->answer_by_ms || !scanned->has_id || scanned->id != link->last_request)
+        return;
+    link->answer_by_ms = 0;
+    if (scanned->status != STATUS_OK) {
+        close_because(link, CLOSE_NORMAL, LINK_SERVER_TROUBLE, "The server refused a keep-alive.");
+        return;
+    }
+    arm(link);
+}
+
+static void on_scanned(struct link *link, const struct scanned *scanned)
+{
+    switch (scanned->kind) {
+    case SCANNED_MESSAGE:
+        on_message(link, scanned);
+        break;
+    case SCANNED_QUEUE_EMPTY:
+        on_queue_empty(link, scanned);
+        break;
+    case SCANNED_OTHER_REQUEST:
+        if (scanned->has_id)
+            answer(link, scanned->id);
+        break;
+    case SCANNED_RESPONSE:
+        on_response(link, scanned);
+        break;
+    }
+}
+
+/* The timer is left where it is when it is set: it finds the later time by itself. */
+static void note_traffic(struct link *link)
+{
+    bool was_idle = !link->idle_at_ms;
+    link->idle_at_ms = now_ms(link) + IDLE_AFTER_MS;
+    if (was_idle)
+        arm(link);
+}
+
+static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first, bool last)
+{
+    struct link *link = arg;
+    if (link->why_text)
+        return;
+    if (first) {
+        link->scanner = mem_new(sizeof *link->scanner);
+        scanner_begin(link->scanner);
+    }
+    int result = scanner_feed(link->scanner, bytes, length);
+    if (result == 0 && last)
+        result = scanner_end(link->scanner);
+    if (result != 0) {
+        close_because(link, CLOSE_UNREADABLE, LINK_PROTOCOL,
+                      "The server sent a message that cannot be read.");
+        return;
+    }
+    if (!last)
+        return;
+    struct scanned scanned = link->scanner->result;
+    free(link->scanner);
+    link->scanner = NULL;
+    if (scanned.kind != SCANNED_RESPONSE)
+        note_traffic(link);
+    on_scanned(link, &scanned);
+}
+
+/* The link's functions. */
+
+static struct link *link_open(void *messenger, const struct link_request *request,
+                              const struct link_events *events, void *arg)
+{
+    struct link *link = mem_new(sizeof *link);
+    link->server = messenger;
+    link->events = events;
+    link->arg = arg;
+    memcpy(link->uuid, request->uuid, sizeof link->uuid);
+    link->device = request->device;
+    link->password = request->password;
+    link->candidate = request->candidate;
+    list_init(&link->up);
+    timer_init(&link->timer, on_timer, link);
+    return link;
+}
+
+/* "Basic ..." (signal.md 1.2); the caller wipes it. */
+static char *authorization(const struct link *link)
+{
+    static const char scheme[] = "Basic ";
+    char uuid[UUID_TEXT_SIZE];
+    uuid_format(uuid, link->uuid);
+    char *plain = mem_format("%s.%u:%s", uuid, link->device, link->password);
+    size_t length = strlen(plain);
+    char *header = mem_new(sizeof scheme + B64_TEXT_SIZE(length));
+    memcpy(header, scheme, sizeof scheme);
+    b64_encode(header + strlen(scheme), plain, length);
+    mem_free_secret(plain);
+    return header;
+}
+
+static void link_start(struct link *link)
+{
+    static const struct transport_events events = {
+        .opened = on_opened, .piece = on_piece, .ended = on_ended};
+    char *credentials = authorization(link);
+    struct channel_request request = {.authorization = credentials,
+                                      .user_agent = user_agent(link, link->use_fallback),
+                                      .candidate = link->candidate};
+    link->why_text = NULL;
+    link->answer_by_ms = 0;
+    link->unanswered = 0;
+    link->drained = false;
+    link->channel = link->server->transport->open(link->server->road, &request, &events, link);
+    mem_free_secret(credentials);
+}
+
+static void link_stop(struct link *link)
+{
+    if (link->channel)
+        close_because(link, CLOSE_NORMAL, LINK_STOPPED, "We closed the link.");
+}
+
+static void link_acknowledge(struct link *link, uint64_t ack)
+{
+    if (!link->channel)
+        return;
+    if (link->unanswered)
+        link->unanswered--;
+    answer(link, ack);
+}
+
+static void link_promote(struct link *link)
+{
+    link->candidate = false;
+}
+
+static void link_free(struct link *link)
+{
+    if (link->channel) {
+        link->server->transport->close(link->channel, CLOSE_NORMAL, "");
+        come_down(link);
+    }
+    free(link);
+}
+
+const struct link_ops signal_link_ops = {
+    .messenger = "signal",
+    .open = link_open,
+    .start = link_start,
+    .stop = link_stop,
+    .acknowledge = link_acknowledge,
+    .promote = link_promote,
+    .free = link_free,
+};

@@ -1,0 +1,110 @@
+#include "store/migrate.h"
+
+#include <stdio.h>
+
+#include "store/sqlite.h"
+
+/* Step n makes version n + 1 out of version n. A step that changes a store which holds accounts
+ * must be preceded by a copy of the file (VACUUM INTO "PATH.before-vN"): settled.md "schema". */
+static const char *const steps[] = {
+    "CREATE TABLE accounts("
+    " messenger INTEGER NOT NULL,"
+    " uuid BLOB NOT NULL,"
+    " device INTEGER NOT NULL,"
+    " password TEXT NOT NULL,"
+    " endpoint TEXT NOT NULL,"
+    " p256dh BLOB,"
+    " auth BLOB,"
+    " refused INTEGER NOT NULL,"
+    " endpoint_proven INTEGER NOT NULL,"
+    " endpoint_state INTEGER NOT NULL,"
+    " registered_unix INTEGER NOT NULL,"
+    " owed_since_unix INTEGER NOT NULL,"
+    " PRIMARY KEY(messenger, uuid, device)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE secrets(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+};
+
+enum {
+    VERSION = sizeof steps / sizeof *steps,
+    APPLICATION_ID = 0x446f6f72, /* "Door" */
+};
+
+static int read_number(sqlite3 *db, const char *path, const char *query, int *number,
+                       struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    if (sqlite3_prepare_v2(db, query, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        *number = sqlite3_column_int(statement, 0);
+    else
+        result = sqlite_error(db, path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+static int foreign(sqlite3 *db, const char *path, struct err *err)
+{
+    int mollysocket = 0;
+    int result = read_number(
+        db, path,
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'connections'",
+        &mollysocket, err);
+    if (result != 0)
+        return result;
+    return err_set(
+        err, ERR_INVALID,
+        "%s is %s database and was left as it is. Set store.path to a file of Doorbell's "
+        "own, which it will make.",
+        path, mollysocket ? "MollySocket's" : "another application's");
+}
+
+int migrate_check(sqlite3 *db, const char *path, struct err *err)
+{
+    int application, version, things, result;
+    if ((result = read_number(db, path, "PRAGMA application_id", &application, err)) != 0 ||
+        (result = read_number(db, path, "PRAGMA user_version", &version, err)) != 0 ||
+        (result = read_number(db, path, "SELECT count(*) FROM sqlite_schema", &things, err)) != 0)
+        return result;
+    if (application == 0 && version == 0 && things == 0)
+        return 0;
+    if (application != APPLICATION_ID)
+        return foreign(db, path, err);
+    if (version > VERSION)
+        return err_set(err, ERR_NOT_NOW,
+                       "%s was written by a newer Doorbell (schema %d, this one knows %d). Install "
+                       "the newer one again, or put the copy %s.before-v%d in its place, which the "
+                       "upgrade has made.",
+                       path, version, VERSION, path, VERSION + 1);
+    return 0;
+}
+
+static int run_steps(sqlite3 *db, int version)
+{
+    int result = SQLITE_OK;
+    for (; version < VERSION && result == SQLITE_OK; version++)
+        result = sqlite3_exec(db, steps[version], NULL, NULL, NULL);
+    if (result != SQLITE_OK)
+        return result;
+    char mark[96];
+    snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             APPLICATION_ID, VERSION);
+    return sqlite3_exec(db, mark, NULL, NULL, NULL);
+}
+
+int migrate_run(sqlite3 *db, const char *path, struct err *err)
+{
+    int version;
+    int result = read_number(db, path, "PRAGMA user_version", &version, err);
+    if (result != 0 || version == VERSION)
+        return result;
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+        run_steps(db, version) == SQLITE_OK &&
+        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+        return 0;
+    result = sqlite_error(db, path, err);
+    if (!sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return result;
+}

@@ -1,0 +1,573 @@
+#include "store/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "store/migrate.h"
+#include "store/store.h"
+
+enum {
+    BUSY_MS = 2000,    /* an operator's sqlite3 or a backup may hold the file for a moment */
+    TEXT_MOST = 4096,  /* passwords and endpoints; the parts above allow less */
+    DEVICE_MOST = 127, /* the messenger's own bound */
+};
+
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_PUT,
+    STATEMENT_REMOVE,
+    STATEMENT_SET_OWED,
+    STATEMENT_SET_ENDPOINT_STATE,
+    STATEMENT_SET_REFUSED,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_COUNT,
+};
+
+#define THIS_ACCOUNT " WHERE messenger = ?1 AND uuid = ?2 AND device = ?3"
+
+static const char *const statement_texts[STATEMENT_COUNT] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_PUT] =
+        "INSERT OR REPLACE INTO accounts(messenger, uuid, device, password, endpoint,"
+        " p256dh, auth, refused, endpoint_proven, endpoint_state, registered_unix,"
+        " owed_since_unix) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [STATEMENT_REMOVE] = "DELETE FROM accounts" THIS_ACCOUNT,
+    [STATEMENT_SET_OWED] = "UPDATE accounts SET owed_since_unix = ?4" THIS_ACCOUNT,
+    [STATEMENT_SET_ENDPOINT_STATE] =
+        "UPDATE accounts SET endpoint_state = ?4, endpoint_proven = ?5" THIS_ACCOUNT,
+    [STATEMENT_SET_REFUSED] = "UPDATE accounts SET refused = ?4" THIS_ACCOUNT,
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+};
+
+struct sqlite {
+    sqlite3 *db;
+    char *path;
+    enum sqlite_journal journal; /* the one that it has */
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+};
+
+enum sqlite_journal sqlite_journal_for(uint32_t file_system)
+{
+    switch (file_system) {
+    case NFS_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case CIFS_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case FUSE_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case CEPH_SUPER_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case AFS_FS_MAGIC:
+    case CODA_SUPER_MAGIC:
+        return SQLITE_JOURNAL_ROLLBACK;
+    default:
+        return SQLITE_JOURNAL_WAL;
+    }
+}
+
+static int damaged(const char *path, const char *how, struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "%s is damaged or not a database (%s). Put a backup in its place, or move it "
+                   "away and begin with an empty store: phones that reach this server register "
+                   "again by themselves.",
+                   path, how);
+}
+
+int sqlite_error(sqlite3 *db, const char *path, struct err *err)
+{
+    const char *what = sqlite3_errmsg(db);
+    switch (sqlite3_extended_errcode(db) & 0xff) { /* the low byte is the kind of error */
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return damaged(path, what, err);
+    case SQLITE_FULL:
+        return err_set(err, ERR_IO, "The disk with %s is full.", path);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return err_set(err, ERR_IO, "%s cannot be written (%s). Who owns it and its folder?", path,
+                       what);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(err, ERR_TIMEOUT,
+                       "Another program is using %s: a database tool or a backup?", path);
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+        return err_set(err, ERR_IO, "Reading or writing %s failed: %s (%s).", path, what,
+                       strerror(sqlite3_system_errno(db)));
+    default:
+        return err_set(err, ERR_IO, "%s: %s.", path, what);
+    }
+}
+
+/* SQLite gives its side files the mode of the database, so the database must be private before it
+ * is written for the first time. */
+static int make_file(const char *path, uint32_t *file_system, struct err *err)
+{
+    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+        return err_set(err, ERR_IO, "Cannot open %s for writing: %s.", path, strerror(errno));
+    struct statfs status;
+    int result = 0;
+    if (fstatfs(descriptor, &status) == 0)
+        *file_system = (uint32_t)status.f_type;
+    else
+        result =
+            err_set(err, ERR_IO, "Cannot tell the file system of %s: %s.", path, strerror(errno));
+    close(descriptor);
+    return result;
+}
+
+/* For files that came from a backup with another mode. */
+static void make_private(const char *path, const char *suffix)
+{
+    char *name = mem_format("%s%s", path, suffix);
+    struct stat status;
+    if (stat(name, &status) == 0 && (status.st_mode & 0077) && chmod(name, 0600) != 0)
+        log_warn("Other users of this machine may read %s: %s.", name, strerror(errno));
+    free(name);
+}
+
+static int configure(struct sqlite *sqlite, struct err *err)
+{
+    static const char settings[] = "PRAGMA trusted_schema = OFF;"
+                                   "PRAGMA temp_store = MEMORY;"
+                                   "PRAGMA synchronous = FULL;"
+                                   "PRAGMA secure_delete = ON;"
+                                   "PRAGMA journal_size_limit = 1048576;";
+    sqlite3_busy_timeout(sqlite->db, BUSY_MS);
+    if (sqlite3_exec(sqlite->db, settings, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    return 0;
+}
+
+/* Runs `query`, whose answer is one text. */
+static int ask(struct sqlite *sqlite, const char *query, char *answer, size_t size, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    if (sqlite3_prepare_v2(sqlite->db, query, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        sqlite3_snprintf((int)size, answer, "%s", sqlite3_column_text(statement, 0));
+    else
+        result = sqlite_error(sqlite->db, sqlite->path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+static int set_wal(struct sqlite *sqlite, struct err *err)
+{
+    char answer[16];
+    int result = ask(sqlite, "PRAGMA journal_mode = WAL", answer, sizeof answer, err);
+    if (result == 0 && strcmp(answer, "wal") != 0)
+        sqlite->journal = SQLITE_JOURNAL_ROLLBACK;
+    return result;
+}
+
+static int set_rollback(struct sqlite *sqlite, struct err *err)
+{
+    char answer[16];
+    int result = ask(sqlite, "PRAGMA journal_mode = DELETE", answer, sizeof answer, err);
+    if (result == 0 && strcmp(answer, "delete") != 0)
+        return err_set(err, ERR_IO, "The journal of %s cannot be changed to a rollback journal.",
+                       sqlite->path);
+    return result;
+}
+
+/* In exclusive mode SQLite reads a WAL without shared memory; another connection, of a backup for
+ * example, may share the file again once the rollback journal is in place. */
+static int set_exclusive(struct sqlite *sqlite, bool exclusive, struct err *err)
+{
+    const char *setting =
+        exclusive ? "PRAGMA locking_mode = EXCLUSIVE" : "PRAGMA locking_mode = NORMAL";
+    char answer[16];
+    return ask(sqlite, setting, answer, sizeof answer, err);
+}
+
+static int set_journal(struct sqlite *sqlite, struct err *err)
+{
+    if (sqlite->journal == SQLITE_JOURNAL_WAL)
+        return set_wal(sqlite, err);
+    int result = set_rollback(sqlite, err);
+    return result ? result : set_exclusive(sqlite, false, err);
+}
+
+/* Reads the whole file once: better a stop now than half of the accounts. */
+static int check_whole(struct sqlite *sqlite, struct err *err)
+{
+    char answer[128];
+    int result = ask(sqlite, "PRAGMA quick_check(1)", answer, sizeof answer, err);
+    if (result == 0 && strcmp(answer, "ok") != 0)
+        return damaged(sqlite->path, answer, err);
+    return result;
+}
+
+/* SQLite opens what it cannot write, too, for example beside a "-shm" file that belongs to root. */
+static int check_writable(struct sqlite *sqlite, struct err *err)
+{
+    if (sqlite3_exec(sqlite->db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    return 0;
+}
+
+static int prepare_statements(struct sqlite *sqlite, struct err *err)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++)
+        if (sqlite3_prepare_v3(sqlite->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &sqlite->statements[i], NULL) != SQLITE_OK)
+            return sqlite_error(sqlite->db, sqlite->path, err);
+    return 0;
+}
+
+/* In this order: nothing is written to a file before it is known to be ours. */
+static int open_file(struct sqlite *sqlite, struct err *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int result = 0;
+    if (sqlite3_open_v2(sqlite->path, &sqlite->db, flags, NULL) != SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    if (sqlite->journal == SQLITE_JOURNAL_ROLLBACK)
+        result = set_exclusive(sqlite, true, err);
+    if (result != 0 || (result = configure(sqlite, err)) != 0 ||
+        (result = migrate_check(sqlite->db, sqlite->path, err)) != 0)
+        return result;
+    make_private(sqlite->path, "");
+    make_private(sqlite->path, "-wal");
+    make_private(sqlite->path, "-shm");
+    if ((result = set_journal(sqlite, err)) != 0 || (result = check_whole(sqlite, err)) != 0 ||
+        (result = check_writable(sqlite, err)) != 0 ||
+        (result = migrate_run(sqlite->db, sqlite->path, err)) != 0)
+        return result;
+    return prepare_statements(sqlite, err);
+}
+
+static void close_file(struct sqlite *sqlite)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++) {
+        sqlite3_finalize(sqlite->statements[i]);
+        sqlite->statements[i] = NULL;
+    }
+    sqlite3_close(sqlite->db);
+    sqlite->db = NULL;
+}
+
+static bool wants_shared_memory(const struct sqlite *sqlite)
+{
+    if (sqlite->journal != SQLITE_JOURNAL_WAL)
+        return false;
+    switch (sqlite3_extended_errcode(sqlite->db)) {
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMLOCK:
+    case SQLITE_IOERR_SHMMAP:
+    case SQLITE_CANTOPEN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int sqlite_open_with(void **engine, const char *path,
+                     enum sqlite_journal (*journal_for)(uint32_t file_system), struct err *err)
+{
+    uint32_t file_system = 0;
+    int result = make_file(path, &file_system, err);
+    if (result != 0)
+        return result;
+    struct sqlite *sqlite = mem_new(sizeof *sqlite);
+    sqlite->path = mem_text(path);
+    sqlite->journal = journal_for(file_system);
+    result = open_file(sqlite, err);
+    if (result != 0 && wants_shared_memory(sqlite)) {
+        close_file(sqlite);
+        sqlite->journal = SQLITE_JOURNAL_ROLLBACK;
+        result = open_file(sqlite, err);
+    }
+    if (result != 0) {
+        close_file(sqlite);
+        free(sqlite->path);
+        free(sqlite);
+        return result;
+    }
+    if (sqlite->journal == SQLITE_JOURNAL_ROLLBACK)
+        log_info("The file system of %s has no shared memory that can be relied on: the store uses "
+                 "a rollback journal, which is as safe as WAL but slower.",
+                 path);
+    *engine = sqlite;
+    return 0;
+}
+
+static int sqlite_open(void **engine, const char *path, struct err *err)
+{
+    return sqlite_open_with(engine, path, sqlite_journal_for, err);
+}
+
+static void sqlite_close(void *engine)
+{
+    struct sqlite *sqlite = engine;
+    close_file(sqlite);
+    free(sqlite->path);
+    free(sqlite);
+}
+
+/* Also the rule for writing: what could not be read again must not be written. */
+static bool row_is_sound(const struct store_account *row)
+{
+    return row->key.messenger != 0 && row->key.device >= 1 && row->key.device <= DEVICE_MOST &&
+           row->password && *row->password && strnlen(row->password, TEXT_MOST + 1) <= TEXT_MOST &&
+           row->endpoint && *row->endpoint && strnlen(row->endpoint, TEXT_MOST + 1) <= TEXT_MOST;
+}
+
+static bool read_small(sqlite3_stmt *statement, int column, uint8_t *value)
+{
+    sqlite3_int64 number = sqlite3_column_int64(statement, column);
+    *value = (uint8_t)number;
+    return number >= 0 && number <= UINT8_MAX;
+}
+
+static bool read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length)
+{
+    const void *blob = sqlite3_column_blob(statement, column);
+    if (!blob || sqlite3_column_bytes(statement, column) != length)
+        return false;
+    memcpy(bytes, blob, (size_t)length);
+    return true;
+}
+
+/* NULL where there is none, or one with a zero inside. It lives until the statement's next step. */
+static const char *read_text(sqlite3_stmt *statement, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (!text || strlen(text) != (size_t)sqlite3_column_bytes(statement, column))
+        return NULL;
+    return text;
+}
+
+static bool read_push_keys(sqlite3_stmt *statement, int column, struct store_account *row)
+{
+    row->has_push_keys = sqlite3_column_type(statement, column) != SQLITE_NULL ||
+                         sqlite3_column_type(statement, column + 1) != SQLITE_NULL;
+    return !row->has_push_keys ||
+           (read_bytes(statement, column, row->push_p256dh, sizeof row->push_p256dh) &&
+            read_bytes(statement, column + 1, row->push_auth, sizeof row->push_auth));
+}
+
+static bool read_row(sqlite3_stmt *statement, struct store_account *row)
+{
+    memset(row, 0, sizeof *row);
+    row->password = read_text(statement, 3);
+    row->endpoint = read_text(statement, 4);
+    row->refused = sqlite3_column_int(statement, 7) != 0;
+    row->endpoint_proven = sqlite3_column_int(statement, 8) != 0;
+    row->registered_unix = sqlite3_column_int64(statement, 10);
+    row->owed_since_unix = sqlite3_column_int64(statement, 11);
+    return read_small(statement, 0, &row->key.messenger) &&
+           read_bytes(statement, 1, row->key.uuid, sizeof row->key.uuid) &&
+           read_small(statement, 2, &row->key.device) && read_push_keys(statement, 5, row) &&
+           read_small(statement, 9, &row->endpoint_state) && row_is_sound(row);
+}
+
+static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_account *row),
+                       void *arg, struct err *err)
+{
+    static const char query[] =
+        "SELECT messenger, uuid, device, password, endpoint, p256dh, auth, refused,"
+        " endpoint_proven, endpoint_state, registered_unix, owed_since_unix FROM accounts";
+    struct sqlite *sqlite = engine;
+    sqlite3_stmt *statement = NULL;
+    unsigned broken = 0;
+    int result = 0;
+    int step = sqlite3_prepare_v2(sqlite->db, query, -1, &statement, NULL);
+    while (step == SQLITE_OK || step == SQLITE_ROW) {
+        step = sqlite3_step(statement);
+        struct store_account row;
+        if (step != SQLITE_ROW)
+            break;
+        if (read_row(statement, &row))
+            each(arg, &row);
+        else
+            broken++;
+    }
+    if (step != SQLITE_DONE)
+        result = sqlite_error(sqlite->db, sqlite->path, err);
+    sqlite3_finalize(statement);
+    if (broken)
+        log_warn("Accounts in %s that make no sense and were passed over, not removed: %u.",
+                 sqlite->path, broken);
+    return result;
+}
+
+static int insert_secret(struct sqlite *sqlite, const char *name, const uint8_t *secret,
+                         struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    if (sqlite3_prepare_v2(sqlite->db, "INSERT INTO secrets(name, value) VALUES (?1, ?2)", -1,
+                           &statement, NULL) != SQLITE_OK ||
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_blob(statement, 2, secret, STORE_SECRET_SIZE, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_DONE)
+        result = sqlite_error(sqlite->db, sqlite->path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+/* ERR_NOT_FOUND where there is none yet. */
+static int read_secret(struct sqlite *sqlite, const char *name, uint8_t *secret, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    int step = sqlite3_prepare_v2(sqlite->db, "SELECT value FROM secrets WHERE name = ?1", -1,
+                                  &statement, NULL);
+    if (step == SQLITE_OK)
+        step = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (step == SQLITE_OK)
+        step = sqlite3_step(statement);
+    if (step == SQLITE_DONE)
+        result = ERR_NOT_FOUND;
+    else if (step != SQLITE_ROW)
+        result = sqlite_error(sqlite->db, sqlite->path, err);
+    else if (!read_bytes(statement, 0, secret, STORE_SECRET_SIZE))
+        result = damaged(sqlite->path, "a secret in it has the wrong length", err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+static int sqlite_secret(void *engine, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+                         struct err *err)
+{
+    int result = read_secret(engine, name, secret, err);
+    if (result != ERR_NOT_FOUND)
+        return result;
+    random_bytes(secret, STORE_SECRET_SIZE);
+    return insert_secret(engine, name, secret, err);
+}
+
+/* `bound` is what binding the values gave: SQLITE_OK, or anything else if one of them failed. */
+static int execute(struct sqlite *sqlite, enum statement which, int bound, struct err *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[which];
+    int result = 0;
+    if (bound != SQLITE_OK || sqlite3_step(statement) != SQLITE_DONE)
+        result = sqlite_error(sqlite->db, sqlite->path, err);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return result;
+}
+
+static int bind_key(sqlite3_stmt *statement, const struct account_key *key)
+{
+    return sqlite3_bind_int(statement, 1, key->messenger) |
+           sqlite3_bind_blob(statement, 2, key->uuid, sizeof key->uuid, SQLITE_STATIC) |
+           sqlite3_bind_int(statement, 3, key->device);
+}
+
+/* Without keys both stay NULL. */
+static int bind_push_keys(sqlite3_stmt *statement, int column, const struct store_account *row)
+{
+    if (!row->has_push_keys)
+        return SQLITE_OK;
+    return sqlite3_bind_blob(statement, column, row->push_p256dh, sizeof row->push_p256dh,
+                             SQLITE_STATIC) |
+           sqlite3_bind_blob(statement, column + 1, row->push_auth, sizeof row->push_auth,
+                             SQLITE_STATIC);
+}
+
+static int sqlite_begin(void *engine, struct err *err)
+{
+    return execute(engine, STATEMENT_BEGIN, SQLITE_OK, err);
+}
+
+static int sqlite_put(void *engine, const struct store_account *row, struct err *err)
+{
+    if (!row_is_sound(row))
+        return err_set(err, ERR_INVALID,
+                       "An account without password, endpoint or valid device is not stored.");
+    struct sqlite *sqlite = engine;
+    sqlite3_stmt *statement = sqlite->statements[STATEMENT_PUT];
+    int bound = bind_key(statement, &row->key) |
+                sqlite3_bind_text(statement, 4, row->password, -1, SQLITE_STATIC) |
+                sqlite3_bind_text(statement, 5, row->endpoint, -1, SQLITE_STATIC) |
+                bind_push_keys(statement, 6, row) | sqlite3_bind_int(statement, 8, row->refused) |
+                sqlite3_bind_int(statement, 9, row->endpoint_proven) |
+                sqlite3_bind_int(statement, 10, row->endpoint_state) |
+                sqlite3_bind_int64(statement, 11, row->registered_unix) |
+                sqlite3_bind_int64(statement, 12, row->owed_since_unix);
+    return execute(sqlite, STATEMENT_PUT, bound, err);
+}
+
+static int sqlite_remove(void *engine, const struct account_key *key, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    int bound = bind_key(sqlite->statements[STATEMENT_REMOVE], key);
+    return execute(sqlite, STATEMENT_REMOVE, bound, err);
+}
+
+static int sqlite_set_owed(void *engine, const struct account_key *key, int64_t owed_since_unix,
+                           struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_OWED];
+    int bound = bind_key(statement, key) | sqlite3_bind_int64(statement, 4, owed_since_unix);
+    return execute(sqlite, STATEMENT_SET_OWED, bound, err);
+}
+
+static int sqlite_set_endpoint_state(void *engine, const struct account_key *key, uint8_t state,
+                                     bool proven, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_ENDPOINT_STATE];
+    int bound = bind_key(statement, key) | sqlite3_bind_int(statement, 4, state) |
+                sqlite3_bind_int(statement, 5, proven);
+    return execute(sqlite, STATEMENT_SET_ENDPOINT_STATE, bound, err);
+}
+
+static int sqlite_set_refused(void *engine, const struct account_key *key, bool refused,
+                              struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_REFUSED];
+    int bound = bind_key(statement, key) | sqlite3_bind_int(statement, 4, refused);
+    return execute(sqlite, STATEMENT_SET_REFUSED, bound, err);
+}
+
+static int sqlite_commit(void *engine, struct err *err)
+{
+    return execute(engine, STATEMENT_COMMIT, SQLITE_OK, err);
+}
+
+/* SQLite has rolled back by itself after some errors. A rollback that fails leaves the next begin
+ * to fail, and that one is told. */
+static void sqlite_rollback(void *engine)
+{
+    struct sqlite *sqlite = engine;
+    if (!sqlite3_get_autocommit(sqlite->db))
+        execute(sqlite, STATEMENT_ROLLBACK, SQLITE_OK, NULL);
+}
+
+const struct store_ops store_sqlite = {
+    .name = "sqlite",
+    .open = sqlite_open,
+    .load = sqlite_load,
+    .secret = sqlite_secret,
+    .begin = sqlite_begin,
+    .put = sqlite_put,
+    .remove = sqlite_remove,
+    .set_owed = sqlite_set_owed,
+    .set_endpoint_state = sqlite_set_endpoint_state,
+    .set_refused = sqlite_set_refused,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .close = sqlite_close,
+};

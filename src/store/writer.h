@@ -1,0 +1,32 @@
+/* The store's writer: a thread that takes all changes that wait as one group, writes them in one
+ * transaction and hands them back to the loop. Internal to src/store. The thread starts with the
+ * first change; everything here is called on the loop's thread. What can fail is told to the
+ * change's callback. */
+#ifndef DOORBELL_STORE_WRITER_H
+#define DOORBELL_STORE_WRITER_H
+
+#include "store/store.h"
+
+enum change_kind {
+    CHANGE_PUT,
+    CHANGE_REMOVE,
+    CHANGE_OWED,
+    CHANGE_ENDPOINT_STATE,
+    CHANGE_REFUSED,
+};
+
+struct writer;
+
+/* `engine` stays the caller's, but belongs to the thread from the first change until writer_free.
+ */
+struct writer *writer_new(const struct store_ops *ops, void *engine, struct loop *loop,
+                          struct err *err);
+/* Writes what waits, calls the callbacks that are left, ends the thread. */
+void writer_free(struct writer *writer);
+
+/* Copies the row; which of its fields count depends on `kind`. */
+void writer_add(struct writer *writer, enum change_kind kind, const struct store_account *row,
+                store_done_fn *done, void *arg);
+void writer_forget(struct writer *writer, void *arg);
+
+#endif

@@ -1,0 +1,466 @@
+#include "web/http1.h"
+
+#include <microhttpd.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    MEMORY_PER_CONNECTION = 16 * 1024, /* bounds a request's header */
+    /* The gate says how many there may be, and may be told anew; the library only once. */
+    CONNECTIONS_UNBOUNDED = 1000000,
+    /* A longer body is read to its end, up to here, before it is refused: closing on somebody who
+     * still sends would reset the connection and lose the answer. */
+    DISCARD_MAX = 2 * 1024 * 1024,
+    /* Longer than proxies keep idle connections (nginx 60 s, Caddy 120 s): they close first, and
+     * never send a request into a connection that we have just closed. */
+    IDLE_MS = 130 * 1000,
+};
+
+struct http1 {
+    struct loop *loop;
+    struct gate *gate;
+    http1_handler *handler;
+    void *arg;
+    struct MHD_Daemon *daemon;
+    uv_poll_t *poll; /* freed when it has closed */
+    struct timer again;
+    bool
+        resumed; /* a connection, since the library ran last: without a thread it does not notice */
+    int64_t timeout_ms;
+    struct list waiting;   /* connections without a complete request, the oldest first */
+    struct list suspended; /* connections whose answer is to come */
+    struct log_limit log_limit;
+};
+
+struct connection {
+    struct http1 *http1;
+    struct MHD_Connection *carrier;
+    struct list place; /* on http1->waiting, http1->suspended or none */
+    struct timer deadline;
+    int fd;
+    struct address peer;
+    struct gate_pass pass;
+    struct exchange exchange;
+    struct buf body;
+    size_t discarded;
+    bool has_header;
+    bool has_asked;
+    bool served; /* a request before this one was answered */
+    bool dropped;
+};
+
+static const char reset_text[] = "The request cannot be read.";
+
+static void forget(struct connection *connection)
+{
+    struct exchange *exchange = &connection->exchange;
+    if (exchange->waiting)
+        exchange->forget(exchange->waiting);
+    exchange->waiting = NULL;
+}
+
+/* The body may hold a device's password. */
+static void end_exchange(struct connection *connection)
+{
+    forget(connection);
+    request_fini(&connection->exchange.request);
+    response_fini(&connection->exchange.response);
+    if (connection->body.bytes)
+        sodium_memzero(connection->body.bytes, connection->body.room);
+    buf_fini(&connection->body);
+    connection->discarded = 0;
+    connection->has_header = connection->has_asked = false;
+}
+
+static void move(struct connection *connection, struct list *to)
+{
+    list_remove(&connection->place);
+    if (to)
+        list_append(to, &connection->place);
+}
+
+static void set_deadline(struct connection *connection, int64_t after_ms)
+{
+    loop_timer_set(connection->http1->loop, &connection->deadline, after_ms);
+}
+
+/* The library notices the end of the stream and closes; only it may close the descriptor. */
+static void cut(struct connection *connection)
+{
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+static void on_deadline(void *arg)
+{
+    cut(arg);
+}
+
+static void on_answered(struct exchange *exchange)
+{
+    struct connection *connection = list_owner(exchange, struct connection, exchange);
+    struct http1 *http1 = connection->http1;
+    move(connection, NULL);
+    set_deadline(connection, http1->timeout_ms);
+    MHD_resume_connection(connection->carrier);
+    /* Later, as this may be called while the library runs. */
+    http1->resumed = true;
+    loop_timer_set(http1->loop, &http1->again, 0);
+}
+
+static void open_connection(struct http1 *http1, struct MHD_Connection *carrier, void **context)
+{
+    struct connection *connection = mem_new(sizeof *connection);
+    connection->http1 = http1;
+    connection->carrier = carrier;
+    connection->fd =
+        MHD_get_connection_info(carrier, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const struct sockaddr *from =
+        MHD_get_connection_info(carrier, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    if (from->sa_family != AF_UNIX)
+        address_from_sockaddr(&connection->peer, from,
+                              from->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                         : sizeof(struct sockaddr_in6));
+    connection->exchange.answered = on_answered;
+    timer_init(&connection->deadline, on_deadline, connection);
+    list_init(&connection->place);
+    move(connection, &http1->waiting);
+    set_deadline(connection, http1->timeout_ms);
+    gate_enter(http1->gate, &connection->peer, &connection->pass);
+    *context = connection;
+}
+
+static void close_connection(struct connection *connection)
+{
+    struct http1 *http1 = connection->http1;
+    loop_timer_cancel(http1->loop, &connection->deadline);
+    move(connection, NULL);
+    gate_leave(http1->gate, &connection->pass);
+    end_exchange(connection);
+    free(connection);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *carrier, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        open_connection(arg, carrier, context);
+    } else {
+        close_connection(*context);
+        *context = NULL;
+    }
+}
+
+static struct connection *connection_of(struct MHD_Connection *carrier)
+{
+    return MHD_get_connection_info(carrier, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* The request line is there; it comes as it was sent only here. A later request on the same
+ * connection gets its own time from now on, the first one has it since the connection was made. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *carrier)
+{
+    struct connection *connection = connection_of(carrier);
+    (void)arg;
+    request_set_target(&connection->exchange.request, target);
+    if (connection->served)
+        set_deadline(connection, connection->http1->timeout_ms);
+    return connection;
+}
+
+static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct request *request = arg;
+    (void)kind;
+    if (request->header_count < REQUEST_HEADERS_MAX)
+        request->headers[request->header_count] = (struct header){name, value ? value : ""};
+    request->header_count++; /* beyond the bound: too_many_headers sees it */
+    return MHD_YES;
+}
+
+static bool too_many_headers(struct request *request)
+{
+    if (request->header_count <= REQUEST_HEADERS_MAX)
+        return false;
+    request->header_count = REQUEST_HEADERS_MAX;
+    return true;
+}
+
+/* Whoever stands in front might read the end of such a request elsewhere than we do (RFC 9112
+ * section 11.2). */
+static bool may_smuggle(const struct request *request)
+{
+    const char *length = request_header(request, "Content-Length");
+    const char *coding = request_header(request, "Transfer-Encoding");
+    if (request_count_header(request, "Host") > 1)
+        return true;
+    if (request_count_header(request, "Content-Length") +
+            request_count_header(request, "Transfer-Encoding") >
+        1)
+        return true;
+    if (length && (!*length || length[strspn(length, "0123456789")]))
+        return true;
+    return coding && strcasecmp(coding, "chunked") != 0;
+}
+
+static unsigned long long declared_length(const struct request *request)
+{
+    const char *length = request_header(request, "Content-Length");
+    return length ? strtoull(length, NULL, 10) : 0;
+}
+
+static void refuse_body(struct response *response)
+{
+    response_error(response, 413, "413 Content Too Large", "The request is larger than 64 KiB.");
+}
+
+/* Judges the header; fills the response where the body is not worth reading. */
+static void refuse_early(struct connection *connection)
+{
+    struct request *request = &connection->exchange.request;
+    struct response *response = &connection->exchange.response;
+    unsigned long long length;
+    if (too_many_headers(request)) {
+        response_error(response, 431, "431 Request Header Fields Too Large",
+                       "The request has too many headers.");
+        return;
+    }
+    if (may_smuggle(request)) {
+        response_error(response, 400, "400 Bad Request", reset_text);
+        return;
+    }
+    length = declared_length(request);
+    if (length > DISCARD_MAX || (length > REQUEST_BODY_MAX && request_header(request, "Expect")))
+        refuse_body(response);
+}
+
+static enum MHD_Result send_response(struct connection *connection, bool then_close)
+{
+    struct response *response = &connection->exchange.response;
+    struct header headers[RESPONSE_HEADERS_MAX];
+    char policy[RESPONSE_POLICY_SIZE];
+    struct MHD_Response *carried =
+        MHD_create_response_from_buffer(response->length, response->body, MHD_RESPMEM_MUST_COPY);
+    if (!carried)
+        return MHD_NO;
+    size_t count = response_headers(response, headers, policy);
+    for (size_t i = 0; i < count; i++)
+        MHD_add_response_header(carried, headers[i].name, headers[i].value);
+    if (then_close)
+        MHD_add_response_header(carried, MHD_HTTP_HEADER_CONNECTION, "close");
+    move(connection, NULL);
+    set_deadline(connection, connection->http1->timeout_ms);
+    enum MHD_Result result =
+        MHD_queue_response(connection->carrier, (unsigned)response->status, carried);
+    MHD_destroy_response(carried);
+    return result;
+}
+
+static enum MHD_Result begin(struct connection *connection, const char *method)
+{
+    struct request *request = &connection->exchange.request;
+    connection->has_header = true;
+    buf_init(&connection->body, REQUEST_BODY_MAX);
+    request->method = method;
+    request->peer = connection->peer;
+    request->header_count = 0;
+    MHD_get_connection_values(connection->carrier, MHD_HEADER_KIND, add_header, request);
+    refuse_early(connection);
+    return connection->exchange.response.status ? send_response(connection, true) : MHD_YES;
+}
+
+static enum MHD_Result take_body(struct connection *connection, const char *bytes, size_t *length)
+{
+    if (connection->discarded || buf_add(&connection->body, bytes, *length) != 0)
+        connection->discarded += *length;
+    *length = 0;
+    return connection->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+}
+
+/* The request is complete. */
+static void ask(struct connection *connection)
+{
+    struct exchange *exchange = &connection->exchange;
+    struct http1 *http1 = connection->http1;
+    connection->has_asked = true;
+    loop_timer_cancel(http1->loop, &connection->deadline);
+    move(connection, NULL);
+    exchange->request.body = connection->body.bytes;
+    exchange->request.body_length = connection->body.length;
+    if (connection->discarded)
+        refuse_body(&exchange->response);
+    else
+        http1->handler(http1->arg, exchange);
+    if (exchange->response.status)
+        return;
+    move(connection, &http1->suspended);
+    MHD_suspend_connection(connection->carrier);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *carrier, const char *url,
+                                  const char *method, const char *version, const char *bytes,
+                                  size_t *length, void **context)
+{
+    struct connection *connection = connection_of(carrier);
+    (void)arg;
+    (void)url; /* decoded; on_target has it as it was sent */
+    (void)version;
+    (void)context;
+    if (connection->dropped)
+        return MHD_NO;
+    if (!connection->has_header)
+        return begin(connection, method);
+    if (*length)
+        return take_body(connection, bytes, length);
+    if (!connection->has_asked)
+        ask(connection);
+    return connection->exchange.response.status ? send_response(connection, false) : MHD_YES;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *carrier, void **context,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct connection *connection = connection_of(carrier);
+    struct http1 *http1 = arg;
+    (void)context;
+    (void)how;
+    end_exchange(connection);
+    connection->served = true;
+    move(connection, &http1->waiting);
+    set_deadline(connection, IDLE_MS);
+}
+
+static void on_log(void *arg, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void on_log(void *arg, const char *format, va_list args)
+{
+    struct http1 *http1 = arg;
+    char line[256];
+    int length = vsnprintf(line, sizeof line, format, args);
+    if (length < 0)
+        return;
+    log_foreign(&http1->log_limit, LOG_LEVEL_DEBUG, "libmicrohttpd", line,
+                (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+}
+
+static void run(struct http1 *http1)
+{
+    MHD_UNSIGNED_LONG_LONG again_ms = 0;
+    http1->resumed = false;
+    MHD_run(http1->daemon);
+    if (http1->resumed || MHD_get_timeout(http1->daemon, &again_ms) == MHD_YES)
+        loop_timer_set(http1->loop, &http1->again,
+                       again_ms > IDLE_MS ? IDLE_MS : (int64_t)again_ms);
+    else
+        loop_timer_cancel(http1->loop, &http1->again);
+}
+
+static void on_again(void *arg)
+{
+    run(arg);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(poll->data);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static int join_loop(struct http1 *http1)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http1->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    http1->poll = mem_new(sizeof *http1->poll);
+    http1->poll->data = http1;
+    if (!info || uv_poll_init(&http1->loop->uv, http1->poll, info->epoll_fd) != 0) {
+        free(http1->poll);
+        return ERR_IO;
+    }
+    uv_poll_start(http1->poll, UV_READABLE, on_readable);
+    return 0;
+}
+
+struct http1 *http1_new(struct loop *loop, struct gate *gate, http1_handler *handler, void *arg,
+                        struct err *err)
+{
+    struct http1 *http1 = mem_new(sizeof *http1);
+    http1->loop = loop;
+    http1->gate = gate;
+    http1->handler = handler;
+    http1->arg = arg;
+    list_init(&http1->waiting);
+    list_init(&http1->suspended);
+    timer_init(&http1->again, on_again, http1);
+    http1->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, on_request, http1, MHD_OPTION_EXTERNAL_LOGGER, on_log, http1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_UNBOUNDED, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http1, MHD_OPTION_URI_LOG_CALLBACK,
+        on_target, http1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http1, MHD_OPTION_END);
+    if (http1->daemon && join_loop(http1) == 0)
+        return http1;
+    if (http1->daemon)
+        MHD_stop_daemon(http1->daemon);
+    free(http1);
+    err_set(err, ERR_IO, "the web server cannot start: too few file descriptors?");
+    return NULL;
+}
+
+void http1_free(struct http1 *http1)
+{
+    if (!http1)
+        return;
+    list_each_safe(place, &http1->suspended) {
+        struct connection *connection = list_owner(place, struct connection, place);
+        forget(connection);
+        connection->dropped = true;
+        move(connection, NULL);
+        MHD_resume_connection(connection->carrier);
+    }
+    MHD_run(http1->daemon); /* the library stops the process if any is suspended when it ends */
+    loop_timer_cancel(http1->loop, &http1->again);
+    uv_close((uv_handle_t *)http1->poll, on_closed);
+    MHD_stop_daemon(http1->daemon);
+    free(http1);
+}
+
+void http1_set_timeout(struct http1 *http1, int64_t timeout_ms)
+{
+    http1->timeout_ms = timeout_ms;
+}
+
+void http1_add(struct http1 *http1, int fd, const struct address *peer)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    if (peer->length)
+        MHD_add_connection(http1->daemon, fd, &peer->any, peer->length);
+    else
+        MHD_add_connection(http1->daemon, fd, (struct sockaddr *)&local, sizeof local);
+    run(http1);
+}
+
+bool http1_make_room(struct http1 *http1)
+{
+    struct list *oldest = list_first(&http1->waiting);
+    if (!oldest)
+        return false;
+    cut(list_owner(oldest, struct connection, place));
+    run(http1);
+    return true;
+}

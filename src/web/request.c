@@ -1,0 +1,120 @@
+#include "web/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+/* RFC 9112 section 3.2.2: a server must take the absolute form, too. Its host is not used. */
+static const char *skip_authority(const char *target)
+{
+    const char *authority = strstr(target, "://");
+    if (target[0] == '/' || !authority || authority > target + strcspn(target, "/?"))
+        return target;
+    authority += strlen("://");
+    return authority + strcspn(authority, "/?");
+}
+
+void request_set_target(struct request *request, const char *target)
+{
+    request_fini(request);
+    target = skip_authority(target);
+    size_t length = strcspn(target, "?");
+    request->path = length ? mem_copy(target, length) : mem_text("/");
+    request->query = target[length] ? mem_text(target + length + 1) : NULL;
+}
+
+void request_fini(struct request *request)
+{
+    free(request->path);
+    free(request->query);
+    request->path = request->query = NULL;
+}
+
+const char *request_header(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcasecmp(request->headers[i].name, name) == 0)
+            return request->headers[i].value;
+    return NULL;
+}
+
+size_t request_count_header(const struct request *request, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        count += strcasecmp(request->headers[i].name, name) == 0;
+    return count;
+}
+
+bool request_has_parameter(const struct request *request, const char *name)
+{
+    const char *at = request->query;
+    while (at && *at) {
+        size_t length = strcspn(at, "=&");
+        if (length == strlen(name) && strncmp(at, name, length) == 0)
+            return true;
+        at = strchr(at, '&');
+        if (at)
+            at++;
+    }
+    return false;
+}
+
+bool request_is_get(const struct request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+void response_set(struct response *response, int status, const char *type, char *body)
+{
+    response_fini(response);
+    response->status = status;
+    response->type = type;
+    response->body = body;
+    response->length = strlen(body);
+}
+
+void response_json(struct response *response, char *body)
+{
+    response_set(response, 200, "application/json", body);
+}
+
+void response_error(struct response *response, int status, const char *title, const char *text)
+{
+    char *body = mem_format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+                            "<title>%s</title><h1>%s</h1><p>%s</p></html>\n",
+                            title, title, text);
+    response_set(response, status, "text/html; charset=utf-8", body);
+}
+
+void response_fini(struct response *response)
+{
+    free(response->body);
+    free(response->policy);
+    *response = (struct response){0};
+}
+
+size_t response_headers(const struct response *response,
+                        struct header headers[RESPONSE_HEADERS_MAX],
+                        char policy[RESPONSE_POLICY_SIZE])
+{
+    /* X-Frame-Options is what MollySocket sends; browsers that know frame-ancestors follow that. */
+    snprintf(policy, RESPONSE_POLICY_SIZE,
+             "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'%s%s",
+             response->policy ? "; " : "", response->policy ? response->policy : "");
+    const struct header all[] = {
+        {"Content-Type", response->type},
+        {"Content-Security-Policy", policy},
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "SAMEORIGIN"},
+        {"Permissions-Policy", "interest-cohort=()"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cache-Control", "no-store"},
+    };
+    _Static_assert(sizeof all / sizeof *all <= RESPONSE_HEADERS_MAX, "no room for the headers");
+    memcpy(headers, all, sizeof all);
+    return sizeof all / sizeof *all;
+}

@@ -1,0 +1,21 @@
+# What `make bench` runs beside the program: both floors, the servers, the probe.
+BENCH_DEPS := python3 openssl
+BENCH_PROGRAMS := $(patsubst %,$(BUILD)/bench/%,server raw bare probe.so)
+
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@echo 'CC   $<'
+	@$(CC) $(ALL_CFLAGS) $< $(LINK_FLAGS) $(ALL_LIBS) -o $@
+
+$(BUILD)/bench/%.so: tests/bench/%.c
+	@mkdir -p $(@D)
+	@echo 'CC   $<'
+	@$(CC) $(ALL_CFLAGS) -fPIC -shared $< -ldl -o $@
+
+.PHONY: bench-deps
+bench-deps: deps
+	@tests/install-packages $(BENCH_DEPS)
+
+bench: export BENCH_PROGRAM := $(abspath $(PROGRAM))
+bench: export BENCH_FOLDER := $(abspath $(BUILD)/bench)
+bench: bench-deps $(BENCH_PROGRAMS)

@@ -1,0 +1,184 @@
+"""Runs the program under test with a configuration of its own in a folder of its own."""
+
+import http.client
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any, Optional
+
+from lib.background import Changes
+from lib.ports import free_port
+from lib.process import REPOSITORY, STOP_DEADLINE, Process
+
+BINARY = Path(os.environ.get("DOORBELL_BINARY", REPOSITORY / "build" / "doorbell"))
+MOLLY = "Signal-Android/8.19.2-2 Android/36 Molly"
+FAULTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
+# Short enough that a test need not wait, long enough that a slow machine keeps to them.
+TIMINGS = {"signal.reconnect_min": "100ms", "signal.reconnect_max": "500ms",
+           "signal.contested_min": "300ms", "push.retry_min": "200ms", "push.retry_max": "1s"}
+
+
+def to_yaml(settings: dict[str, Any]) -> str:
+    """{"push.timeout": "15s"} as a YAML document; JSON's scalars and lists are YAML's."""
+    sections: dict[str, list[str]] = {}
+    for path, value in settings.items():
+        section, _, key = path.rpartition(".")
+        sections.setdefault(section, []).append(f"{key}: {json.dumps(value)}")
+    lines = list(sections.pop("", []))
+    for section, entries in sections.items():
+        lines += [f"{section}:", *(f"  {entry}" for entry in entries)]
+    return "\n".join(lines) + "\n"
+
+
+class Doorbell:
+    """`settings` by the names of the schema, on top of what every test needs."""
+
+    def __init__(self, changes: Changes, folder: Path, settings: dict[str, Any]):
+        self.changes, self.folder = changes, folder
+        self.port = free_port()
+        self.settings = {"store.path": str(folder / "doorbell.db"),
+                         "web.listen": [f"127.0.0.1:{self.port}"],
+                         "log.level": "debug", **TIMINGS, **settings}
+        self.process: Optional[Process] = None
+        self.lines: list[str] = []        # of the runs before this one
+        self.secrets: set[str] = set()    # what must never be logged
+
+    # Life
+
+    def write_configuration(self) -> Path:
+        file = self.folder / "doorbell.yaml"
+        file.write_text(to_yaml(self.settings))
+        return file
+
+    def start(self) -> "Doorbell":
+        self.spawn()
+        self.changes.wait_for(self.is_ready, "Doorbell ready")
+        return self
+
+    def spawn(self) -> Process:
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith(("DOORBELL_", "MOLLY_"))}
+        self.process = Process(self.changes,
+                               [str(BINARY), "--config", str(self.write_configuration()), "server"],
+                               cwd=self.folder, env=environment)
+        return self.process
+
+    def is_ready(self) -> bool:
+        assert self.process
+        assert self.process.is_running(), f"it ended at once:\n{self.process.tail()}"
+        return self.has_logged(" is ready")
+
+    def stop(self) -> None:
+        """SIGTERM must end it cleanly."""
+        assert self.process
+        self.process.popen.send_signal(signal.SIGTERM)
+        self.finish(0)
+
+    def finish(self, expected: int) -> None:
+        assert self.process
+        try:
+            status = self.process.wait(STOP_DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end on SIGTERM:\n{self.process.tail()}") from None
+        self.collect()
+        assert status == expected, f"exit status {status}:\n" + "\n".join(self.lines[-60:])
+
+    def kill(self) -> None:
+        """As the kernel or a power cut would."""
+        assert self.process
+        self.process.popen.kill()
+        self.process.wait()
+        self.collect()
+
+    def collect(self) -> None:
+        assert self.process
+        self.process.end()
+        self.lines += self.process.lines
+        self.process = None
+        self.check_output()
+
+    def tear_down(self) -> None:
+        if self.process and self.process.is_running():
+            self.stop()
+        elif self.process:
+            self.finish(0)
+
+    def reload(self, **settings: Any) -> None:
+        """By SIGHUP. Setting names with underscores for dots, as arguments must have them."""
+        assert self.process
+        self.settings.update({name.replace("__", "."): value for name, value in settings.items()})
+        self.write_configuration()
+        before = len(self.process.lines)
+        self.process.popen.send_signal(signal.SIGHUP)
+        process = self.process
+        self.changes.wait_for(
+            lambda: any("configuration was" in line for line in process.lines[before:]),
+            "the word that the configuration was loaded again")
+
+    # What it says
+
+    def output(self) -> list[str]:
+        return self.lines + (self.process.lines if self.process else [])
+
+    def has_logged(self, text: str) -> bool:
+        return any(text in line for line in (self.process.lines if self.process else self.lines))
+
+    def check_output(self) -> None:
+        for line in self.lines:
+            assert not any(fault in line for fault in FAULTS), "\n".join(self.lines[-120:])
+            found = [secret for secret in self.secrets if secret.lower() in line.lower()]
+            assert not found, f"a secret in the log: {line}"
+
+    def command(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess:
+        """Another run of the program, beside the server or without it."""
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith(("DOORBELL_", "MOLLY_"))}
+        return subprocess.run([str(BINARY), "--config", str(self.write_configuration()), *words],
+                              input=stdin, capture_output=True, text=True, timeout=STOP_DEADLINE,
+                              cwd=self.folder, env=environment)
+
+    # Its store, read beside the server or after it
+
+    def rows(self) -> int:
+        """Accounts."""
+        return self.count("SELECT count(*) FROM accounts")
+
+    def debts(self) -> int:
+        """Accounts that are owed a ring."""
+        return self.count("SELECT count(*) FROM accounts WHERE owed_since_unix <> 0")
+
+    def count(self, query: str) -> int:
+        database = sqlite3.connect(f"file:{self.settings['store.path']}?mode=ro", uri=True)
+        try:
+            return database.execute(query).fetchone()[0]
+        finally:
+            database.close()
+
+    # Its web side
+
+    def request(self, method: str, path: str = "/", body: Optional[bytes] = None,
+                headers: Optional[dict[str, str]] = None) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, \
+                answer.read()
+        finally:
+            connection.close()
+
+    def register(self, account: Any, endpoint: str, ping: bool = False, **more: Any) -> str:
+        """As Molly does it; returns the status word."""
+        path = endpoint.partition("://")[2].partition("/")[2]
+        self.secrets |= {account.uuid, account.password, *([path] if len(path) > 8 else [])}
+        body = {"uuid": account.uuid, "device_id": account.device, "password": account.password,
+                "endpoint": endpoint, "ping": ping, **more}
+        status, _, answer = self.request("POST", "/", json.dumps(body).encode(), {
+            "Content-Type": "application/json; charset=utf-8", "User-Agent": MOLLY})
+        assert status == 200, (status, answer)
+        word = json.loads(answer)["mollysocket"]
+        assert isinstance(word["version"], str)
+        return word["status"]

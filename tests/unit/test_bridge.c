@@ -1,0 +1,768 @@
+/* The bridge between stand-ins: a messenger, a sender and a store that do what the test says and when. */
+#include "bridge/bridge.h"
+
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "unit.h"
+
+#define ALICE "9d0652a3-dcc3-4d11-975f-74d61598733f"
+#define BOB "6838237d-02f6-4098-b110-698253d15961"
+#define ENDPOINT "https://push.example.org/upabcdefghijkl"
+#define OTHER_ENDPOINT "https://push.example.org/upmnopqrstuvwx"
+
+enum { MANY = 64 };
+
+static char star[] = "*", bob_id[] = BOB;
+static char *everybody[] = {star}, *bob_alone[] = {bob_id};
+
+/* The messenger */
+
+struct link {
+    struct link_request request;
+    const struct link_events *events;
+    void *arg;
+    bool started, freed, promoted;
+    uint64_t acked[MANY];
+    size_t acked_count;
+};
+
+/* The sender */
+
+struct push_request {
+    char endpoint[128];
+    enum push_kind kind;
+    push_fn *fn;
+    void *arg;
+    bool over;
+};
+
+static struct world {
+    struct loop loop;
+    struct config config;
+    struct policy *policy;
+    struct bridge *bridge;
+    struct link *links[MANY];
+    size_t link_count;
+    struct push_request *pushes[MANY];
+    size_t push_count;
+    /* The store: rows by key, and what waits to become durable. */
+    struct store_account rows[MANY];
+    size_t row_count;
+    bool hold_store;
+    struct pending {
+        store_done_fn *done;
+        void *arg;
+    } pending[MANY];
+    size_t pending_count;
+    int64_t owed;
+    bool refused_stored;
+    unsigned removed;
+    enum registration_status status;
+    unsigned answers;
+} world;
+
+static struct link *link_open(void *messenger, const struct link_request *request,
+                              const struct link_events *events, void *arg)
+{
+    (void)messenger;
+    struct link *link = mem_new(sizeof *link);
+    link->request = *request;
+    link->events = events;
+    link->arg = arg;
+    world.links[world.link_count++] = link;
+    return link;
+}
+
+static void link_start(struct link *link)
+{
+    ck_assert(!link->started && !link->freed);
+    link->started = true;
+}
+
+static void link_stop(struct link *link)
+{
+    struct link_down down = {.reason = LINK_STOPPED};
+    link->started = false;
+    link->events->down(link->arg, &down);
+}
+
+static void link_acknowledge(struct link *link, uint64_t ack)
+{
+    link->acked[link->acked_count++] = ack;
+}
+
+static void link_promote(struct link *link)
+{
+    link->promoted = true;
+}
+
+static void link_free(struct link *link)
+{
+    link->freed = true;
+    link->started = false;
+}
+
+static const struct link_ops fake_messenger = {.messenger = "fake",
+                                               .open = link_open,
+                                               .start = link_start,
+                                               .stop = link_stop,
+                                               .acknowledge = link_acknowledge,
+                                               .promote = link_promote,
+                                               .free = link_free};
+
+struct push_request *push_send(struct push *push, const struct push_target *target,
+                               enum push_kind kind, push_fn *fn, void *arg)
+{
+    (void)push;
+    struct push_request *request = mem_new(sizeof *request);
+    snprintf(request->endpoint, sizeof request->endpoint, "%s", target->endpoint);
+    request->kind = kind;
+    request->fn = fn;
+    request->arg = arg;
+    world.pushes[world.push_count++] = request;
+    return request;
+}
+
+void push_cancel(struct push_request *request)
+{
+    ck_assert(!request->over);
+    request->over = true;
+}
+
+int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+                 struct err *err)
+{
+    (void)store;
+    (void)name;
+    (void)err;
+    memset(secret, 7, STORE_SECRET_SIZE);
+    return 0;
+}
+
+int store_load(struct store *store, void (*each)(void *arg, const struct store_account *row),
+               void *arg, struct err *err)
+{
+    (void)store;
+    (void)err;
+    for (size_t i = 0; i < world.row_count; i++)
+        each(arg, &world.rows[i]);
+    return 0;
+}
+
+static void write_later(store_done_fn *done, void *arg)
+{
+    if (done)
+        world.pending[world.pending_count++] = (struct pending){done, arg};
+}
+
+void store_put(struct store *store, const struct store_account *row, store_done_fn *done, void *arg)
+{
+    (void)store;
+    world.rows[world.row_count++] = *row; /* texts are not looked at later */
+    world.owed = row->owed_since_unix;
+    write_later(done, arg);
+}
+
+void store_remove(struct store *store, const struct account_key *key, store_done_fn *done, void *arg)
+{
+    (void)store;
+    (void)key;
+    world.removed++;
+    write_later(done, arg);
+}
+
+void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,
+                    store_done_fn *done, void *arg)
+{
+    (void)store;
+    (void)key;
+    world.owed = owed_since_unix;
+    write_later(done, arg);
+}
+
+void store_set_endpoint_state(struct store *store, const struct account_key *key, uint8_t state,
+                              bool proven, store_done_fn *done, void *arg)
+{
+    (void)store;
+    (void)key;
+    (void)state;
+    (void)proven;
+    write_later(done, arg);
+}
+
+void store_set_refused(struct store *store, const struct account_key *key, bool refused,
+                       store_done_fn *done, void *arg)
+{
+    (void)store;
+    (void)key;
+    world.refused_stored = refused;
+    write_later(done, arg);
+}
+
+void store_forget(struct store *store, void *arg)
+{
+    (void)store;
+    for (size_t i = 0; i < world.pending_count; i++)
+        if (world.pending[i].arg == arg)
+            world.pending[i].done = NULL;
+}
+
+/* Time and turns */
+
+static void turn(void)
+{
+    for (int i = 0; i < 5; i++) {
+        uv_run(&world.loop.uv, UV_RUN_NOWAIT);
+        timers_fire(&world.loop.timers, loop_now_ms(&world.loop));
+        size_t count = world.hold_store ? 0 : world.pending_count;
+        for (size_t k = 0; k < count; k++)
+            if (world.pending[k].done)
+                world.pending[k].done(world.pending[k].arg, 0, NULL);
+        memmove(world.pending, world.pending + count,
+                (world.pending_count - count) * sizeof *world.pending);
+        world.pending_count -= count;
+    }
+}
+
+/* Fires what is set for up to `ms` from now, however far away. */
+static void later(int64_t ms)
+{
+    timers_fire(&world.loop.timers, loop_now_ms(&world.loop) + ms);
+    turn();
+}
+
+static void begin(void)
+{
+    memset(&world, 0, sizeof world);
+    loop_init(&world.loop);
+    world.config = (struct config){.accounts_allowed = {everybody, 1},
+                                   .push_allowed_endpoints = {everybody, 1},
+                                   .accounts_max = 1000,
+                                   .accounts_verdict_ms = 5000,
+                                   .signal_reconnect_min_ms = 2000,
+                                   .signal_reconnect_max_ms = 300000,
+                                   .signal_contested_min_ms = 10000,
+                                   .signal_contested_max_ms = 1800000,
+                                   .signal_refused_confirm_ms = 60000,
+                                   .push_hold_ms = 20000,
+                                   .push_retry_min_ms = 2000,
+                                   .push_retry_max_ms = 900000,
+                                   .push_suspect_after = 3,
+                                   .push_gone_after_ms = 3600000,
+                                   .wake_interval_ms = 1000};
+    struct err err;
+    world.policy = policy_new(&world.config, &err);
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+}
+
+static void start(void)
+{
+    struct err err;
+    struct bridge_parts parts = {.loop = &world.loop,
+                                 .config = &world.config,
+                                 .policy = world.policy,
+                                 .link_ops = &fake_messenger};
+    world.bridge = bridge_new(&parts, &err);
+    ck_assert_ptr_nonnull(world.bridge);
+    turn();
+}
+
+static void end(void)
+{
+    bridge_free(world.bridge);
+    policy_free(world.policy);
+    for (size_t i = 0; i < world.link_count; i++) {
+        ck_assert(world.links[i]->freed);
+        free(world.links[i]);
+    }
+    for (size_t i = 0; i < world.push_count; i++) {
+        ck_assert(world.pushes[i]->over);
+        free(world.pushes[i]);
+    }
+    loop_fini(&world.loop);
+}
+
+/* What happens outside */
+
+static struct link *newest(void)
+{
+    return world.links[world.link_count - 1];
+}
+
+static void up(struct link *link)
+{
+    ck_assert(link->started);
+    link->events->up(link->arg);
+}
+
+static void drained(struct link *link)
+{
+    up(link);
+    link->events->drained(link->arg);
+    turn();
+}
+
+static void down(struct link *link, enum link_reason reason)
+{
+    struct link_down end = {.reason = reason, .text = "it said so"};
+    link->started = false;
+    link->events->down(link->arg, &end);
+    turn();
+}
+
+static unsigned count_pushes(enum push_kind kind)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < world.push_count; i++)
+        count += world.pushes[i]->kind == kind;
+    return count;
+}
+
+/* Answers every push that is out. */
+static void answer(enum verdict_kind kind, int status)
+{
+    struct verdict verdict = {.kind = kind, .status = status, .text = "the answer"};
+    if (kind == VERDICT_GONE)
+        verdict.floor_ms = -1;
+    for (size_t i = 0; i < world.push_count; i++) {
+        struct push_request *push = world.pushes[i];
+        if (push->over)
+            continue;
+        push->over = true;
+        push->fn(push->arg, &verdict);
+    }
+    turn();
+}
+
+static void on_status(void *arg, enum registration_status status, const struct err *err)
+{
+    (void)arg;
+    (void)err;
+    world.status = status;
+    world.answers++;
+}
+
+static void ask(const char *uuid, int device, const char *password, const char *endpoint, bool ping)
+{
+    struct registration registration = {.uuid = uuid,
+                                        .device = device,
+                                        .password = password,
+                                        .endpoint = endpoint,
+                                        .ping = ping};
+    address_parse(&registration.client, "198.51.100.7", 0);
+    world.answers = 0;
+    bridge_register(world.bridge, &registration, on_status, NULL);
+    ck_assert_uint_eq(world.answers, 0); /* never before returning */
+    turn();
+}
+
+static void expect(enum registration_status status)
+{
+    ck_assert_uint_eq(world.answers, 1);
+    ck_assert_str_eq(registration_status_word(world.status), registration_status_word(status));
+}
+
+static void register_alice(void)
+{
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    answer(VERDICT_ACCEPTED, 201); /* the test push */
+}
+
+/* Tests */
+
+START_TEST(credentials_that_show_their_queue_become_an_account)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    ck_assert_uint_eq(world.answers, 0);
+    ck_assert_uint_eq(world.row_count, 0); /* no row, no push before the proof */
+    ck_assert_uint_eq(world.push_count, 0);
+    struct link *link = newest();
+    ck_assert(link->started && link->request.candidate);
+    up(link); /* a 101 alone may be anonymous */
+    turn();
+    ck_assert_uint_eq(world.answers, 0);
+    world.hold_store = true;
+    link->events->drained(link->arg);
+    turn();
+    ck_assert_uint_eq(world.answers, 0); /* not before it is durable */
+    ck_assert_uint_eq(world.row_count, 1);
+    world.hold_store = false;
+    turn();
+    expect(REGISTRATION_OK);
+    ck_assert(link->promoted && link->started);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_first_message_is_a_proof_and_rings)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    struct link *link = newest();
+    up(link);
+    link->events->waiting(link->arg, 11, true, false);
+    turn();
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    end();
+}
+END_TEST
+
+START_TEST(refused_credentials_leave_no_trace)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "wrong", ENDPOINT, false);
+    down(newest(), LINK_UNAUTHORIZED);
+    expect(REGISTRATION_FORBIDDEN);
+    ck_assert_uint_eq(world.row_count, 0);
+    ck_assert_uint_eq(world.push_count, 0);
+    ck_assert(newest()->freed);
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 0);
+    end();
+}
+END_TEST
+
+START_TEST(an_undecided_trial_goes_on_and_the_next_registration_finds_it_done)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    down(newest(), LINK_UNREACHABLE);
+    later(5000);
+    expect(REGISTRATION_INTERNAL_ERROR);
+    later(5000);
+    ck_assert_uint_eq(world.link_count, 1);
+    drained(newest());
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(world.link_count, 1);
+    end();
+}
+END_TEST
+
+START_TEST(known_credentials_are_answered_from_memory)
+{
+    begin();
+    start();
+    register_alice();
+    size_t rows = world.row_count;
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(world.link_count, 1);
+    ck_assert_uint_eq(world.row_count, rows);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    ask("9D0652A3-DCC3-4D11-975F-74D61598733F", 2, "secret", ENDPOINT, true);
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    link->events->waiting(link->arg, 1, true, false);
+    answer(VERDICT_GONE, 410);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    ask(ALICE, 2, "secret", OTHER_ENDPOINT, false);
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    ck_assert_str_eq(world.pushes[world.push_count - 1]->endpoint, OTHER_ENDPOINT);
+    ck_assert(link->started); /* the link was not touched */
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(link->acked_count, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_ring_in_flight_to_an_old_endpoint_is_taken_back)
+{
+    begin();
+    start();
+    register_alice();
+    newest()->events->waiting(newest()->arg, 1, true, false);
+    ask(ALICE, 2, "secret", OTHER_ENDPOINT, false);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(newest()->acked_count, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_candidate_never_displaces_what_works_until_it_passes)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *old = newest();
+    ask(ALICE, 2, "guess", OTHER_ENDPOINT, false);
+    ck_assert(old->started && !old->freed);
+    down(newest(), LINK_UNAUTHORIZED);
+    expect(REGISTRATION_FORBIDDEN);
+    ck_assert(old->started && !old->freed);
+
+    ask(ALICE, 2, "changed", OTHER_ENDPOINT, false);
+    struct link *new = newest();
+    drained(new);
+    expect(REGISTRATION_OK);
+    ck_assert(old->freed && new->started);
+    ck_assert_str_eq(new->request.password, "changed");
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 1);
+    end();
+}
+END_TEST
+
+START_TEST(what_was_owed_goes_over_to_new_credentials_of_the_device)
+{
+    begin();
+    start();
+    register_alice();
+    newest()->events->waiting(newest()->arg, 1, true, false);
+    answer(VERDICT_GONE, 410);
+    ask(ALICE, 2, "changed", OTHER_ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    ck_assert(world.owed != 0);
+    answer(VERDICT_ACCEPTED, 201);
+    turn();
+    ck_assert(world.owed == 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_second_device_stands_beside_the_first_until_the_server_refuses_that_one)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *first = newest();
+    ask(ALICE, 3, "relinked", ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 2);
+    ck_assert(first->started);
+    down(first, LINK_UNAUTHORIZED);
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 2); /* said once */
+    /* Simulated time: the second word comes when the clock of the loop has moved on. */
+    world.config.signal_refused_confirm_ms = 0;
+    bridge_reload(world.bridge, &world.config, world.policy);
+    later(100000);
+    ck_assert(first->started);
+    down(first, LINK_UNAUTHORIZED);
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 1);
+    ck_assert_uint_eq(world.removed, 1);
+    ck_assert(first->freed);
+    end();
+}
+END_TEST
+
+START_TEST(contention_is_told_to_the_phone_once)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    for (int i = 0; i < 5; i++) {
+        down(link, LINK_CONTESTED);
+        answer(VERDICT_ACCEPTED, 201);
+        later(4000000);
+        drained(link);
+    }
+    ck_assert_uint_eq(count_pushes(PUSH_CONTESTED), 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_form_that_is_wrong_asks_nobody)
+{
+    static const struct {
+        const char *uuid;
+        int device;
+        const char *password, *endpoint;
+        enum registration_status status;
+    } rows[] = {
+        {"alice", 2, "secret", ENDPOINT, REGISTRATION_INVALID_UUID},
+        {"", 2, "secret", ENDPOINT, REGISTRATION_INVALID_UUID},
+        {ALICE, 0, "secret", ENDPOINT, REGISTRATION_FORBIDDEN},
+        {ALICE, 128, "secret", ENDPOINT, REGISTRATION_FORBIDDEN},
+        {ALICE, -1, "secret", ENDPOINT, REGISTRATION_FORBIDDEN},
+        {ALICE, 2, "", ENDPOINT, REGISTRATION_FORBIDDEN},
+        {ALICE, 2, "sec ret", ENDPOINT, REGISTRATION_FORBIDDEN},
+        {ALICE, 2, "sec\nret", ENDPOINT, REGISTRATION_FORBIDDEN},
+        {ALICE, 2, "secret", "", REGISTRATION_INVALID_ENDPOINT},
+        {ALICE, 2, "secret", "ntfy", REGISTRATION_INVALID_ENDPOINT},
+        {ALICE, 2, "secret", "https://127.0.0.1/up", REGISTRATION_INVALID_ENDPOINT},
+        {ALICE, 2, "secret", "http://push.example.org/up", REGISTRATION_INVALID_ENDPOINT},
+    };
+    begin();
+    start();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ask(rows[i].uuid, rows[i].device, rows[i].password, rows[i].endpoint, true);
+        expect(rows[i].status);
+    }
+    ck_assert_uint_eq(world.link_count, 0);
+    ck_assert_uint_eq(world.push_count, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_neighbourhood_cannot_bring_unknown_credentials_without_end)
+{
+    char uuid[64];
+    begin();
+    start();
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(uuid, sizeof uuid, "%08x-dcc3-4d11-975f-74d61598733f", i);
+        ask(uuid, 2, "secret", ENDPOINT, false);
+        if (i >= 30)
+            expect(REGISTRATION_INTERNAL_ERROR);
+        else
+            ck_assert_uint_eq(world.answers, 0);
+    }
+    ck_assert_uint_eq(world.link_count, 30);
+    end();
+}
+END_TEST
+
+START_TEST(of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time)
+{
+    static const char *const passwords[] = {"one", "two", "three", "four", "five"};
+    begin();
+    start();
+    for (size_t i = 0; i < 5; i++)
+        ask(ALICE, 2, passwords[i], ENDPOINT, false);
+    unsigned alive = 0, started = 0;
+    for (size_t i = 0; i < world.link_count; i++) {
+        alive += !world.links[i]->freed;
+        started += world.links[i]->started;
+    }
+    ck_assert_uint_eq(alive, 3);
+    ck_assert_uint_le(started, 1);
+    end();
+}
+END_TEST
+
+START_TEST(an_endpoint_is_shared_by_three_accounts_at_most)
+{
+    char uuid[64];
+    begin();
+    start();
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(uuid, sizeof uuid, "%08x-dcc3-4d11-975f-74d61598733f", i);
+        ask(uuid, 2, "secret", ENDPOINT, false);
+        drained(newest());
+        expect(i < 3 ? REGISTRATION_OK : REGISTRATION_INVALID_ENDPOINT);
+        answer(VERDICT_ACCEPTED, 201);
+    }
+    ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 3);
+    end();
+}
+END_TEST
+
+START_TEST(accounts_that_the_configuration_forbids_are_disconnected_and_come_back)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    world.config.accounts_allowed = (struct strings){bob_alone, 1};
+    bridge_reload(world.bridge, &world.config, world.policy);
+    turn();
+    ck_assert(!link->started);
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    expect(REGISTRATION_INVALID_UUID);
+    later(1000000);
+    ck_assert(!link->started);
+    world.config.accounts_allowed = (struct strings){everybody, 1};
+    bridge_reload(world.bridge, &world.config, world.policy);
+    turn();
+    ck_assert(link->started);
+    end();
+}
+END_TEST
+
+START_TEST(a_debt_of_the_last_run_is_rung_at_the_start)
+{
+    begin();
+    world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = ENDPOINT,
+                                           .owed_since_unix = 1700000000};
+    world.row_count = 1;
+    start();
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert(world.owed == 0);
+    end();
+}
+END_TEST
+
+START_TEST(what_the_operator_adds_needs_no_proof)
+{
+    struct registration registration = {
+        .uuid = ALICE, .device = 2, .password = "secret", .endpoint = ENDPOINT};
+    begin();
+    start();
+    world.answers = 0;
+    bridge_register(world.bridge, &registration, on_status, NULL);
+    turn();
+    expect(REGISTRATION_OK);
+    ck_assert(newest()->started && !newest()->request.candidate);
+    unsigned expected;
+    struct err err;
+    ck_assert_int_eq(bridge_remove(world.bridge, BOB, NULL, NULL, &err), ERR_NOT_FOUND);
+    ck_assert_int_eq(bridge_remove(world.bridge, ALICE, NULL, NULL, &err), 0);
+    ck_assert(newest()->freed);
+    ck_assert_int_eq(bridge_ping(world.bridge, ALICE, NULL, NULL, &expected, &err), ERR_NOT_FOUND);
+    end();
+}
+END_TEST
+
+START_TEST(own_messages_and_quiet_ones_do_not_ring)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    link->events->waiting(link->arg, 1, true, true);
+    link->events->waiting(link->arg, 2, false, false);
+    turn();
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 0);
+    ck_assert_uint_eq(link->acked_count, 2);
+    world.config.wake_own_messages = true;
+    link->events->waiting(link->arg, 3, true, true);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("bridge", credentials_that_show_their_queue_become_an_account,
+          a_first_message_is_a_proof_and_rings, refused_credentials_leave_no_trace,
+          an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
+          known_credentials_are_answered_from_memory,
+          a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,
+          a_ring_in_flight_to_an_old_endpoint_is_taken_back,
+          a_candidate_never_displaces_what_works_until_it_passes,
+          what_was_owed_goes_over_to_new_credentials_of_the_device,
+          a_second_device_stands_beside_the_first_until_the_server_refuses_that_one,
+          contention_is_told_to_the_phone_once, a_form_that_is_wrong_asks_nobody,
+          a_neighbourhood_cannot_bring_unknown_credentials_without_end,
+          of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time,
+          an_endpoint_is_shared_by_three_accounts_at_most,
+          accounts_that_the_configuration_forbids_are_disconnected_and_come_back,
+          a_debt_of_the_last_run_is_rung_at_the_start, what_the_operator_adds_needs_no_proof,
+          own_messages_and_quiet_ones_do_not_ring)

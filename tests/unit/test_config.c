@@ -1,0 +1,569 @@
+/* Loading: which file, which order, what follows from what, and the documents of the table. */
+#include "config/config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/internal.h"
+#include "config/schema.h"
+#include "unit.h"
+
+static const char shipped[] = "config/doorbell.yaml";
+
+/* A folder of its own as the working directory, and the way back. */
+struct folder {
+    char path[32];
+    int before;
+};
+
+static void enter_folder(struct folder *folder)
+{
+    strcpy(folder->path, "/tmp/doorbell-config-XXXXXX");
+    folder->before = open(".", O_RDONLY | O_DIRECTORY);
+    ck_assert_int_ge(folder->before, 0);
+    ck_assert_ptr_nonnull(mkdtemp(folder->path));
+    ck_assert_int_eq(chdir(folder->path), 0);
+}
+
+static void leave_folder(const struct folder *folder)
+{
+    remove("doorbell.yaml");
+    remove("other.yaml");
+    ck_assert_int_eq(fchdir(folder->before), 0);
+    ck_assert_int_eq(rmdir(folder->path), 0);
+    close(folder->before);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The caller frees it. */
+static char *read_file(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return NULL;
+    char *text = mem_new(CONFIG_FILE_MAX);
+    size_t length = fread(text, 1, CONFIG_FILE_MAX - 1, file);
+    text[length] = '\0';
+    ck_assert_int_eq(fclose(file), 0);
+    return text;
+}
+
+static struct config *load(const char *file, char **environment, struct err *err)
+{
+    *err = (struct err){0};
+    return config_load(&(struct config_sources){.file = file, .environment = environment}, err);
+}
+
+static void expect_failure(const char *file, char **environment, const char *sentence)
+{
+    struct err err;
+    struct config *config = load(file, environment, &err);
+    ck_assert_msg(config == NULL, "loaded, but expected: %s", sentence);
+    ck_assert_int_lt(err.code, 0);
+    ck_assert_msg(strncmp(err.text, sentence, strlen(sentence)) == 0, "%s", err.text);
+}
+
+static void expect_one(const struct strings *strings, const char *item)
+{
+    ck_assert_uint_eq(strings->count, 1);
+    ck_assert_str_eq(strings->items[0], item);
+    ck_assert(strings_contain(strings, item));
+    ck_assert(!strings_contain(strings, "something else"));
+}
+
+static void expect_web_defaults(const struct config *config)
+{
+    ck_assert(config->web_enabled);
+    expect_one(&config->web_listen, "127.0.0.1:8020");
+    ck_assert_ptr_null(config->web_public_url);
+    expect_one(&config->web_trusted_proxies, "auto");
+    ck_assert_int_eq(config->web_timeout_ms, 10000);
+    ck_assert_int_eq(config->web_connections, 512);
+    ck_assert_int_eq(config->web_connections_per_address, 32);
+}
+
+static void expect_signal_defaults(const struct config *config)
+{
+    ck_assert_str_eq(config->signal_url, "wss://chat.signal.org/v1/websocket/");
+    ck_assert_ptr_null(config->signal_ca_file);
+    ck_assert_str_eq(config->signal_user_agent, "Doorbell/" DOORBELL_VERSION);
+    ck_assert_str_eq(config->signal_user_agent_fallback, "Signal-Android/8.19.2 Android/36");
+    ck_assert_int_eq(config->signal_keepalive_ms, 30000);
+    ck_assert_int_eq(config->signal_keepalive_timeout_ms, 20000);
+    ck_assert_int_eq(config->signal_reconnect_min_ms, 2000);
+    ck_assert_int_eq(config->signal_reconnect_max_ms, 300000);
+    ck_assert_int_eq(config->signal_contested_min_ms, 10000);
+    ck_assert_int_eq(config->signal_contested_max_ms, 1800000);
+    ck_assert_int_eq(config->signal_refused_confirm_ms, 60000);
+    ck_assert_int_eq(config->signal_reauthenticate_ms, 86400000);
+}
+
+static void expect_push_defaults(const struct config *config)
+{
+    expect_one(&config->push_allowed_endpoints, "*");
+    ck_assert_uint_eq(config->push_denied.count, 0);
+    ck_assert_ptr_null(config->push_ca_file);
+    ck_assert_int_eq(config->push_timeout_ms, 15000);
+    ck_assert_int_eq(config->push_connect_timeout_ms, 5000);
+    ck_assert_int_eq(config->push_hold_ms, 20000);
+    ck_assert_int_eq(config->push_retry_min_ms, 2000);
+    ck_assert_int_eq(config->push_retry_max_ms, 900000);
+    ck_assert_int_eq(config->push_suspect_after, 3);
+    ck_assert_int_eq(config->push_gone_after_ms, 3600000);
+    ck_assert_str_eq(config->push_vapid_key_file, "./data/vapid.key");
+    ck_assert_str_eq(config->push_vapid_subject, "https://github.com/doorbell-push/doorbell");
+}
+
+static void expect_defaults(const struct config *config)
+{
+    ck_assert_str_eq(config->store_path, "./data/doorbell.db");
+    ck_assert_str_eq(config->control_path, "./data/doorbell.sock");
+    expect_web_defaults(config);
+    expect_signal_defaults(config);
+    expect_push_defaults(config);
+    ck_assert_int_eq(config->wake_interval_ms, 1000);
+    ck_assert(!config->wake_own_messages);
+    expect_one(&config->accounts_allowed, "*");
+    ck_assert_int_eq(config->accounts_max, 10000);
+    ck_assert_int_eq(config->accounts_verdict_ms, 5000);
+    ck_assert_int_eq(config->net_family, NET_FAMILY_AUTO);
+    ck_assert_int_eq(config->net_connect_timeout_ms, 10000);
+    ck_assert_int_eq(config->net_handshake_timeout_ms, 30000);
+    ck_assert_int_eq(config->net_dns_timeout_ms, 3000);
+    ck_assert_uint_eq(config->net_nameservers.count, 0);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
+    ck_assert_int_eq(config->log_format, LOG_FORMAT_TEXT);
+}
+
+START_TEST(an_empty_file_gives_the_defaults)
+{
+    struct err err;
+    struct config *config = load("/dev/null", NULL, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    expect_defaults(config);
+    config_free(config);
+    config_free(NULL);
+}
+END_TEST
+
+START_TEST(files_stand_beside_the_store_unless_they_are_named)
+{
+    static const struct {
+        char *store, *control, *vapid;
+    } places[] = {
+        {"/var/lib/doorbell/doorbell.db", "/var/lib/doorbell/doorbell.sock",
+         "/var/lib/doorbell/vapid.key"},
+        {"/doorbell.db", "/doorbell.sock", "/vapid.key"},
+        {"doorbell.db", "doorbell.sock", "vapid.key"},
+        {"a/b", "a/doorbell.sock", "a/vapid.key"},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *variable = mem_format("DOORBELL_STORE_PATH=%s", places[i].store);
+        char *environment[] = {variable, NULL};
+        struct err err;
+        struct config *config = load("/dev/null", environment, &err);
+        ck_assert_msg(config != NULL, "%s", err.text);
+        ck_assert_str_eq(config->control_path, places[i].control);
+        ck_assert_str_eq(config->push_vapid_key_file, places[i].vapid);
+        config_free(config);
+        free(variable);
+    }
+    char *environment[] = {"DOORBELL_STORE_PATH=/data/doorbell.db",
+                           "DOORBELL_CONTROL_PATH=/run/bell.sock",
+                           "DOORBELL_PUSH_VAPID_KEY_FILE=/etc/bell.key", NULL};
+    struct err err;
+    struct config *config = load("/dev/null", environment, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    ck_assert_str_eq(config->control_path, "/run/bell.sock");
+    ck_assert_str_eq(config->push_vapid_key_file, "/etc/bell.key");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(a_store_too_deep_for_a_socket_beside_it_is_told)
+{
+    char variable[200] = "DOORBELL_STORE_PATH=/";
+    memset(variable + strlen(variable), 'd', 100);
+    strcat(variable, "/doorbell.db");
+    char *environment[] = {variable, NULL};
+    expect_failure("/dev/null", environment,
+                   "control.path (beside store.path, because it is not set): the path of a socket "
+                   "may have 107 bytes");
+    char *both[] = {variable, "DOORBELL_CONTROL_PATH=/run/doorbell.sock", NULL};
+    struct err err;
+    struct config *config = load("/dev/null", both, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(later_sources_win)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    write_file("other.yaml",
+               "push:\n  timeout: 1s\n  hold: 1s\n  gone_after: 1s\n  denied: [a, b]\n");
+    char *environment[] = {"PATH=/bin", "DOORBELL_PUSH_HOLD=2s", "DOORBELL_PUSH_GONE_AFTER=2s",
+                           "DOORBELL_PUSH_DENIED=c", NULL};
+    const char *const overrides[] = {"push.gone_after=3s"};
+    struct err err = {0};
+    struct config *config =
+        config_load(&(struct config_sources){"other.yaml", environment, overrides, 1}, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    ck_assert_int_eq(config->push_connect_timeout_ms, 5000);
+    ck_assert_int_eq(config->push_timeout_ms, 1000);
+    ck_assert_int_eq(config->push_hold_ms, 2000);
+    ck_assert_int_eq(config->push_gone_after_ms, 3000);
+    expect_one(&config->push_denied, "c");
+    config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(the_file_is_the_one_named_else_the_one_here)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    write_file("doorbell.yaml", "push.hold: 1s\n");
+    write_file("other.yaml", "push.hold: 2s\n");
+    char *none[] = {NULL}, *named[] = {"DOORBELL_CONFIG=other.yaml", NULL},
+         *empty[] = {"DOORBELL_CONFIG=", NULL}, *prefix[] = {"DOORBELL_CONFI=other.yaml", NULL};
+    const struct {
+        const char *file;
+        char **environment;
+        int64_t hold_ms;
+    } cases[] = {{NULL, none, 1000},  {NULL, NULL, 1000},   {NULL, named, 2000},
+                 {NULL, empty, 1000}, {NULL, prefix, 1000}, {"doorbell.yaml", named, 1000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err;
+        struct config *config = load(cases[i].file, cases[i].environment, &err);
+        ck_assert_msg(config != NULL, "%s", err.text);
+        ck_assert_int_eq(config->push_hold_ms, cases[i].hold_ms);
+        config_free(config);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_named_file_must_be_there)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    char *named[] = {"DOORBELL_CONFIG=other.yaml", NULL};
+    expect_failure("other.yaml", NULL, "other.yaml: it cannot be read (No such file or directory)");
+    expect_failure(NULL, named, "other.yaml: it cannot be read (No such file or directory)");
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_folder_in_place_of_the_file_is_told)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    ck_assert_int_eq(mkdir("doorbell.yaml", 0700), 0);
+    expect_failure(NULL, NULL, "doorbell.yaml: it is a folder; ");
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_file_that_never_ends_is_refused)
+{
+    expect_failure("/dev/zero", NULL, "/dev/zero: it is larger than 1024 KiB");
+}
+END_TEST
+
+START_TEST(errors_of_the_file_come_through_with_line_and_key)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    write_file("other.yaml", "push:\n  timeot: 15s\n");
+    expect_failure(
+        "other.yaml", NULL,
+        "other.yaml:2: key \"push.timeot\" is not known; did you mean \"push.timeout\"?");
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_wrong_variable_is_fatal_and_named)
+{
+    static const struct {
+        char *variable;
+        const char *sentence;
+    } wrong[] = {
+        {"DOORBELL_PUSH_TIMEOUT=15", "DOORBELL_PUSH_TIMEOUT: \"15\" has no unit; "},
+        {"DOORBELL_PUSH_TIMEOUT=", "DOORBELL_PUSH_TIMEOUT: it is empty; "},
+        {"DOORBELL_ACCOUNTS_ALLOWED=", "DOORBELL_ACCOUNTS_ALLOWED: it is empty; "},
+        {"DOORBELL_LOG_LEVEL=verbose", "DOORBELL_LOG_LEVEL: \"verbose\" is none of "},
+        {"DOORBELL_PUSH_ALLOWED_ENDPOINTS=*,ntfy.sh",
+         "DOORBELL_PUSH_ALLOWED_ENDPOINTS: entry 2: it must begin with https://"},
+        {"DOORBELL_PUSH_ALLOWED_ENDPOINTS=[\"*\"", "DOORBELL_PUSH_ALLOWED_ENDPOINTS: it is not a "},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *environment[] = {"HOME=/", wrong[i].variable, NULL};
+        expect_failure("/dev/null", environment, wrong[i].sentence);
+    }
+}
+END_TEST
+
+START_TEST(variables_are_trimmed_and_may_keep_the_quotes_of_a_compose_file)
+{
+    char *environment[] = {"DOORBELL_STORE_PATH=\"/data/doorbell.db\"",
+                           "DOORBELL_PUSH_TIMEOUT= 7s \n",
+                           "DOORBELL_WEB_LISTEN=[::]:8020",
+                           "DOORBELL_PUSH_ALLOWED_ENDPOINTS='[\"https://ntfy.sh\", \"*\"]'",
+                           "DOORBELL_PUSH_DENIED=\"a.example\",\"b.example\"",
+                           "DOORBELL_NET_NAMESERVERS=",
+                           "DOORBELL_WEB_PUBLIC_URL=",
+                           "DOORBELL_LOG_LEVEL='debug'",
+                           NULL};
+    struct err err;
+    struct config *config = load("/dev/null", environment, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    ck_assert_str_eq(config->store_path, "/data/doorbell.db");
+    ck_assert_int_eq(config->push_timeout_ms, 7000);
+    expect_one(&config->web_listen, "[::]:8020");
+    ck_assert_uint_eq(config->push_allowed_endpoints.count, 2);
+    ck_assert_str_eq(config->push_allowed_endpoints.items[0], "https://ntfy.sh");
+    ck_assert_str_eq(config->push_allowed_endpoints.items[1], "*");
+    ck_assert_uint_eq(config->push_denied.count, 2);
+    ck_assert_str_eq(config->push_denied.items[1], "b.example");
+    ck_assert_uint_eq(config->net_nameservers.count, 0);
+    ck_assert_ptr_null(config->web_public_url);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+    config_free(config);
+}
+END_TEST
+
+/* What loading writes to standard error; the caller frees it. */
+static char *logged_while_loading(char **environment)
+{
+    FILE *log = tmpfile();
+    int standard_error = dup(STDERR_FILENO);
+    ck_assert_ptr_nonnull(log);
+    ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
+    struct err err;
+    struct config *config = load("/dev/null", environment, &err);
+    ck_assert_int_ge(dup2(standard_error, STDERR_FILENO), 0);
+    close(standard_error);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    config_free(config);
+    char *text = mem_new(4096);
+    rewind(log);
+    text[fread(text, 1, 4095, log)] = '\0';
+    fclose(log);
+    return text;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+START_TEST(unknown_variables_are_one_warning_each)
+{
+    char *environment[] = {"DOORBELL_PORT=tcp://10.0.0.1:8020",
+                           "DOORBELL_PUSH_TIMEOT=hunter2",
+                           "DOORBELL_CONFIG=/dev/null",
+                           "DOORBELLS=1",
+                           "DOORBELL_NO_EQUALS_SIGN",
+                           "DOORBELL_PUSH_HOLD=2s",
+                           "doorbell_push_hold=3s",
+                           NULL};
+    char *text = logged_while_loading(environment);
+    ck_assert_uint_eq(count_lines(text), 2);
+    ck_assert_ptr_nonnull(strstr(text, "warn"));
+    ck_assert_ptr_nonnull(strstr(text, "DOORBELL_PORT is not a setting and is ignored\n"));
+    ck_assert_ptr_nonnull(strstr(text, "DOORBELL_PUSH_TIMEOT is not a setting and is ignored; did "
+                                       "you mean DOORBELL_PUSH_TIMEOUT?\n"));
+    ck_assert_ptr_null(strstr(text, "hunter2"));
+    ck_assert_ptr_null(strstr(text, "tcp://"));
+    free(text);
+}
+END_TEST
+
+START_TEST(overrides_name_settings_that_exist)
+{
+    static const struct {
+        const char *override, *sentence;
+    } wrong[] = {
+        {"push.timeot=1s",
+         "command line: \"push.timeot\" is not known; did you mean \"push.timeout\"?"},
+        {"colour=blue", "command line: \"colour\" is not known"},
+        {"push.timeout", "command line: \"push.timeout\" has no value; write push.timeout=VALUE"},
+        {"push.timeout=1", "command line: push.timeout: \"1\" has no unit; "},
+        {"push.timeout=", "command line: push.timeout: it is empty; "},
+        {"=1s", "command line: \"\" is not known"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *const overrides[] = {"log.level=debug", wrong[i].override};
+        struct err err = {0};
+        ck_assert_ptr_null(
+            config_load(&(struct config_sources){"/dev/null", NULL, overrides, 2}, &err));
+        ck_assert_msg(strncmp(err.text, wrong[i].sentence, strlen(wrong[i].sentence)) == 0, "%s",
+                      err.text);
+    }
+}
+END_TEST
+
+START_TEST(settings_that_contradict_each_other_are_refused)
+{
+    static const struct {
+        char *variable;
+        const char *sentence;
+    } wrong[] = {
+        {"DOORBELL_SIGNAL_RECONNECT_MIN=10m",
+         "signal.reconnect_min (10m) is longer than signal.reconnect_max (5m); "},
+        {"DOORBELL_SIGNAL_CONTESTED_MAX=9s",
+         "signal.contested_min (10s) is longer than signal.contested_max (9s); "},
+        {"DOORBELL_PUSH_RETRY_MAX=1999ms",
+         "push.retry_min (2s) is longer than push.retry_max (1999ms); "},
+        {"DOORBELL_WEB_TRUSTED_PROXIES=10.0.0.0/8,none",
+         "web.trusted_proxies: none must stand alone; "},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *environment[] = {wrong[i].variable, NULL};
+        expect_failure("/dev/null", environment, wrong[i].sentence);
+    }
+    char *equal[] = {"DOORBELL_PUSH_RETRY_MAX=2s", NULL};
+    struct err err;
+    struct config *config = load("/dev/null", equal, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(secrets_in_the_environment_are_overwritten_in_place)
+{
+    char key[] = "DOORBELL_STORE_KEY=hunter2", other[] = "DOORBELL_STORE_KEYS=hunter2",
+         short_name[] = "DOORBELL", path[] = "DOORBELL_STORE_PATH=/x";
+    char *environment[] = {short_name, path, key, other, NULL};
+    config_wipe_environment(environment);
+    for (size_t i = strlen("DOORBELL_STORE_KEY="); i < sizeof key; i++)
+        ck_assert_int_eq(key[i], 0);
+    ck_assert_str_eq(key, "DOORBELL_STORE_KEY=");
+    ck_assert_str_eq(other, "DOORBELL_STORE_KEYS=hunter2");
+    ck_assert_str_eq(path, "DOORBELL_STORE_PATH=/x");
+    ck_assert_ptr_eq(environment[2], key);
+    config_wipe_environment(NULL);
+}
+END_TEST
+
+/* Reads YAML and derives as config_load does. */
+static struct config *load_text(const char *text)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    write_file("other.yaml", text);
+    struct err err;
+    struct config *config = load("other.yaml", NULL, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    leave_folder(&folder);
+    return config;
+}
+
+START_TEST(the_sample_loads_and_changes_nothing)
+{
+    char *sample = schema_sample_yaml();
+    struct config *config = load_text(sample);
+    expect_defaults(config);
+    config_free(config);
+    free(sample);
+}
+END_TEST
+
+/* Takes the # away from each line that has a name after it. Returns how many there were. */
+static size_t uncomment(char *sample)
+{
+    size_t settings = 0;
+    for (char *line = sample; *line;) {
+        char *mark = line + strspn(line, " ");
+        if (*mark == '#' && mark[1] != ' ' && mark[1] != '\n') {
+            memmove(mark, mark + 1, strlen(mark));
+            settings++;
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return settings;
+}
+
+START_TEST(the_sample_with_all_settings_uncommented_gives_the_defaults)
+{
+    char *sample = schema_sample_yaml();
+    ck_assert_uint_eq(uncomment(sample), schema_count);
+    struct config *config = load_text(sample);
+    expect_defaults(config);
+    config_free(config);
+    free(sample);
+}
+END_TEST
+
+START_TEST(the_lines_of_the_sample_are_short_and_plain)
+{
+    char *sample = schema_sample_yaml();
+    size_t length = 0;
+    for (const char *c = sample; *c; c++) {
+        ck_assert(*c == '\n' || (*c >= 0x20 && *c < 0x7f));
+        length = *c == '\n' ? 0 : length + 1;
+        ck_assert_uint_le(length, 100);
+    }
+    free(sample);
+}
+END_TEST
+
+START_TEST(the_shipped_sample_is_what_the_table_says)
+{
+    char *sample = schema_sample_yaml(), *file = read_file(shipped);
+    ck_assert_msg(file && strcmp(file, sample) == 0,
+                  "%s is not what the table says; run from the project's folder: "
+                  "build/doorbell config sample > %s",
+                  shipped, shipped);
+    free(file);
+    free(sample);
+}
+END_TEST
+
+START_TEST(the_markdown_table_has_a_row_for_each_setting)
+{
+    char *table = schema_markdown();
+    ck_assert_uint_eq(count_lines(table), schema_count + 2);
+    ck_assert_ptr_nonnull(
+        strstr(table, "| `push.timeout` | `DOORBELL_PUSH_TIMEOUT` | `15s` | The "));
+    for (const char *line = table; *line; line += strcspn(line, "\n") + 1) {
+        size_t bars = 0;
+        for (const char *c = line; *c != '\n'; c++)
+            bars += *c == '|';
+        ck_assert_uint_eq(bars, 5);
+    }
+    free(table);
+}
+END_TEST
+
+UNIT_MAIN("config", an_empty_file_gives_the_defaults,
+          files_stand_beside_the_store_unless_they_are_named,
+          a_store_too_deep_for_a_socket_beside_it_is_told, later_sources_win,
+          the_file_is_the_one_named_else_the_one_here, a_named_file_must_be_there,
+          a_folder_in_place_of_the_file_is_told, a_file_that_never_ends_is_refused,
+          errors_of_the_file_come_through_with_line_and_key, a_wrong_variable_is_fatal_and_named,
+          variables_are_trimmed_and_may_keep_the_quotes_of_a_compose_file,
+          unknown_variables_are_one_warning_each, overrides_name_settings_that_exist,
+          settings_that_contradict_each_other_are_refused,
+          secrets_in_the_environment_are_overwritten_in_place, the_sample_loads_and_changes_nothing,
+          the_sample_with_all_settings_uncommented_gives_the_defaults,
+          the_lines_of_the_sample_are_short_and_plain, the_shipped_sample_is_what_the_table_says,
+          the_markdown_table_has_a_row_for_each_setting)

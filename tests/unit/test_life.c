@@ -1,0 +1,215 @@
+#include "link/fleet.h"
+#include "link/life.h"
+
+#include "unit.h"
+
+static const struct life_timing timing = {.reconnect_min_ms = 2000,
+                                          .reconnect_max_ms = 300000,
+                                          .contested_min_ms = 10000,
+                                          .contested_max_ms = 1800000,
+                                          .refused_confirm_ms = 60000,
+                                          .proven_after_ms = 60000};
+static const int64_t start = 5000000;
+
+static struct life_step down(struct life *life, enum link_reason reason, int64_t now,
+                             uint32_t random)
+{
+    struct link_down end = {.reason = reason};
+    return life_down(life, &timing, &end, false, now, random);
+}
+
+START_TEST(the_wait_doubles_with_full_jitter_up_to_the_cap)
+{
+    struct life life;
+    life_init(&life, false);
+    int64_t ceiling = 2000;
+    for (int i = 0; i < 20; i++) {
+        struct life copy = life;
+        ck_assert_int_eq(down(&copy, LINK_UNREACHABLE, start, 0).connect_in_ms, 1000);
+        ck_assert_int_eq(down(&life, LINK_UNREACHABLE, start, UINT32_MAX).connect_in_ms, ceiling);
+        ck_assert_int_eq(life.state, ACCOUNT_BACKING_OFF);
+        ceiling = ceiling * 2 < 300000 ? ceiling * 2 : 300000;
+    }
+}
+END_TEST
+
+START_TEST(a_handshake_alone_does_not_reset_the_wait_but_the_queue_does)
+{
+    struct life life;
+    life_init(&life, false);
+    for (int i = 0; i < 5; i++) {
+        life_connecting(&life);
+        life_up(&life, start);
+        down(&life, LINK_SERVER_TROUBLE, start + 10, UINT32_MAX); /* 1011 straight after the 101 */
+    }
+    ck_assert_int_eq(down(&life, LINK_SERVER_TROUBLE, start, UINT32_MAX).connect_in_ms, 64000);
+    life_connecting(&life);
+    life_up(&life, start);
+    life_proven(&life);
+    ck_assert_int_eq(down(&life, LINK_LOST, start + 10, UINT32_MAX).connect_in_ms, 2000);
+}
+END_TEST
+
+START_TEST(a_minute_up_resets_the_wait)
+{
+    struct life life;
+    life_init(&life, false);
+    for (int i = 0; i < 5; i++)
+        down(&life, LINK_UNREACHABLE, start, 0);
+    life_up(&life, start);
+    ck_assert_int_eq(down(&life, LINK_LOST, start + 60000, UINT32_MAX).connect_in_ms, 2000);
+}
+END_TEST
+
+START_TEST(contention_waits_longer_each_time_and_is_told_once)
+{
+    struct life life;
+    life_init(&life, false);
+    int64_t floor = 10000;
+    for (int i = 0; i < 12; i++) {
+        life_connecting(&life);
+        life_up(&life, start);
+        life_proven(&life);
+        struct life_step step = down(&life, LINK_CONTESTED, start + 1000, 0);
+        ck_assert_int_eq(step.connect_in_ms, floor);
+        ck_assert_int_eq(step.became_contested, i == 0);
+        ck_assert_int_eq(life.state, ACCOUNT_CONTESTED);
+        floor = floor * 2 < 1800000 ? floor * 2 : 1800000;
+    }
+    life_up(&life, start);
+    down(&life, LINK_LOST, start + 3600 * 1000, 0); /* an hour up: the fight is over */
+    ck_assert_int_eq(life.state, ACCOUNT_BACKING_OFF);
+    life_up(&life, start);
+    struct life_step step = down(&life, LINK_CONTESTED, start + 1000, 0);
+    ck_assert(step.became_contested && step.connect_in_ms == 10000);
+}
+END_TEST
+
+START_TEST(dead_credentials_are_believed_when_said_twice_a_minute_apart)
+{
+    struct life life;
+    life_init(&life, false);
+    struct life_step step = down(&life, LINK_UNAUTHORIZED, start, 0);
+    ck_assert(!step.became_refused);
+    ck_assert_int_ge(step.connect_in_ms, 60000);
+    ck_assert(!down(&life, LINK_UNAUTHORIZED, start + 59999, 0).became_refused);
+    ck_assert(down(&life, LINK_UNAUTHORIZED, start + 60000, 0).became_refused);
+    ck_assert_int_eq(life.state, ACCOUNT_REFUSED);
+    step = down(&life, LINK_UNAUTHORIZED, start + 90000000, 0);
+    ck_assert(!step.became_refused); /* told once */
+    ck_assert_int_ge(step.connect_in_ms, 24 * 3600 * 1000);
+    life_connecting(&life);
+    life_up(&life, start);
+    ck_assert_int_eq(life.state, ACCOUNT_REFUSED);
+    life_proven(&life); /* it heals by itself */
+    ck_assert_int_eq(life.state, ACCOUNT_UP);
+}
+END_TEST
+
+START_TEST(a_success_in_between_takes_the_first_refusal_back)
+{
+    struct life life;
+    life_init(&life, false);
+    down(&life, LINK_UNAUTHORIZED, start, 0);
+    life_up(&life, start + 70000);
+    life_proven(&life);
+    down(&life, LINK_LOST, start + 80000, 0);
+    ck_assert(!down(&life, LINK_UNAUTHORIZED, start + 90000, 0).became_refused);
+}
+END_TEST
+
+START_TEST(a_middlebox_never_kills_credentials)
+{
+    struct life life;
+    life_init(&life, false);
+    for (int i = 0; i < 100; i++)
+        ck_assert(!down(&life, LINK_MIDDLEBOX, start + i * 100000, 0).became_refused);
+}
+END_TEST
+
+START_TEST(a_candidate_is_refused_at_the_first_word)
+{
+    struct life life;
+    life_init(&life, true);
+    struct life_step step = down(&life, LINK_UNAUTHORIZED, start, 0);
+    ck_assert(step.became_refused);
+    ck_assert_int_eq(step.connect_in_ms, -1);
+}
+END_TEST
+
+START_TEST(what_is_refused_to_the_whole_fleet_disables_nobody)
+{
+    struct life life;
+    life_init(&life, false);
+    struct link_down end = {.reason = LINK_UNAUTHORIZED};
+    for (int i = 0; i < 20; i++)
+        ck_assert(!life_down(&life, &timing, &end, true, start + i * 3600000, 0).became_refused);
+}
+END_TEST
+
+START_TEST(a_wait_that_the_server_demands_is_a_floor)
+{
+    struct life life;
+    life_init(&life, false);
+    struct link_down end = {.reason = LINK_RATE_LIMITED, .retry_after_ms = 120000};
+    ck_assert_int_ge(life_down(&life, &timing, &end, false, start, 0).connect_in_ms, 120000);
+}
+END_TEST
+
+START_TEST(fresh_authentication_goes_on_at_once)
+{
+    struct life life;
+    life_init(&life, false);
+    life_up(&life, start);
+    ck_assert_int_eq(down(&life, LINK_STOPPED, start + 1000, UINT32_MAX).connect_in_ms, 0);
+}
+END_TEST
+
+START_TEST(a_client_that_is_refused_waits_minutes)
+{
+    struct life life;
+    life_init(&life, false);
+    ck_assert_int_ge(down(&life, LINK_CLIENT_REFUSED, start, 0).connect_in_ms, 300000);
+}
+END_TEST
+
+START_TEST(three_refusals_in_a_row_are_the_fleets)
+{
+    struct fleet fleet;
+    unsigned marks[4] = {0};
+    bool alarm;
+    fleet_init(&fleet);
+    ck_assert(!fleet_refused(&fleet, &marks[0], start, &alarm));
+    ck_assert(!fleet_refused(&fleet, &marks[0], start, &alarm)); /* the same one again */
+    ck_assert(!fleet_refused(&fleet, &marks[1], start, &alarm));
+    ck_assert(!alarm);
+    ck_assert(fleet_refused(&fleet, &marks[2], start, &alarm));
+    ck_assert(alarm);
+    ck_assert(fleet_refused(&fleet, &marks[3], start, &alarm));
+    ck_assert(!alarm); /* one alarm */
+    fleet_success(&fleet);
+    ck_assert(!fleet_refused(&fleet, &marks[0], start, &alarm));
+}
+END_TEST
+
+START_TEST(refusals_that_are_far_apart_are_each_accounts_own)
+{
+    struct fleet fleet;
+    unsigned marks[3] = {0};
+    bool alarm;
+    fleet_init(&fleet);
+    for (int i = 0; i < 3; i++)
+        ck_assert(!fleet_refused(&fleet, &marks[i], start + i * 700000, &alarm));
+}
+END_TEST
+
+UNIT_MAIN("life", the_wait_doubles_with_full_jitter_up_to_the_cap,
+          a_handshake_alone_does_not_reset_the_wait_but_the_queue_does,
+          a_minute_up_resets_the_wait, contention_waits_longer_each_time_and_is_told_once,
+          dead_credentials_are_believed_when_said_twice_a_minute_apart,
+          a_success_in_between_takes_the_first_refusal_back, a_middlebox_never_kills_credentials,
+          a_candidate_is_refused_at_the_first_word,
+          what_is_refused_to_the_whole_fleet_disables_nobody,
+          a_wait_that_the_server_demands_is_a_floor, fresh_authentication_goes_on_at_once,
+          a_client_that_is_refused_waits_minutes, three_refusals_in_a_row_are_the_fleets,
+          refusals_that_are_far_apart_are_each_accounts_own)

@@ -1,0 +1,231 @@
+#include "web/pages.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/b64.h"
+#include "base/mem.h"
+#include "unit.h"
+
+static const char vapid[] =
+    "BOniQ9xHBPNY9gnQW4o-16vHqOb40pEIMifyUdFsxAgyzVkFMguxw0QrdbZcq8hRjN2zpeInRvKVPlkzABvuTnI";
+
+/* Renders the linking page for an address that has this fault. */
+static void render(struct response *response, enum url_fault fault, const char *url,
+                   const char *host)
+{
+    struct public_url address = {
+        .url = mem_text(url), .fault = fault, .guessed = true, .is_local = fault == URL_LOCAL_NAME};
+    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8099", .address = &address};
+    snprintf(address.host, sizeof address.host, "%s", host);
+    snprintf(address.peer, sizeof address.peer, "203.0.113.7");
+    *response = (struct response){0};
+    page_link(response, &page);
+    ck_assert_int_eq(response->status, 200);
+    ck_assert_str_eq(response->type, "text/html; charset=utf-8");
+    public_url_fini(&address);
+}
+
+static void assert_has(const struct response *response, const char *text)
+{
+    ck_assert_msg(strstr(response->body, text) != NULL, "missing: %s", text);
+}
+
+static void assert_lacks(const struct response *response, const char *text)
+{
+    ck_assert_msg(strstr(response->body, text) == NULL, "there is: %s", text);
+}
+
+START_TEST(a_good_address_gives_code_link_and_steps_and_no_warning)
+{
+    struct response response;
+    render(&response, URL_GOOD, "https://m.example.org/molly/", "m.example.org");
+    assert_has(&response, "<svg class=\"qr\"");
+    assert_has(&response,
+               "mollysocket://link?vapid=BOniQ9xHBPNY9gnQW4o-16vHqOb40pEIMifyUdFsxAgyzVkFM"
+               "guxw0QrdbZcq8hRjN2zpeInRvKVPlkzABvuTnI&amp;url=https%3A%2F%2Fm.example.org"
+               "%2Fmolly%2F&amp;type=webserver</textarea>");
+    assert_has(&response, "Delivery service");
+    assert_has(&response, "Linked devices");
+    assert_has(&response, "Push server");
+    assert_has(&response, "href=\"?airgapped\"");
+    assert_lacks(&response, "Not ready yet");
+    assert_lacks(&response, "<details");
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(the_airgapped_page_gives_its_link_and_its_command)
+{
+    struct public_url address = {.fault = URL_WITHOUT_HTTPS};
+    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8020", .address = &address};
+    struct response response = {0};
+    page_airgapped(&response, &page);
+    assert_has(&response, "TnI&amp;type=airgapped</textarea>");
+    assert_has(&response, "doorbell connection add -");
+    assert_has(&response, "href=\"?\"");
+    assert_lacks(&response, "Not ready yet");
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(each_broken_set_up_is_named_with_the_lines_that_mend_it)
+{
+    static const struct {
+        enum url_fault fault;
+        const char *url, *host;
+        const char *texts[5];
+    } faults[] = {
+        {URL_WITHOUT_HTTPS,
+         "https://m.example.org/",
+         "m.example.org",
+         {"came without https", "m.example.org {\n    reverse_proxy 127.0.0.1:8099\n}",
+          "proxy_set_header Host $host;", "ProxyPreserveHost On",
+          "public_url: https://m.example.org/"}},
+        {URL_PROXY_NOT_TRUSTED,
+         "https://m.example.org/",
+         "m.example.org",
+         {"<code>web.trusted_proxies</code>", "<b>203.0.113.7</b>",
+          "trusted_proxies: [auto, 203.0.113.7]", "public_url:"}},
+        {URL_WITHOUT_NAME,
+         NULL,
+         "",
+         {"names no host", "proxy_set_header Host $host;", "public_url:"}},
+        {URL_PROXY_WITHOUT_HTTPS,
+         "https://m.example.org/",
+         "m.example.org",
+         {"came to it by http", "X-Forwarded-Proto", "public_url:"}},
+        {URL_LOCAL_NAME,
+         "https://doorbell:8020/",
+         "doorbell:8020",
+         {"<b>doorbell:8020</b>", "proxy_set_header Host $host;", "ProxyPreserveHost On",
+          "public_url: https://molly.example.org/"}},
+        {URL_SETTING,
+         "http://m.example.org/",
+         "",
+         {"<code>web.public_url</code> is <b>http://m.example.org/</b>", "public_url: https://"}},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct response response;
+        render(&response, faults[i].fault, faults[i].url, faults[i].host);
+        assert_has(&response, "Not ready yet: Molly could not use this address");
+        for (size_t j = 0; j < 5 && faults[i].texts[j]; j++)
+            assert_has(&response, faults[i].texts[j]);
+        if (faults[i].url)
+            assert_has(&response, "<summary>Show the code all the same</summary>");
+        else
+            assert_lacks(&response, "<svg");
+        assert_has(&response, "href=\"?airgapped\"");
+        response_fini(&response);
+    }
+}
+END_TEST
+
+START_TEST(what_came_from_outside_is_escaped)
+{
+    static const enum url_fault all[] = {
+        URL_GOOD,       URL_WITHOUT_HTTPS, URL_PROXY_NOT_TRUSTED, URL_PROXY_WITHOUT_HTTPS,
+        URL_LOCAL_NAME, URL_SETTING};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct response response;
+        render(&response, all[i], "https://a.b\"'><img src=x>&/", "a.b\"'><img src=x>&");
+        assert_lacks(&response, "<img");
+        assert_lacks(&response, "\"'>");
+        response_fini(&response);
+    }
+}
+END_TEST
+
+/* What stands between the first `open` and the `close` after it must be what `directive` allows. */
+static void assert_hash_allows(const struct response *response, const char *directive,
+                               const char *open, const char *close)
+{
+    const char *start = strstr(response->body, open) + strlen(open);
+    const char *end = strstr(start, close);
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char encoded[B64_TEXT_SIZE(sizeof hash)], source[256];
+    crypto_hash_sha256(hash, (const unsigned char *)start, (unsigned long long)(end - start));
+    b64_encode(encoded, hash, sizeof hash);
+    snprintf(source, sizeof source, "%s 'sha256-%s'", directive, encoded);
+    ck_assert_msg(strstr(response->policy, source) != NULL, "%s not in %s", source,
+                  response->policy);
+}
+
+START_TEST(the_policy_allows_exactly_this_style_and_this_script)
+{
+    struct response response;
+    struct header headers[RESPONSE_HEADERS_MAX];
+    char policy[RESPONSE_POLICY_SIZE];
+    render(&response, URL_GOOD, "https://m.example.org/", "m.example.org");
+    assert_hash_allows(&response, "style-src", "<style>", "</style>");
+    assert_hash_allows(&response, "script-src", "<script>", "</script>");
+    size_t count = response_headers(&response, headers, policy);
+    ck_assert_uint_ge(count, 7);
+    ck_assert_ptr_nonnull(strstr(policy, "default-src 'none';"));
+    ck_assert_ptr_nonnull(strstr(policy, "frame-ancestors 'none'"));
+    ck_assert_ptr_nonnull(strstr(policy, response.policy));
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(nothing_on_a_page_needs_what_the_policy_forbids)
+{
+    struct response response;
+    render(&response, URL_LOCAL_NAME, "https://localhost/", "localhost");
+    assert_lacks(&response, " style=");
+    assert_lacks(&response, " src=");
+    assert_lacks(&response, " onclick=");
+    assert_lacks(&response, "<link");
+    assert_lacks(&response, "@import");
+    assert_lacks(&response, "<form");
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(the_script_compares_only_an_address_that_was_guessed)
+{
+    struct public_url address = {.url = mem_text("https://m.example.org/"), .guessed = false};
+    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8020", .address = &address};
+    struct response response = {0};
+    page_link(&response, &page);
+    assert_lacks(&response, "id=\"mismatch\"");
+    address.guessed = true;
+    page_link(&response, &page);
+    assert_has(&response, "id=\"mismatch\" data-url=\"https://m.example.org/\"");
+    response_fini(&response);
+    public_url_fini(&address);
+}
+END_TEST
+
+START_TEST(pages_say_their_language_and_title_and_fit_a_phone)
+{
+    struct response response;
+    render(&response, URL_GOOD, "https://m.example.org/", "m.example.org");
+    assert_has(&response, "<html lang=\"en\">");
+    assert_has(&response, "<title>Doorbell");
+    assert_has(&response, "name=\"viewport\"");
+    assert_has(&response, "<h1>");
+    assert_has(&response, "<label for=\"link\">");
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(a_path_that_does_not_exist_is_a_short_page)
+{
+    struct response response = {0};
+    page_not_found(&response);
+    ck_assert_int_eq(response.status, 404);
+    ck_assert_uint_lt(response.length, 500);
+    assert_has(&response, "X-Original-URL");
+    response_fini(&response);
+}
+END_TEST
+
+UNIT_MAIN("pages", a_good_address_gives_code_link_and_steps_and_no_warning,
+          the_airgapped_page_gives_its_link_and_its_command,
+          each_broken_set_up_is_named_with_the_lines_that_mend_it,
+          what_came_from_outside_is_escaped, the_policy_allows_exactly_this_style_and_this_script,
+          nothing_on_a_page_needs_what_the_policy_forbids,
+          the_script_compares_only_an_address_that_was_guessed,
+          pages_say_their_language_and_title_and_fit_a_phone,
+          a_path_that_does_not_exist_is_a_short_page)

@@ -1,0 +1,443 @@
+#include "web/proxy_headers.h"
+
+#include <string.h>
+
+#include "unit.h"
+
+enum { HEADERS_MAX = 4 };
+
+/* A request as the tables write it: who is at the other end ("" is a Unix socket), and headers. */
+struct given {
+    const char *trusted; /* items of web.trusted_proxies, separated by a space */
+    const char *peer;
+    struct header headers[HEADERS_MAX];
+};
+
+static void parse_trusted(struct proxies *proxies, const char *text)
+{
+    char items[8][64], *list[8];
+    struct strings setting = {.items = list};
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        memcpy(items[setting.count], text, length);
+        items[setting.count][length] = '\0';
+        list[setting.count] = items[setting.count];
+        setting.count++;
+        text += length + (text[length] == ' ');
+    }
+    struct err err = {0};
+    ck_assert_msg(proxies_parse(proxies, &setting, &err) == 0, "%s", err.text);
+}
+
+static void make_request(struct request *request, const struct given *given, const char *target)
+{
+    memset(request, 0, sizeof *request);
+    request->method = "GET";
+    request_set_target(request, target);
+    for (size_t i = 0; i < HEADERS_MAX && given->headers[i].name; i++)
+        request->headers[request->header_count++] = given->headers[i];
+    if (*given->peer)
+        ck_assert_int_eq(address_parse(&request->peer, given->peer, 4711), 0);
+}
+
+static const struct client_case {
+    struct given given;
+    const char *client;
+} clients[] = {
+    /* nobody in front */
+    {{"auto", "203.0.113.9", {{0}}}, "203.0.113.9"},
+    {{"auto", "127.0.0.1", {{0}}}, "127.0.0.1"},
+    {{"auto", "", {{0}}}, "127.0.0.1"},
+    /* a stranger's own headers are not read */
+    {{"auto", "203.0.113.9", {{"X-Forwarded-For", "198.51.100.1"}}}, "203.0.113.9"},
+    {{"none", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}}}, "127.0.0.1"},
+    /* one proxy */
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}}}, "198.51.100.1"},
+    {{"auto", "", {{"x-forwarded-for", "198.51.100.1"}}}, "198.51.100.1"},
+    {{"none", "", {{"X-Forwarded-For", "198.51.100.1"}}}, "198.51.100.1"},
+    {{"auto", "172.17.0.1", {{"X-Forwarded-For", "  2001:db8::7 "}}}, "2001:db8::7"},
+    {{"203.0.113.0/24", "203.0.113.9", {{"X-Forwarded-For", "198.51.100.1"}}}, "198.51.100.1"},
+    {{"203.0.113.0/24", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}}}, "127.0.0.1"},
+    /* spoofed hops stand left of what the proxy appended */
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "6.6.6.6, 198.51.100.1"}}}, "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "10.0.0.1, 198.51.100.1"}}}, "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "6.6.6.6"}, {"X-Forwarded-For", "198.51.100.1"}}},
+     "198.51.100.1"},
+    /* several proxies of ours */
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "6.6.6.6, 198.51.100.1, 10.1.2.3"}}},
+     "198.51.100.1"},
+    {{"auto 192.0.2.0/28", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1,192.0.2.3"}}},
+     "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "192.168.1.20, 10.1.2.3"}}}, "192.168.1.20"},
+    /* ports, brackets, IPv4 in IPv6 */
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1:4711"}}}, "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "[2001:db8::7]:4711"}}}, "2001:db8::7"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "::ffff:198.51.100.1"}}}, "198.51.100.1"},
+    /* a hop that cannot be read ends the search where we still know who it was */
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1, unknown"}}}, "127.0.0.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1, , 10.1.2.3"}}}, "10.1.2.3"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", ""}}}, "127.0.0.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "[2001:db8::7"}}}, "127.0.0.1"},
+    {{"auto", "127.0.0.1", {{"X-Forwarded-For", "1.2.3.4.5"}}}, "127.0.0.1"},
+    /* RFC 7239 */
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=198.51.100.1;proto=https;by=10.0.0.1"}}},
+     "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=6.6.6.6, For=\"[2001:db8:cafe::17]:4711\""}}},
+     "2001:db8:cafe::17"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "proto=https; for=198.51.100.1 , for=10.0.0.1"}}},
+     "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=6.6.6.6, proto=https"}}}, "127.0.0.1"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=6.6.6.6, for=_hidden"}}}, "127.0.0.1"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=198.51.100.1;secret=\"a, for=6.6.6.6\""}}},
+     "198.51.100.1"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=6.6.6.6, for=\"198.51.100.1"}}}, "127.0.0.1"},
+    {{"auto", "127.0.0.1", {{"Forwarded", "for=6.6.6.6"}, {"X-Forwarded-For", "198.51.100.1"}}},
+     "198.51.100.1"},
+};
+
+START_TEST(the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy)
+{
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+        const struct client_case *test = &clients[i];
+        struct proxies proxies;
+        struct request request;
+        struct address client;
+        char text[ADDRESS_TEXT_SIZE];
+        parse_trusted(&proxies, test->given.trusted);
+        make_request(&request, &test->given, "/");
+        proxies_client(&proxies, &request, &client);
+        ck_assert_msg(client.length > 0, "case %zu is taken for the operator", i);
+        address_format(text, &client);
+        ck_assert_msg(strcmp(text, test->client) == 0, "case %zu: %s", i, text);
+        request_fini(&request);
+    }
+}
+END_TEST
+
+START_TEST(only_the_nearest_hops_are_looked_at)
+{
+    struct given given = {"auto", "127.0.0.1", {{0}}};
+    char many[4096] = "198.51.100.1";
+    for (int i = 0; i < 100; i++)
+        strcat(many, ", 10.0.0.1");
+    given.headers[0] = (struct header){"X-Forwarded-For", many};
+    struct proxies proxies;
+    struct request request;
+    struct address client;
+    char text[ADDRESS_TEXT_SIZE];
+    parse_trusted(&proxies, "auto");
+    make_request(&request, &given, "/");
+    proxies_client(&proxies, &request, &client);
+    address_format(text, &client);
+    ck_assert_str_eq(text, "10.0.0.1");
+    request_fini(&request);
+}
+END_TEST
+
+#define HTTPS                                                                                      \
+    {                                                                                              \
+        "X-Forwarded-Proto", "https"                                                               \
+    }
+
+static const struct url_case {
+    struct given given;
+    const char *setting, *target;
+    const char *url; /* NULL: none */
+    enum url_fault fault;
+} urls[] = {
+    /* the setting ends guessing */
+    {{"auto", "127.0.0.1", {{"Host", "other.example"}, HTTPS}},
+     "https://set.example/m/",
+     "/",
+     "https://set.example/m/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{0}}}, "http://set.example/", "/", "http://set.example/", URL_SETTING},
+    {{"auto", "127.0.0.1", {{0}}},
+     "HTTPS://set.example/",
+     "/",
+     "HTTPS://set.example/",
+     URL_SETTING},
+    /* usual proxies */
+    {{"auto", "127.0.0.1", {{"Host", "M.example.org"}, HTTPS}},
+     NULL,
+     "/?x",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto", "", {{"Host", "m.example.org:8443"}, HTTPS}},
+     NULL,
+     "/",
+     "https://m.example.org:8443/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org:443"}, HTTPS}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto",
+      "127.0.0.1",
+      {{"Host", "bridge:8020"}, HTTPS, {"X-Forwarded-Host", "m.example.org, inner.example"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto",
+      "127.0.0.1",
+      {{"Host", "bridge:8020"}, {"Forwarded", "for=1.2.3.4;host=\"m.example.org\";proto=https"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Forwarded-For", "1.2.3.4"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    /* paths */
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Original-URL", "/molly/"}}},
+     NULL,
+     "/",
+     "https://m.example.org/molly/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Original-URL", "/molly/?airgapped#x"}}},
+     NULL,
+     "/",
+     "https://m.example.org/molly/",
+     URL_GOOD},
+    {{"auto",
+      "127.0.0.1",
+      {{"Host", "inner"}, {"X-Original-URL", "https://m.example.org:8443/molly/?a"}}},
+     NULL,
+     "/",
+     "https://m.example.org:8443/molly/",
+     URL_GOOD},
+    {{"auto",
+      "127.0.0.1",
+      {{"Host", "m.example.org"}, HTTPS, {"X-Original-URL", "http://m.example.org/molly/"}}},
+     NULL,
+     "/",
+     "https://m.example.org/molly/",
+     URL_GOOD},
+    {{"auto",
+      "127.0.0.1",
+      {{"Host", "m.example.org"}, {"X-Original-URL", "http://m.example.org/"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_PROXY_WITHOUT_HTTPS},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Original-URL", "/a\"><script>"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Original-URL", "not a url"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, HTTPS, {"X-Forwarded-Prefix", "/molly"}}},
+     NULL,
+     "/",
+     "https://m.example.org/molly/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, HTTPS, {"X-Forwarded-Prefix", "/molly/"}}},
+     NULL,
+     "/",
+     "https://m.example.org/molly/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, HTTPS, {"X-Forwarded-Prefix", "molly"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    /* nothing in front, or nothing that says so */
+    {{"auto", "192.168.1.9", {{"Host", "192.168.1.2:8020"}}},
+     NULL,
+     "/",
+     "https://192.168.1.2:8020/",
+     URL_WITHOUT_HTTPS},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_WITHOUT_HTTPS},
+    /* http in front */
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Forwarded-Proto", "http"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_PROXY_WITHOUT_HTTPS},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Forwarded-Proto", "https, http"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"Forwarded", "proto=http"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_PROXY_WITHOUT_HTTPS},
+    /* a name that means nothing outside */
+    {{"auto", "127.0.0.1", {{"Host", "127.0.0.1:8020"}, HTTPS}},
+     NULL,
+     "/",
+     "https://127.0.0.1:8020/",
+     URL_LOCAL_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "[::1]:8020"}, HTTPS}},
+     NULL,
+     "/",
+     "https://[::1]:8020/",
+     URL_LOCAL_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "localhost"}, HTTPS}},
+     NULL,
+     "/",
+     "https://localhost/",
+     URL_LOCAL_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "a.localhost"}, HTTPS}},
+     NULL,
+     "/",
+     "https://a.localhost/",
+     URL_LOCAL_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "doorbell:8020"}, HTTPS}},
+     NULL,
+     "/",
+     "https://doorbell:8020/",
+     URL_LOCAL_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "notlocalhost.example"}, HTTPS}},
+     NULL,
+     "/",
+     "https://notlocalhost.example/",
+     URL_GOOD},
+    /* a proxy that is not trusted is not read */
+    {{"none",
+      "203.0.113.9",
+      {{"Host", "m.example.org"},
+       HTTPS,
+       {"X-Forwarded-Host", "evil.example"},
+       {"X-Original-URL", "https://evil.example/x"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_PROXY_NOT_TRUSTED},
+    {{"auto", "203.0.113.9", {{"Host", "m.example.org"}, HTTPS, {"X-Forwarded-Prefix", "/x"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_PROXY_NOT_TRUSTED},
+    /* no name, or none that may go any further */
+    {{"auto", "127.0.0.1", {HTTPS}}, NULL, "/", NULL, URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "a\"><script>"}, HTTPS}}, NULL, "/", NULL, URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "user@m.example.org"}, HTTPS}},
+     NULL,
+     "/",
+     NULL,
+     URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org/path"}, HTTPS}},
+     NULL,
+     "/",
+     NULL,
+     URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org:"}, HTTPS}}, NULL, "/", NULL, URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org:70000"}, HTTPS}},
+     NULL,
+     "/",
+     NULL,
+     URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "[::1"}, HTTPS}}, NULL, "/", NULL, URL_WITHOUT_NAME},
+    {{"auto", "127.0.0.1", {{"Host", "[]"}, HTTPS}}, NULL, "/", NULL, URL_WITHOUT_NAME},
+    /* a forwarded host that cannot be read leaves the Host header */
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, HTTPS, {"X-Forwarded-Host", "<b>"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+};
+
+START_TEST(the_public_url_and_what_is_wrong_with_it_are_found)
+{
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        const struct url_case *test = &urls[i];
+        struct proxies proxies;
+        struct request request;
+        struct public_url found;
+        parse_trusted(&proxies, test->given.trusted);
+        make_request(&request, &test->given, test->target);
+        public_url_find(&found, &proxies, test->setting, &request);
+        const char *url = found.url ? found.url : "none", *wanted = test->url ? test->url : "none";
+        ck_assert_msg(strcmp(url, wanted) == 0, "case %zu: %s", i, url);
+        ck_assert_msg(found.fault == test->fault, "case %zu: fault %d", i, (int)found.fault);
+        ck_assert_int_eq(found.guessed, !test->setting);
+        public_url_fini(&found);
+        request_fini(&request);
+    }
+}
+END_TEST
+
+START_TEST(wrong_trusted_proxies_are_told)
+{
+    char *not_a_network[] = {"auto", "example.org"}, *none_and_more[] = {"none", "10.0.0.0/8"};
+    struct strings settings[] = {{not_a_network, 2}, {none_and_more, 2}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        struct proxies proxies;
+        struct err err = {0};
+        ck_assert_int_lt(proxies_parse(&proxies, &settings[i], &err), 0);
+        ck_assert_ptr_nonnull(strstr(err.text, "web.trusted_proxies"));
+    }
+}
+END_TEST
+
+START_TEST(a_target_is_split_into_path_and_query)
+{
+    static const struct {
+        const char *target, *path, *query;
+    } targets[] = {
+        {"/", "/", NULL},
+        {"/?airgapped", "/", "airgapped"},
+        {"/discover?", "/discover", ""},
+        {"http://m.example.org/discover?x=1", "/discover", "x=1"},
+        {"http://m.example.org", "/", NULL},
+        {"http://m.example.org?x", "/", "x"},
+        {"/a://b/c", "/a://b/c", NULL},
+        {"*", "*", NULL},
+    };
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct request request = {0};
+        request_set_target(&request, targets[i].target);
+        ck_assert_str_eq(request.path, targets[i].path);
+        if (targets[i].query)
+            ck_assert_str_eq(request.query, targets[i].query);
+        else
+            ck_assert_ptr_null(request.query);
+        request_fini(&request);
+    }
+}
+END_TEST
+
+START_TEST(a_parameter_is_found_by_its_whole_name)
+{
+    static const struct {
+        const char *target;
+        bool has;
+    } targets[] = {
+        {"/?airgapped", true},
+        {"/?airgapped=", true},
+        {"/?a=b&airgapped", true},
+        {"/?airgapped=1&b", true},
+        {"/", false},
+        {"/?", false},
+        {"/?airgappedx", false},
+        {"/?a=airgapped", false},
+        {"/?air", false},
+    };
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct request request = {0};
+        request_set_target(&request, targets[i].target);
+        ck_assert_int_eq(request_has_parameter(&request, "airgapped"), targets[i].has);
+        request_fini(&request);
+    }
+}
+END_TEST
+
+UNIT_MAIN("proxy_headers", the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy,
+          only_the_nearest_hops_are_looked_at, the_public_url_and_what_is_wrong_with_it_are_found,
+          wrong_trusted_proxies_are_told, a_target_is_split_into_path_and_query,
+          a_parameter_is_found_by_its_whole_name)

@@ -1,0 +1,115 @@
+#include "base/text.h"
+
+#include <string.h>
+
+#include "base/b64.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "unit.h"
+
+START_TEST(foreign_text_becomes_printable_and_bounded)
+{
+    char to[12];
+    ck_assert_uint_eq(text_printable(to, sizeof to, "a\x1b[31m\n\xff", 8), 8);
+    ck_assert_str_eq(to, "a?[31m??");
+    text_printable(to, sizeof to, "0123456789abcdef", 16);
+    ck_assert_str_eq(to, "01234567...");
+    text_printable(to, sizeof to, "a\0b", 3);
+    ck_assert_str_eq(to, "a?b");
+    char one[1];
+    ck_assert_uint_eq(text_printable(one, sizeof one, "abc", 3), 0);
+    ck_assert_str_eq(one, "");
+}
+END_TEST
+
+START_TEST(html_is_escaped)
+{
+    char *html = text_html("<a href=\"x\">'&'</a>");
+    ck_assert_str_eq(html, "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
+    free(html);
+}
+END_TEST
+
+START_TEST(distances_find_the_word_that_was_meant)
+{
+    ck_assert_uint_eq(text_distance("push.timeot", "push.timeout"), 1);
+    ck_assert_uint_eq(text_distance("", "abc"), 3);
+    ck_assert_uint_eq(text_distance("kitten", "sitting"), 3);
+    ck_assert_uint_eq(text_distance("same", "same"), 0);
+}
+END_TEST
+
+START_TEST(base64_is_read_in_both_alphabets_padded_or_not)
+{
+    static const char *const texts[] = {"-_-_", "+/+/", "YQ", "YQ==", "", "YWI="};
+    static const long lengths[] = {3, 3, 1, 1, 0, 2};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        uint8_t bytes[8];
+        ck_assert_int_eq(b64_decode(bytes, sizeof bytes, texts[i], strlen(texts[i])), lengths[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_is_not_base64_is_refused)
+{
+    static const char *const wrong[] = {"a", "Y Q", "YQ\n", "Y=Q", "!!!!"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint8_t bytes[8];
+        ck_assert_int_eq(b64_decode(bytes, sizeof bytes, wrong[i], strlen(wrong[i])), ERR_INVALID);
+    }
+    uint8_t bytes[2];
+    ck_assert_int_lt(b64_decode(bytes, sizeof bytes, "AAAA", 4), 0); /* three do not fit */
+    char text[B64_TEXT_SIZE(3)];
+    b64url_encode(text, "\xfb\xff\xbf", 3);
+    ck_assert_str_eq(text, "-_-_");
+    b64_encode(text, "a", 1);
+    ck_assert_str_eq(text, "YQ==");
+}
+END_TEST
+
+START_TEST(a_buffer_grows_to_its_bound_and_no_further)
+{
+    struct buf buf;
+    buf_init(&buf, 100);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(buf_add(&buf, "0123456789", 10), 0);
+    ck_assert_int_eq(buf_add(&buf, "x", 1), ERR_LIMIT);
+    ck_assert_int_eq(buf_format(&buf, "%d", 1), ERR_LIMIT);
+    ck_assert_uint_eq(buf.length, 100);
+    buf_consume(&buf, 95);
+    ck_assert_mem_eq(buf.bytes, "56789", 5);
+    ck_assert_int_eq(buf_format(&buf, "%s-%d", "a", 7), 0);
+    ck_assert_mem_eq(buf.bytes, "56789a-7", 8);
+    buf_fini(&buf);
+}
+END_TEST
+
+START_TEST(an_error_keeps_its_sentence_behind_a_prefix)
+{
+    struct err err;
+    ck_assert_int_eq(err_set(&err, ERR_IO, "it is %s", "full"), ERR_IO);
+    err_prefix(&err, "disk %d", 3);
+    ck_assert_str_eq(err.text, "disk 3: it is full");
+    ck_assert_int_eq(err_set(NULL, ERR_BUSY, "nobody reads this"), ERR_BUSY);
+}
+END_TEST
+
+START_TEST(a_pseudonym_is_stable_under_its_key_and_only_there)
+{
+    uint8_t key[PSEUDONYM_KEY_SIZE] = {1}, other[PSEUDONYM_KEY_SIZE] = {2};
+    char a[PSEUDONYM_SIZE], b[PSEUDONYM_SIZE], c[PSEUDONYM_SIZE];
+    log_pseudonym(a, key, "account", 7);
+    log_pseudonym(b, key, "account", 7);
+    log_pseudonym(c, other, "account", 7);
+    ck_assert_str_eq(a, b);
+    ck_assert_str_ne(a, c);
+    ck_assert_uint_eq(strlen(a), PSEUDONYM_SIZE - 1);
+}
+END_TEST
+
+UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded, html_is_escaped,
+          distances_find_the_word_that_was_meant,
+          base64_is_read_in_both_alphabets_padded_or_not, what_is_not_base64_is_refused,
+          a_buffer_grows_to_its_bound_and_no_further, an_error_keeps_its_sentence_behind_a_prefix,
+          a_pseudonym_is_stable_under_its_key_and_only_there)
