@@ -26,6 +26,9 @@ LINK_FLAGS := -pie -fsanitize=address,undefined
 endif
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Werror
+ifneq ($(SANITIZE),)
+WARNINGS += -Wno-format-truncation # gcc guesses wrong about lengths in code that it has instrumented
+endif
 
 # Asked once, and only when something is compiled: pkg-config itself may have to be installed first.
 once = $(eval $1 := $(shell $2))$($1)

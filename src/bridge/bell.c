@@ -370,9 +370,9 @@ static void op_acknowledge(void *arg, uint64_t ack)
 
 static void say_connected(struct bell *bell)
 {
-    if (bell->healthy)
+    if (bell->said == SAID_CONNECTED)
         return;
-    bell->healthy = true;
+    bell->said = SAID_CONNECTED;
     log_info("Account %s: connected to %s.", name_of(bell),
              bell->bridge->parts.link_ops->messenger);
 }
@@ -463,10 +463,10 @@ static void say_down(struct bell *bell, const struct link_down *down, int64_t wa
     if (down->reason == LINK_STOPPED)
         return;
     bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED;
-    bool first = bell->healthy;
-    bell->healthy = false;
+    bool first = bell->said != SAID_DOWN;
     if (!bell->account)
         return;
+    bell->said = SAID_DOWN;
     log_write(person ? LOG_LEVEL_WARN : first ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
               "Account %s: not connected: %s. Next try in %lld s.", name_of(bell), down->text,
               (long long)(wait_ms + 999) / 1000);

@@ -45,7 +45,7 @@ struct bell {
     struct list pings;                  /* the operator's, who waits for the answers */
     unsigned fleet_mark;
     bool test_due; /* asked for while another notice was in flight */
-    bool healthy; /* said to be connected since it last went down */
+    enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said; /* in the log, last */
 
     /* The endpoint's recent answers. */
     int last_status;

@@ -382,7 +382,7 @@ static void explain(struct transfer *transfer, enum push_failure failure, CURLco
     if (failure == PUSH_FORBIDDEN)
         return;
     const char *why = transfer->curl_says[0] ? transfer->curl_says : curl_easy_strerror(result);
-    if (transfer->starved)
+    if (failure == PUSH_OURS && transfer->starved)
         why = "no file descriptor is left for another connection";
     text_printable(transfer->why, sizeof transfer->why, why, strlen(why));
 }

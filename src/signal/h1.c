@@ -27,6 +27,7 @@ enum {
     ANSWER_HEADERS_MAX = 16 * 1024,
     SEND_MAX = 512, /* one message; an answer has about 30 bytes */
     CLOSE_DEADLINE_MS = 5000,
+    FAREWELL_MS = 300,
     /* Our deadline is the one that counts; libwebsockets' own is a safety net behind it. */
     SAFETY_NET_SECONDS = 600,
     RETRY_AFTER_MAX_SECONDS = 24 * 3600,
@@ -42,6 +43,8 @@ struct h1 {
     struct url url;
     char host_line[HOST_MAX + 8]; /* with the port where it is not the scheme's own */
     int64_t handshake_timeout_ms;
+    size_t connections; /* that libwebsockets still has */
+    struct timer farewell;
     uv_idle_t undertaker; /* only while it is freed */
     unsigned rounds;
 };
@@ -69,9 +72,11 @@ struct channel {
     uint32_t message_length; /* of the message that is coming in, so far */
     uint16_t close_code;     /* while closing */
     char *close_reason;
+    uint8_t close_kind; /* what `ended` will say: TRANSPORT_STOPPED or TRANSPORT_VIOLATION */
     uint8_t state;
     uint8_t reached;
     bool inside_message;
+    bool receiving; /* inside libwebsockets' reading */
 };
 
 /* libwebsockets' log callback has no argument to keep this in. */
@@ -152,6 +157,13 @@ static void finish_unanswered(struct channel *channel, enum transport_end_kind k
     finish_text(channel, kind, text);
 }
 
+/* Our Close has gone out, or waited in vain. */
+static void finish_closing(struct channel *channel)
+{
+    bool violation = channel->close_kind == TRANSPORT_VIOLATION;
+    finish_text(channel, channel->close_kind, violation ? channel->close_reason : "");
+}
+
 static void on_handshake_deadline(struct channel *channel)
 {
     static const char *const texts[] = {
@@ -172,7 +184,7 @@ static void on_timer(void *arg)
     }
     if (channel->state == CHANNEL_CLOSING) {
         drop(channel);
-        finish_text(channel, TRANSPORT_STOPPED, "");
+        finish_closing(channel);
         return;
     }
     struct transport_end end = *channel->end;
@@ -201,6 +213,9 @@ static void close_forgotten_watcher(struct h1 *h1, struct lws *wsi)
 
 static void start_handshake(struct channel *channel, const char *address)
 {
+    /* All zero: no pings of libwebsockets, whose timers are one long list (performance.md 3). The
+     * context and the vhost take such a policy and do not heed it. */
+    static const lws_retry_bo_t no_pings;
     struct h1 *h1 = channel->h1;
     int tls = h1->tls ? LCCSCF_USE_SSL : 0;
     struct lws_client_connect_info info = {
@@ -214,6 +229,7 @@ static void start_handshake(struct channel *channel, const char *address)
         .alpn = "http/1.1",
         /* A redirect would carry the credentials to wherever it points. */
         .ssl_connection = tls | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
+        .retry_and_idle_policy = &no_pings,
         .userdata = channel,
         .ietf_version_or_minus_one = -1,
     };
@@ -383,31 +399,6 @@ static void say_goodbye(struct channel *channel, int code, const char *reason)
     kill_wsi(channel->h1, let_go(channel), LWS_TO_KILL_SYNC);
 }
 
-/* The server broke a rule. */
-static int refuse(struct channel *channel, int code, const char *text)
-{
-    say_goodbye(channel, code, text);
-    finish_text(channel, TRANSPORT_VIOLATION, text);
-    return 0;
-}
-
-static int on_receive(struct channel *channel, struct lws *wsi, const uint8_t *bytes, size_t length)
-{
-    if (channel->state != CHANNEL_OPEN)
-        return 0;
-    bool first = !channel->inside_message, last = lws_is_final_fragment(wsi);
-    uint64_t known = (first ? 0 : channel->message_length) + length;
-    uint64_t announced = lws_remaining_packet_payload(wsi);
-    if (announced > TRANSPORT_MESSAGE_MAX || known + announced > TRANSPORT_MESSAGE_MAX)
-        return refuse(channel, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too big");
-    channel->message_length = (uint32_t)known;
-    channel->inside_message = !last;
-    if (!lws_frame_is_binary(wsi))
-        return 0;
-    channel->events->piece(channel->arg, bytes, length, first, last);
-    return 0;
-}
-
 /* Once everything has gone out, the Close of a channel that closes follows. */
 static int drain(struct channel *channel)
 {
@@ -418,8 +409,52 @@ static int drain(struct channel *channel)
         lws_callback_on_writable(channel->wsi);
     } else if (closing) {
         say_goodbye(channel, channel->close_code, channel->close_reason);
-        finish_text(channel, TRANSPORT_STOPPED, "");
+        finish_closing(channel);
     }
+    return 0;
+}
+
+/* libwebsockets 4.1.6 never comes back from reading when the closing begins in there and TLS holds
+ * more for it: then the Close waits until it has read what came and asks for something to write. */
+static void begin_close(struct channel *channel, int code, const char *reason,
+                        enum transport_end_kind kind)
+{
+    channel->state = CHANNEL_CLOSING;
+    channel->close_code = (uint16_t)code;
+    channel->close_reason = mem_text(reason);
+    channel->close_kind = (uint8_t)kind;
+    loop_timer_set(channel->h1->loop, &channel->timer, CLOSE_DEADLINE_MS);
+    if (channel->receiving)
+        lws_callback_on_writable(channel->wsi);
+    else
+        drain(channel);
+}
+
+static void take_piece(struct channel *channel, struct lws *wsi, const uint8_t *bytes,
+                       size_t length)
+{
+    bool first = !channel->inside_message, last = lws_is_final_fragment(wsi);
+    uint64_t known = (first ? 0 : channel->message_length) + length;
+    uint64_t announced = lws_remaining_packet_payload(wsi);
+    if (announced > TRANSPORT_MESSAGE_MAX || known + announced > TRANSPORT_MESSAGE_MAX) {
+        begin_close(channel, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too big",
+                    TRANSPORT_VIOLATION);
+        return;
+    }
+    channel->message_length = (uint32_t)known;
+    channel->inside_message = !last;
+    if (lws_frame_is_binary(wsi))
+        channel->events->piece(channel->arg, bytes, length, first, last);
+}
+
+static int on_receive(struct channel *channel, struct lws *wsi, const uint8_t *bytes, size_t length)
+{
+    if (channel->state != CHANNEL_OPEN)
+        return 0;
+    channel->receiving = true;
+    take_piece(channel, wsi, bytes, length);
+    if (lws_wsi_user(wsi) == channel) /* it was not freed meanwhile */
+        channel->receiving = false;
     return 0;
 }
 
@@ -427,7 +462,7 @@ static int on_peer_close(struct channel *channel, const uint8_t *payload, size_t
 {
     if (channel->state == CHANNEL_CLOSING) {
         let_go(channel);
-        finish_text(channel, TRANSPORT_STOPPED, "");
+        finish_closing(channel);
         return 0;
     }
     struct transport_end end = {.kind = TRANSPORT_CLOSE, .close_code = 1005};
@@ -460,11 +495,17 @@ static void on_closed(struct channel *channel, struct lws *wsi)
     bool gone = server_is_gone(wsi), closing = channel->state == CHANNEL_CLOSING;
     let_go(channel);
     if (closing)
-        finish_text(channel, TRANSPORT_STOPPED, "");
+        finish_closing(channel);
     else if (gone)
         finish_text(channel, TRANSPORT_LOST, "it ended without a Close");
     else
         finish_text(channel, TRANSPORT_VIOLATION, "a frame that websockets do not have");
+}
+
+static size_t *websocket_count(struct lws *wsi)
+{
+    struct h1 *h1 = lws_context_user(lws_get_context(wsi));
+    return &h1->websockets;
 }
 
 /* `user` is the channel, or NULL once it was let go; for other reasons it may be something else. */
@@ -494,6 +535,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
             on_handshake_failed(channel, wsi);
         return 0;
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
+        ++*websocket_count(wsi);
         return channel ? on_established(channel) : -1;
     case LWS_CALLBACK_CLIENT_RECEIVE:
         return channel ? on_receive(channel, wsi, in, length) : 0;
@@ -502,6 +544,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return channel ? on_peer_close(channel, in, length) : -1;
     case LWS_CALLBACK_CLIENT_CLOSED:
+        --*websocket_count(wsi);
         if (channel)
             on_closed(channel, wsi);
         return 0;
@@ -549,11 +592,7 @@ static void h1_close(struct channel *channel, int code, const char *reason)
         drop(channel);
         finish_text(channel, TRANSPORT_STOPPED, "");
     } else if (channel->state == CHANNEL_OPEN) {
-        channel->state = CHANNEL_CLOSING;
-        channel->close_code = (uint16_t)code;
-        channel->close_reason = mem_text(reason);
-        loop_timer_set(channel->h1->loop, &channel->timer, CLOSE_DEADLINE_MS);
-        drain(channel);
+        begin_close(channel, code, reason, TRANSPORT_STOPPED);
     }
 }
 
@@ -663,8 +702,6 @@ static int make_context(struct h1 *h1, struct err *err)
         {.name = "signal", .callback = on_lws, .rx_buffer_size = RX_BUFFER_SIZE},
         {.name = NULL},
     };
-    /* All zero: no pings of libwebsockets, whose timers are one long list (performance.md 3). */
-    static const lws_retry_bo_t no_pings;
     void *loops[] = {&h1->loop->uv};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
@@ -680,7 +717,6 @@ static int make_context(struct h1 *h1, struct err *err)
         .timeout_secs = SAFETY_NET_SECONDS,
         .connect_timeout_secs = SAFETY_NET_SECONDS,
         .timeout_secs_ah_idle = SAFETY_NET_SECONDS,
-        .retry_and_idle_policy = &no_pings,
         .vhost_name = "signal",
         .alpn = "http/1.1",
     };
@@ -739,6 +775,21 @@ static void on_round(uv_handle_t *handle)
 /* libwebsockets' context ends in two steps on a loop that is not its own: the first closes its
  * connections, a round later its other handles are closed, and what they need may be freed only
  * when that is over, too. */
+static void on_farewell(void *arg)
+{
+    (void)arg; /* its firing ends the wait */
+}
+
+/* The Closes of links that were freed just now get a moment to go out. */
+static void let_closes_out(struct h1 *h1)
+{
+    timer_init(&h1->farewell, on_farewell, h1);
+    loop_timer_set(h1->loop, &h1->farewell, FAREWELL_MS);
+    while (h1->websockets && timer_is_set(&h1->farewell))
+        uv_run(&h1->loop->uv, UV_RUN_ONCE);
+    loop_timer_cancel(h1->loop, &h1->farewell);
+}
+
 void h1_free(struct h1 *h1)
 {
     if (!h1)
@@ -747,6 +798,7 @@ void h1_free(struct h1 *h1)
         bury(h1);
         return;
     }
+    let_closes_out(h1);
     lws_context_destroy(h1->context);
     h1->rounds = CLOSE_ROUNDS;
     uv_idle_init(&h1->loop->uv, &h1->undertaker);

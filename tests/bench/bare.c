@@ -23,7 +23,8 @@ enum {
     IN_FLIGHT = 64,      /* handshakes */
     IDLE_AFTER_MS = 1000,
     NEVER_SECONDS = 600,
-    TRANSFERS = 4,
+    TRANSFERS = 64,
+    CONNECTIONS = 4, /* to one push server */
     CURL_BUFFER_SIZE = 4096,
     CURL_UPLOAD_SIZE = 16384,
     ANSWER_SIZE = 13,
@@ -187,6 +188,7 @@ static void start_pushing(struct bare *bare, const char *url, const char *ca)
     curl_multi_setopt(bare->multi, CURLMOPT_SOCKETDATA, bare);
     curl_multi_setopt(bare->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(bare->multi, CURLMOPT_TIMERDATA, bare);
+    curl_multi_setopt(bare->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS);
     for (size_t i = 0; i < TRANSFERS; i++) {
         struct transfer *transfer = &bare->transfers[i];
         CURL *easy = transfer->easy = curl_easy_init();

@@ -371,7 +371,7 @@ static void on_timer(struct server *server, struct source *source)
     uint64_t expirations;
     if (read(source->fd, &expirations, sizeof expirations) != sizeof expirations)
         return;
-    if (server->finishing) {
+    if (server->finishing || server->open_count == 0) {
         report_rung(server);
         return;
     }

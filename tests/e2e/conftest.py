@@ -43,8 +43,9 @@ def changes() -> Changes:
 
 @pytest.fixture
 def signal(background: Background, changes: Changes, leaf: Leaf) -> Iterator[SignalPeer]:
-    """The strict server; whoever broke one of its rules fails the test, unless the test takes the list
-    of violations away."""
+    """The strict server; whoever broke one of its rules fails the test, unless the test takes the
+    list of violations away.
+    """
     peer = SignalPeer(background, changes, leaf)
     yield peer
     peer.stop()
@@ -80,8 +81,9 @@ def prosody(changes: Changes, authority: Authority) -> Iterator[Prosody]:
 
 
 @pytest.fixture
-def phone(background: Background, changes: Changes, authority: Authority,
-          prosody: Prosody) -> Iterator[Phone]:
+def phone(
+    background: Background, changes: Changes, authority: Authority, prosody: Prosody
+) -> Iterator[Phone]:
     """Connected."""
     phone = Phone(background, changes, prosody, str(authority.file))
     phone.connect()
@@ -90,18 +92,29 @@ def phone(background: Background, changes: Changes, authority: Authority,
 
 
 @pytest.fixture
-def make_doorbell(changes: Changes, authority: Authority, tmp_path: Path, signal: SignalPeer,
-                  ntfy: PushPeer) -> Iterator[Callable[..., Doorbell]]:
-    """Makes a Doorbell that trusts the run's CA; the test starts it. Settings have "__" for dots. The
-    peers are asked for so that they outlive it."""
+def make_doorbell(
+    changes: Changes, authority: Authority, tmp_path: Path, signal: SignalPeer, ntfy: PushPeer
+) -> Iterator[Callable[..., Doorbell]]:
+    """Makes a Doorbell that trusts the run's CA; the test starts it. Settings have "__" for dots.
+    The peers are asked for so that they outlive it.
+    """
     made: list[Doorbell] = []
 
     def make(**settings: Any) -> Doorbell:
         folder = tmp_path / f"doorbell-{len(made)}"
         folder.mkdir(mode=0o700)
         named = {name.replace("__", "."): value for name, value in settings.items()}
-        made.append(Doorbell(changes, folder, {"push.ca_file": str(authority.file),
-                                               "signal.ca_file": str(authority.file), **named}))
+        made.append(
+            Doorbell(
+                changes,
+                folder,
+                {
+                    "push.ca_file": str(authority.file),
+                    "signal.ca_file": str(authority.file),
+                    **named,
+                },
+            )
+        )
         return made[-1]
 
     yield make
@@ -119,7 +132,9 @@ def make_doorbell(changes: Changes, authority: Authority, tmp_path: Path, signal
 
 
 @pytest.fixture
-def doorbell(make_doorbell: Callable[..., Doorbell], signal: SignalPeer, ntfy: PushPeer) -> Doorbell:
+def doorbell(
+    make_doorbell: Callable[..., Doorbell], signal: SignalPeer, ntfy: PushPeer
+) -> Doorbell:
     """Running, between the strict Signal server and the fake push server."""
     return make_doorbell(signal__url=signal.url, push__allowed_endpoints=["*", ntfy.origin]).start()
 

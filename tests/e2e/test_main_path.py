@@ -1,5 +1,5 @@
-"""One message, all the way, with no stub in between: Signal's own mock server, Doorbell, Debian's Prosody
-with mod_unified_push, and an XMPP client as the phone.
+"""One message, all the way, with no stub in between: Signal's own mock server, Doorbell, Debian's
+Prosody with mod_unified_push, and an XMPP client as the phone.
 """
 
 from typing import Callable
@@ -20,9 +20,12 @@ def mock(json_peer: Callable[..., JsonPeer]) -> MockSignal:
 
 
 @pytest.fixture
-def doorbell(make_doorbell: Callable[..., Doorbell], mock: MockSignal, prosody: Prosody) -> Doorbell:
-    return make_doorbell(signal__url=mock.url, signal__ca_file=mock.ca_file,
-                         push__allowed_endpoints=[prosody.origin]).start()
+def doorbell(
+    make_doorbell: Callable[..., Doorbell], mock: MockSignal, prosody: Prosody
+) -> Doorbell:
+    return make_doorbell(
+        signal__url=mock.url, signal__ca_file=mock.ca_file, push__allowed_endpoints=[prosody.origin]
+    ).start()
 
 
 def e2e_signal_to_phone(mock: MockSignal, doorbell: Doorbell, phone: Phone) -> None:
@@ -41,7 +44,8 @@ def e2e_signal_to_phone(mock: MockSignal, doorbell: Doorbell, phone: Phone) -> N
 
 
 def e2e_what_came_while_doorbell_was_down_rings_when_it_is_back(
-        mock: MockSignal, doorbell: Doorbell, phone: Phone) -> None:
+    mock: MockSignal, doorbell: Doorbell, phone: Phone
+) -> None:
     assert doorbell.register(mock.account, phone.register()) == "ok"
     phone.wait_pushes(1)
     doorbell.stop()

@@ -28,8 +28,9 @@ def connect(libsignal: JsonPeer, account: Account) -> None:
     libsignal.wait_event("connected")
 
 
-def test_it_connects_drains_and_acknowledges(signal: SignalPeer, account: Account,
-                                             libsignal: JsonPeer) -> None:
+def test_it_connects_drains_and_acknowledges(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     queued = [signal.queue(account.key, urgent=urgent) for urgent in (True, False, None)]
     connect(libsignal, account)
     for index, number in enumerate(queued):
@@ -47,15 +48,18 @@ def test_it_connects_drains_and_acknowledges(signal: SignalPeer, account: Accoun
     signal.wait_acked(live)
 
 
-def test_it_reads_fragmented_messages(signal: SignalPeer, account: Account,
-                                      libsignal: JsonPeer) -> None:
+def test_it_reads_fragmented_messages(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     number = signal.queue(account.key, size=1 << 20)
     connect(libsignal, account)
     event = libsignal.wait_event("message")
     assert event["size"] == len(signal.message(number).envelope)
 
 
-def test_its_keepalive_is_answered(signal: SignalPeer, account: Account, libsignal: JsonPeer) -> None:
+def test_its_keepalive_is_answered(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     connect(libsignal, account)
     libsignal.do("fetch", verb="GET", path="/v1/keepalive")
     event = libsignal.wait_event("fetched")
@@ -63,37 +67,47 @@ def test_its_keepalive_is_answered(signal: SignalPeer, account: Account, libsign
     assert "x-signal-timestamp" in {name.lower() for name, _ in event["headers"]}
 
 
-def test_it_takes_a_wrong_password_for_an_unlinked_device(signal: SignalPeer, account: Account,
-                                                          libsignal: JsonPeer) -> None:
+def test_it_takes_a_wrong_password_for_an_unlinked_device(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     libsignal.do("connect", username=account.key, password="wrong")
     assert libsignal.wait_event("failed")["code"] == "DeviceDelinked"
 
 
-def test_it_takes_499_for_an_app_that_expired(signal: SignalPeer, account: Account,
-                                              libsignal: JsonPeer) -> None:
+def test_it_takes_499_for_an_app_that_expired(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     signal.set_behaviour(require_spqr=True)
     signal.change_account(account.key, spqr=False)
     libsignal.do("connect", username=account.key, password=account.password)
     assert libsignal.wait_event("failed")["code"] == "AppExpired"
 
 
-def test_it_understands_displacement(signal: SignalPeer, authority: Authority, account: Account,
-                                     libsignal: JsonPeer, json_peer: StartPeer) -> None:
+def test_it_understands_displacement(
+    signal: SignalPeer,
+    authority: Authority,
+    account: Account,
+    libsignal: JsonPeer,
+    json_peer: StartPeer,
+) -> None:
     connect(libsignal, account)
     other = json_peer("libsignal_proof.mjs", str(signal.port), str(authority.file))
     connect(other, account)
     assert libsignal.wait_event("disconnected")["code"] == "ConnectedElsewhere"
 
 
-def test_it_understands_revocation(signal: SignalPeer, account: Account, libsignal: JsonPeer) -> None:
+def test_it_understands_revocation(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     connect(libsignal, account)
     signal.wait_connected(account)
     signal.revoke(account.key)
     assert libsignal.wait_event("disconnected")["code"] == "ConnectionInvalidated"
 
 
-def test_an_anonymous_connection_gets_nothing_but_answers(signal: SignalPeer, account: Account,
-                                                          libsignal: JsonPeer) -> None:
+def test_an_anonymous_connection_gets_nothing_but_answers(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
     signal.queue(account.key)
     libsignal.do("connect_anonymously")
     libsignal.wait_event("connected")

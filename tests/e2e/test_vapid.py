@@ -1,4 +1,6 @@
-"""Pushes as a web push server and the phone's crypto see them, judged by libraries that are not ours."""
+"""Pushes as a web push server and the phone's crypto see them, judged by libraries that are not
+ours.
+"""
 
 import itertools
 import time
@@ -26,8 +28,17 @@ class Judge:
         self.peer.do(op, tag=tag, **details)
         events = ("refused", expected)
         found = self.peer.changes.wait_for(
-            lambda: next((event for kind in events for event in self.peer.events(kind)
-                          if event["tag"] == tag), None), f"the answer of check_push.mjs to {op}")
+            lambda: next(
+                (
+                    event
+                    for kind in events
+                    for event in self.peer.events(kind)
+                    if event["tag"] == tag
+                ),
+                None,
+            ),
+            f"the answer of check_push.mjs to {op}",
+        )
         assert found["event"] == expected, found
         return found
 
@@ -36,8 +47,9 @@ class Judge:
 
     def check(self, push: Push, origin: str, hash: Any = None) -> dict:
         headers = {name.lower(): value for name, value in push.headers}
-        return self.ask("check", "checked", hash=hash, origin=origin, headers=headers,
-                        body=push.body.hex())
+        return self.ask(
+            "check", "checked", hash=hash, origin=origin, headers=headers, body=push.body.hex()
+        )
 
 
 @pytest.fixture
@@ -50,7 +62,8 @@ def public_key(push: Push) -> str:
 
 
 def test_every_push_is_signed_for_its_origin_with_the_key_of_the_linking_code(
-        doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, judge: Judge) -> None:
+    doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, judge: Judge
+) -> None:
     account = signal.new_account()
     assert doorbell.register(account, ntfy.endpoint()) == "ok"
     ntfy.wait_pushes(1)
@@ -79,7 +92,8 @@ def test_the_key_survives_a_restart(doorbell: Doorbell, signal: SignalPeer, ntfy
 
 
 def test_with_the_phones_keys_bodies_are_encrypted_and_all_kinds_look_alike(
-        doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, judge: Judge) -> None:
+    doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, judge: Judge
+) -> None:
     plain = signal.new_account()
     assert doorbell.register(plain, ntfy.endpoint()) == "ok"
     phone = judge.subscribe(public_key(ntfy.wait_pushes(1)[0]))
@@ -87,11 +101,13 @@ def test_with_the_phones_keys_bodies_are_encrypted_and_all_kinds_look_alike(
     account, endpoint = signal.new_account(), ntfy.endpoint()
     keys = {"p256dh": phone["p256dh"], "auth": phone["auth"]}
     assert doorbell.register(account, endpoint, **keys) == "ok"
-    signal.changed.wait_for(lambda: len(ntfy.matching(lambda push: True, endpoint)) >= 1,
-                            "the encrypted test push")
+    signal.changed.wait_for(
+        lambda: len(ntfy.matching(lambda push: True, endpoint)) >= 1, "the encrypted test push"
+    )
     signal.queue(account.key)
-    signal.changed.wait_for(lambda: len(ntfy.matching(lambda push: True, endpoint)) >= 2,
-                            "the encrypted ring")
+    signal.changed.wait_for(
+        lambda: len(ntfy.matching(lambda push: True, endpoint)) >= 2, "the encrypted ring"
+    )
 
     pushes = ntfy.matching(lambda push: True, endpoint)
     texts = [judge.check(push, ntfy.origin, phone["hash"])["text"].encode() for push in pushes]
@@ -103,10 +119,13 @@ def test_with_the_phones_keys_bodies_are_encrypted_and_all_kinds_look_alike(
         assert b"urgent" not in push.body and b"test" not in push.body
 
 
-def test_half_a_pair_of_keys_is_not_a_registration(doorbell: Doorbell, signal: SignalPeer,
-                                                   ntfy: PushPeer, judge: Judge) -> None:
+def test_half_a_pair_of_keys_is_not_a_registration(
+    doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, judge: Judge
+) -> None:
     account = signal.new_account()
     wrong_point = "B" + "A" * 86
-    assert doorbell.register(account, ntfy.endpoint(), p256dh=wrong_point,
-                             auth="A" * 22) == "invalid_endpoint"
+    assert (
+        doorbell.register(account, ntfy.endpoint(), p256dh=wrong_point, auth="A" * 22)
+        == "invalid_endpoint"
+    )
     assert not signal.handshakes and not ntfy.pushes

@@ -1,8 +1,10 @@
-// Judges pushes as a web push server and a phone would, with libraries that are not ours: jose for the
-// VAPID token (RFC 8292), web-push-testing and http_ece for the encrypted body (RFC 8291).
+// Judges pushes as a web push server and a phone would, with libraries that are not ours: jose
+// for the VAPID token (RFC 8292), web-push-testing and http_ece for the encrypted body (RFC
+// 8291).
 //
 // In:  {"op":"subscribe","key":"<VAPID public key>","tag":1}
-//      {"op":"check","hash":null|"<client hash>","origin":"https://...","headers":{...},"body":"<hex>","tag":2}
+//      {"op":"check","hash":null|"<of the subscription>","origin":"https://...",
+//       "headers":{...},"body":"<hex>","tag":2}
 // Out: {"event":"subscribed","hash","p256dh","auth","tag"}
 //      {"event":"checked","claims","header","key","text":null|"<decrypted>","tag"}
 //      {"event":"refused","text":"why","tag"}
@@ -17,10 +19,19 @@ const phone = new testing.PushApiModel();
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 async function subscribe({ key, tag }) {
-  const subscription = await phone.subscribe({ userVisibleOnly: 'true', applicationServerKey: key });
+  const subscription = await phone.subscribe({
+    userVisibleOnly: 'true',
+    applicationServerKey: key,
+  });
   const { p256dh, auth } = subscription.keys;
   const url = (text) => Buffer.from(text, 'base64').toString('base64url');
-  say({ event: 'subscribed', hash: subscription.clientHash, p256dh: url(p256dh), auth: url(auth), tag });
+  say({
+    event: 'subscribed',
+    hash: subscription.clientHash,
+    p256dh: url(p256dh),
+    auth: url(auth),
+    tag,
+  });
 }
 
 function jwkOf(key) {
@@ -54,7 +65,7 @@ async function check({ hash, origin, headers, body, tag }) {
         authorization: headers.authorization,
         ttl: headers.ttl,
       },
-      Buffer.from(body, 'hex')
+      Buffer.from(body, 'hex'),
     );
     text = phone.getNotifications({ clientHash: hash }).messages.at(-1);
   }

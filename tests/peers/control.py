@@ -1,5 +1,5 @@
-"""Lets another program work a peer: POST /NAME with a JSON object calls the peer's operation of that
-name and answers its result as JSON. Loopback only, and only in tests.
+"""Lets another program work a peer: POST /NAME with a JSON object calls the peer's operation of
+that name and answers its result as JSON. Loopback only, and only in tests.
 """
 
 import asyncio
@@ -37,8 +37,11 @@ class Control:
         body = await reader.readexactly(length)
         status, answer = await self.call(line.split()[1].decode().strip("/"), body)
         data = json.dumps(answer).encode()
-        writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                     % (status, len(data)) + data)
+        writer.write(
+            b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % (status, len(data))
+            + data
+        )
         await writer.drain()
         return True
 
@@ -55,8 +58,9 @@ class Control:
             return 400, {"error": f"{type(error).__name__}: {error}"}
 
 
-async def run_with_control(describe: dict[str, Any], operations: dict[str, Callable[..., Any]],
-                           port: int) -> None:
+async def run_with_control(
+    describe: dict[str, Any], operations: dict[str, Callable[..., Any]], port: int
+) -> None:
     """Prints one line with the ports, then serves until it is ended."""
     control_port = await Control(operations).start(port)
     print(json.dumps({**describe, "control_port": control_port}), flush=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A push server that answers like ntfy (push-measured.md 1), or as badly as a test wants. Records every
-request. In a test it is an object on an asyncio loop; as a program it prints one JSON line with its ports
-and is worked through control.py:
+"""A push server that answers like ntfy (push-measured.md 1), or as badly as a test wants. Records
+every request. In a test it is an object on an asyncio loop; as a program it prints one JSON line
+with its ports and is worked through control.py:
 
     fake_ntfy.py --cert CERT --key KEY [--port 0] [--control-port 0]
 """
@@ -22,10 +22,22 @@ from control import run_with_control
 
 TOPIC_LENGTH = 12  # after "up"; ntfy bills the phone only for such names
 BODY_MAX = 4096
-REASONS = {200: "OK", 201: "Created", 302: "Found", 400: "Bad Request", 401: "Unauthorized",
-           403: "Forbidden", 404: "Not Found", 410: "Gone", 413: "Request Entity Too Large",
-           429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway",
-           503: "Service Unavailable", 507: "Insufficient Storage"}
+REASONS = {
+    200: "OK",
+    201: "Created",
+    302: "Found",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    410: "Gone",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    507: "Insufficient Storage",
+}
 # ntfy's codes: the status is in the first three digits.
 ERRORS = {
     40007: "invalid request: priority invalid",
@@ -74,8 +86,9 @@ class Script:
 
 
 class FakeNtfy:
-    """An answer is an HTTP status, one of ntfy's codes (42901), one of MISBEHAVIOUR, or a dictionary
-    {"status", "headers", "body"}. "hang" waits until `release` says what to answer."""
+    """An answer is an HTTP status, one of ntfy's codes (42901), one of MISBEHAVIOUR, or a
+    dictionary {"status", "headers", "body"}. "hang" waits until `release` says what to answer.
+    """
 
     def __init__(self, cert: str, key: str, on_change: Callable[[], None] = lambda: None):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -88,14 +101,16 @@ class FakeNtfy:
         self.connections = 0
         self.open_connections: set[int] = set()
         self.writers: set[asyncio.StreamWriter] = set()
+        self.tasks: set[asyncio.Task] = set()
         self.port = 0
 
     async def start(self, port: int = 0, hosts: Sequence[str] = ("127.0.0.1", "::1")) -> int:
-        self.servers = []
+        self.servers: list[asyncio.Server] = []
         for host in hosts:
             try:
-                server = await asyncio.start_server(self.serve, host, self.port or port,
-                                                    ssl=self.context, backlog=1024)
+                server = await asyncio.start_server(
+                    self.serve, host, self.port or port, ssl=self.context, backlog=1024
+                )
             except OSError:
                 if not self.servers:
                     raise
@@ -106,8 +121,11 @@ class FakeNtfy:
 
     async def stop(self) -> None:
         self.stop_listening()
-        for writer in list(self.writers):
-            writer.transport.abort()
+        self.drop_connections()
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def stop_listening(self) -> None:
         """Refuses new connections; those that are open go on."""
@@ -124,32 +142,45 @@ class FakeNtfy:
         number = self.connections
         self.open_connections.add(number)
         self.writers.add(writer)
+        task = asyncio.current_task()
+        assert task
+        self.tasks.add(task)
         try:
             while await self.serve_one(reader, writer, number):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError,
-                ssl.SSLError, asyncio.CancelledError):
+        except (
+            ConnectionError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            ssl.SSLError,
+            asyncio.CancelledError,
+        ):
             pass
         finally:
             self.open_connections.discard(number)
             self.writers.discard(writer)
+            self.tasks.discard(task)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
             self.changed()
 
-    async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
-                        connection: int) -> bool:
+    async def serve_one(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
+    ) -> bool:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
             return False
         lines = head.decode("latin-1").split("\r\n")
         method, target, _ = lines[0].split(" ")
-        headers = [(name, value.strip()) for name, _, value in
-                   (line.partition(":") for line in lines[1:] if line)]
+        headers = [
+            (name, value.strip())
+            for name, _, value in (line.partition(":") for line in lines[1:] if line)
+        ]
         length = next((value for name, value in headers if name.lower() == "content-length"), "0")
         body = await reader.readexactly(int(length))
-        push = Push(len(self.pushes) + 1, time.monotonic(), connection, method, target, headers, body,
-                    None)
+        push = Push(
+            len(self.pushes) + 1, time.monotonic(), connection, method, target, headers, body, None
+        )
         push.answer = self.next_answer(push)
         self.pushes.append(push)
         self.changed()
@@ -175,8 +206,13 @@ class FakeNtfy:
         if answer in MISBEHAVIOUR:
             return await self.misbehave(answer, writer)
         status, headers, body = self.compose(push, answer)
-        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}", *headers,
-                 f"Content-Length: {len(body)}", "", ""]
+        lines = [
+            f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}",
+            *headers,
+            f"Content-Length: {len(body)}",
+            "",
+            "",
+        ]
         writer.write("\r\n".join(lines).encode() + body)
         await writer.drain()
         push.answered = time.monotonic()
@@ -201,8 +237,19 @@ class FakeNtfy:
         """Longer bodies are cut without a word, an empty one becomes "triggered"."""
         now = int(time.time())
         message = push.body[:BODY_MAX].decode("latin-1") or "triggered"
-        return json.dumps({"id": secrets.token_urlsafe(9)[:12], "time": now, "expires": now + 43200,
-                           "event": "message", "topic": push.topic, "message": message}).encode() + b"\n"
+        return (
+            json.dumps(
+                {
+                    "id": secrets.token_urlsafe(9)[:12],
+                    "time": now,
+                    "expires": now + 43200,
+                    "event": "message",
+                    "topic": push.topic,
+                    "message": message,
+                }
+            ).encode()
+            + b"\n"
+        )
 
     async def misbehave(self, kind: str, writer: asyncio.StreamWriter) -> bool:
         if kind == "reset":
@@ -217,8 +264,12 @@ class FakeNtfy:
         elif kind == "endless_headers":
             await self.drip(writer, b"HTTP/1.1 200 OK\r\n", b"X-Endless: %s\r\n" % (b"x" * 4000), 0)
         elif kind == "endless_body":
-            await self.drip(writer, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-                            b"1000\r\n%s\r\n" % (b"x" * 4096), 0)
+            await self.drip(
+                writer,
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"1000\r\n%s\r\n" % (b"x" * 4096),
+                0,
+            )
         return False  # "eof": just that
 
     @staticmethod
@@ -238,7 +289,7 @@ class FakeNtfy:
         return f"https://localhost:{self.port}/{topic}?up=1"
 
     def answer_with(self, answer: Any, times: Optional[int] = None, topic: str = "") -> None:
-        """From now on; with `times` what was there before comes back afterwards. `topic` "": any."""
+        """From now on; with `times` what was there before comes back after them. `topic` "": any."""
         scripts = self.scripts.setdefault(topic, [])
         if times is None:
             scripts.clear()
@@ -257,19 +308,32 @@ class FakeNtfy:
             writer.transport.abort()
 
     def state(self) -> dict:
-        return {"changes": self.changes, "connections": self.connections,
-                "open_connections": sorted(self.open_connections),
-                "pushes": [{**dataclasses.asdict(push), "body": push.body.hex()}
-                           for push in self.pushes]}
+        return {
+            "changes": self.changes,
+            "connections": self.connections,
+            "open_connections": sorted(self.open_connections),
+            "pushes": [
+                {**dataclasses.asdict(push), "body": push.body.hex()} for push in self.pushes
+            ],
+        }
 
     def changed(self) -> None:
         self.changes += 1
         self.on_change()
 
     def operations(self) -> dict[str, Callable[..., Any]]:
-        return {operation.__name__: operation for operation in (
-            self.endpoint, self.answer_with, self.release, self.drop_connections, self.stop_listening,
-            self.listen_again, self.state)}
+        return {
+            operation.__name__: operation
+            for operation in (
+                self.endpoint,
+                self.answer_with,
+                self.release,
+                self.drop_connections,
+                self.stop_listening,
+                self.listen_again,
+                self.state,
+            )
+        }
 
 
 async def main() -> None:

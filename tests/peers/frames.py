@@ -5,7 +5,7 @@
 import re
 import struct
 import zlib
-from typing import Iterator, Optional, Protocol
+from typing import Any, Iterator, Optional, Protocol
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -25,6 +25,7 @@ class Pipe(Protocol):
     def write(self, data: bytes) -> None: ...
     def shut(self) -> None:
         """Ends our direction; what the peer sends is still read."""
+
     def close(self) -> None:
         """Ends both."""
 
@@ -33,13 +34,19 @@ class Handler(Protocol):
     def on_message(self, message: bytes) -> None: ...
     def on_ping(self) -> bool:
         """Whether to answer."""
+
     def on_pong(self, payload: bytes) -> None: ...
-    def on_client_close(self, code: Optional[int], reason: str) -> Optional[tuple[Optional[int], str]]:
+    def on_client_close(
+        self, code: Optional[int], reason: str
+    ) -> Optional[tuple[Optional[int], str]]:
         """The Close that answers it; None for no answer."""
+
     def on_closing(self, code: int, reason: str) -> None:
         """We send a Close."""
+
     def on_end(self) -> None:
         """Nothing will be read any more."""
+
     def violation(self, text: str) -> None: ...
 
 
@@ -53,7 +60,8 @@ class Deflate:
         if not all(self.PARAMETERS.fullmatch(parameter) for parameter in parameters):
             raise ValueError(f"unknown parameter in {offer!r}")
         self.agreed = [name for name in parameters if name.endswith("_no_context_takeover")]
-        self.compressor = self.decompressor = None
+        self.compressor: Any = None
+        self.decompressor: Any = None
 
     def header(self) -> str:
         return "; ".join(["permessage-deflate", *self.agreed])
@@ -79,12 +87,14 @@ def too_large(length: int) -> str:
 def unmask(payload: bytes, mask: bytes) -> bytes:
     length = len(payload)
     key = mask * (length // 4 + 1)
-    return (int.from_bytes(payload, "little") ^ int.from_bytes(key[:length], "little")) \
-        .to_bytes(length, "little")
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(key[:length], "little")).to_bytes(
+        length, "little"
+    )
 
 
-def frame(opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False,
-          mask: Optional[bytes] = None) -> bytes:
+def frame(
+    opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False, mask: Optional[bytes] = None
+) -> bytes:
     head = bytes([fin << 7 | rsv1 << 6 | opcode])
     masked = 0x80 if mask else 0
     if len(payload) < 126:
@@ -103,7 +113,7 @@ def may_be_sent(code: int) -> bool:
 
 
 def is_ordinary(code: int) -> bool:
-    """After such a Close the server goes on reading; after any other it tears the connection down."""
+    """After such a Close the server goes on reading; after any other it tears all down."""
     return code == 1000 or code >= 3000
 
 
@@ -152,9 +162,9 @@ class WebSocket:
                 self.check_length(length, at)
             if len(self.unread) < at + 4 + length:
                 return
-            mask = bytes(self.unread[at:at + 4])
-            payload = unmask(bytes(self.unread[at + 4:at + 4 + length]), mask)
-            del self.unread[:at + 4 + length]
+            mask = bytes(self.unread[at : at + 4])
+            payload = unmask(bytes(self.unread[at + 4 : at + 4 + length]), mask)
+            del self.unread[: at + 4 + length]
             yield fin, rsv, opcode, payload
 
     def check_head(self, fin: bool, rsv: int, opcode: int, length: int) -> None:
@@ -257,8 +267,14 @@ class WebSocket:
         step = self.frame_out_max
         starts = range(0, max(len(message), 1), step)
         for at in starts:
-            self.pipe.write(frame(BINARY if at == 0 else CONTINUATION, message[at:at + step],
-                                  fin=at == starts[-1], rsv1=compressed and at == 0))
+            self.pipe.write(
+                frame(
+                    BINARY if at == 0 else CONTINUATION,
+                    message[at : at + step],
+                    fin=at == starts[-1],
+                    rsv1=compressed and at == 0,
+                )
+            )
 
     def ping(self, payload: bytes) -> None:
         if not self.close_sent:

@@ -1,5 +1,5 @@
-// Signal's own client library (npm @signalapp/libsignal-client) against a server that claims to be
-// Signal's, worked by lines of JSON. What it accepts, official clients accept.
+// Signal's own client library (npm @signalapp/libsignal-client) against a server that claims to
+// be Signal's, worked by lines of JSON. What it accepts, official clients accept.
 //
 // Usage: libsignal_proof.mjs PORT CA_FILE   (the server answers as https://localhost:PORT)
 // In:  {"op":"connect","username":"<uuid>.<device>","password":"..."}
@@ -7,8 +7,9 @@
 //      {"op":"ack","index":0,"status":200}   answers the incoming message of that number
 //      {"op":"fetch","verb":"GET","path":"/v1/keepalive"}
 //      {"op":"disconnect"}, {"op":"stop"}
-// Out: {"event":"connected"}, {"event":"failed","code","text"}, {"event":"message","index","size","envelope",
-//      "timestamp"} (envelope in hex up to 4 KiB), {"event":"queue_empty"}, {"event":"alerts","alerts"},
+// Out: {"event":"connected"}, {"event":"failed","code","text"},
+//      {"event":"message","index","size","envelope","timestamp"}   (envelope in hex up to 4 KiB),
+//      {"event":"queue_empty"}, {"event":"alerts","alerts"},
 //      {"event":"fetched","status","headers"}, {"event":"disconnected","code","text"}
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -16,9 +17,7 @@ import { createInterface } from 'node:readline';
 
 import { load } from './packages.mjs';
 
-const { Net: network, ErrorCode, LogLevel, initLogger } = await load(
-  '@signalapp/libsignal-client'
-);
+const { Net: network, ErrorCode, LogLevel, initLogger } = await load('@signalapp/libsignal-client');
 
 const [port, ca] = process.argv.slice(2);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -33,9 +32,7 @@ const net = new network.Net({
   TESTING_localServer_cdsiPort: Number(port),
   TESTING_localServer_svr2Port: Number(port),
   TESTING_localServer_svrBPort: Number(port),
-  TESTING_localServer_rootCertificateDer: new Uint8Array(
-    new X509Certificate(readFileSync(ca)).raw
-  ),
+  TESTING_localServer_rootCertificateDer: new Uint8Array(new X509Certificate(readFileSync(ca)).raw),
   TESTING_localServer_httpVersion: Number(process.env.LIBSIGNAL_HTTP_VERSION ?? 1),
 });
 

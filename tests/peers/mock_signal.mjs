@@ -1,7 +1,9 @@
-// Signal's own mock server (npm @signalapp/mock-server) with one linked device, worked by lines of JSON.
+// Signal's own mock server (npm @signalapp/mock-server) with one linked device, worked by lines
+// of JSON.
 //
-// The first line out says where it listens, who the device is and which CA signed the certificate.
-// In:  {"op":"send","urgent":true|false|null,"size":200,"tag":1}   an envelope from a second account
+// The first line out says where it listens, who the device is and which CA signed the
+// certificate.
+// In:  {"op":"send","urgent":true|false|null,"size":200,"tag":1}   from a second account
 //      {"op":"stop"}
 // Out: {"event":"delivered","tag":1,"status":200}   the client answered it
 //      {"event":"error","text":"..."}
@@ -48,7 +50,7 @@ function envelope({ urgent = true, size = 200 }) {
       ...(urgent === null ? {} : { urgent }),
       sourceServiceIdBinary: friend.device.aciRawUuid,
       sourceDeviceId: 1,
-    }).finish()
+    }).finish(),
   );
 }
 

@@ -1,4 +1,5 @@
-// npm's packages live outside the source tree, in build/peers (see prepare), or where DOORBELL_PEERS says.
+// npm's packages live outside the source tree, in build/peers (see prepare), or where
+// DOORBELL_PEERS says.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

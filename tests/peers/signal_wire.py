@@ -1,7 +1,8 @@
-"""Signal's resource protocol and its envelope as bytes (signal.md 2.1 and 3), for the strict server.
+"""Signal's resource protocol and its envelope as bytes (signal.md 2.1 and 3), for the strict
+server.
 
-A protobuf reader and writer of our own: what is malformed must be seen as such, and what a server may
-send in odd ways (field order, unknown fields) must be possible to send.
+A protobuf reader and writer of our own: what is malformed must be seen as such, and what a
+server may send in odd ways (field order, unknown fields) must be possible to send.
 """
 
 import dataclasses
@@ -36,8 +37,10 @@ def field(number: int, value: Union[int, bytes, str]) -> bytes:
     return varint(number << 3 | BYTES) + varint(len(value)) + value
 
 
-def message(fields: Iterable[tuple[int, Union[int, bytes, str]]],
-            order: Union[None, str, Sequence[int]] = None) -> bytes:
+def message(
+    fields: Iterable[tuple[int, Union[int, bytes, str]]],
+    order: Union[None, str, Sequence[int]] = None,
+) -> bytes:
     """In ascending order as the server does it, "reversed", or with these field numbers first."""
     fields = sorted(fields, key=lambda entry: entry[0])
     if order == "reversed":
@@ -80,7 +83,7 @@ def read_fields(data: bytes) -> Iterator[Field]:
             raise Malformed(f"wire type {wire}")
         if length > len(data) - at:
             raise Malformed("a field ends early")
-        yield number, data[at:at + length]
+        yield number, data[at : at + length]
         at += length
 
 
@@ -144,8 +147,12 @@ def read_request(data: Optional[bytes]) -> ClientRequest:
         parts = value.decode(errors="replace").split(":") if isinstance(value, bytes) else []
         if len(parts) == 2:
             headers[parts[0].strip().lower()] = parts[1].strip()
-    return ClientRequest(verb.decode(errors="replace"), path.decode(errors="replace"),
-                         last_number(fields, 4), headers)
+    return ClientRequest(
+        verb.decode(errors="replace"),
+        path.decode(errors="replace"),
+        last_number(fields, 4),
+        headers,
+    )
 
 
 def read_response(data: Optional[bytes]) -> ClientResponse:
@@ -158,30 +165,53 @@ def read_response(data: Optional[bytes]) -> ClientResponse:
     return ClientResponse(id, status & 0xFFFFFFFF)
 
 
-def server_request(verb: str, path: str, id: int, headers: Sequence[str], body: Optional[bytes],
-                   order: Union[None, str, Sequence[int]] = None,
-                   extra: Iterable[Field] = ()) -> bytes:
+def server_request(
+    verb: str,
+    path: str,
+    id: int,
+    headers: Sequence[str],
+    body: Optional[bytes],
+    order: Union[None, str, Sequence[int]] = None,
+    extra: Iterable[Field] = (),
+) -> bytes:
     fields: list = [(1, verb), (2, path), (4, id), *((5, header) for header in headers), *extra]
     if body is not None:
         fields.append((3, body))
     return message([(1, REQUEST), (2, message(fields, order))], order)
 
 
-def server_response(id: int, status: int, reason: str, headers: Sequence[str],
-                    body: Optional[bytes] = None) -> bytes:
+def server_response(
+    id: int, status: int, reason: str, headers: Sequence[str], body: Optional[bytes] = None
+) -> bytes:
     fields: list = [(1, id), (2, status), (3, reason), *((5, header) for header in headers)]
     if body is not None:
         fields.append((4, body))
     return message([(1, RESPONSE), (3, message(fields))])
 
 
-def envelope(*, type: int, urgent: Optional[bool], timestamp: int, guid: bytes, destination: bytes,
-             content: Optional[bytes], source: Optional[bytes] = None,
-             source_device: Optional[int] = None, story: bool = False,
-             extra: Iterable[Field] = (),
-             order: Union[None, str, Sequence[int]] = None) -> bytes:
+def envelope(
+    *,
+    type: int,
+    urgent: Optional[bool],
+    timestamp: int,
+    guid: bytes,
+    destination: bytes,
+    content: Optional[bytes],
+    source: Optional[bytes] = None,
+    source_device: Optional[int] = None,
+    story: bool = False,
+    extra: Iterable[Field] = (),
+    order: Union[None, str, Sequence[int]] = None,
+) -> bytes:
     """As the server has sent it since June 2026: binary ids in fields 19 to 21, no string ids."""
-    fields: list = [(1, type), (5, timestamp), (10, timestamp), (20, destination), (21, guid), *extra]
+    fields: list = [
+        (1, type),
+        (5, timestamp),
+        (10, timestamp),
+        (20, destination),
+        (21, guid),
+        *extra,
+    ]
     if content is not None:
         fields.append((8, content))
     if urgent is not None:

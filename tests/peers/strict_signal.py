@@ -3,13 +3,13 @@
 signal.md 9.4, enforced or, where a test asks for it, broken.
 
 It shares nothing with Doorbell, and is itself proven by Signal's own client library
-(tests/e2e/test_strict_server_is_signal.py). In a test it is an object on an asyncio loop. As a program it
-prints one JSON line with its ports and is worked through control.py:
+(tests/e2e/test_strict_server_is_signal.py). In a test it is an object on an asyncio loop. As a
+program it prints one JSON line with its ports and is worked through control.py:
 
     strict_signal.py --cert CERT --key KEY [--port 0] [--control-port 0]
 
-Roads: upgrade.py (HTTP/1.1) and tls_pipe.py below it, frames.py for the websocket. What the chat server
-does on a websocket, whatever road carries it, is in this file.
+Roads: upgrade.py (HTTP/1.1) and tls_pipe.py below it, frames.py for the websocket. What the chat
+server does on a websocket, whatever road carries it, is in this file.
 """
 
 import argparse
@@ -48,22 +48,22 @@ MALFORMED = (1007, "Badly formatted")
 class Behaviour:
     """How the server treats everybody, or one device. The defaults are how Signal does it."""
 
-    tcp: str = "normal"         # "silent": accepts and says nothing; "reset"
-    handshake: str = "normal"   # "stall": reads the request and says nothing
+    tcp: str = "normal"  # "silent": accepts and says nothing; "reset"
+    handshake: str = "normal"  # "stall": reads the request and says nothing
     reject: Optional[dict] = None  # {"status", "reason", "headers", "timestamp", "times"}
     backend_failing: bool = False
     minimum_versions: dict = dataclasses.field(default_factory=dict)  # {"android": "8.4.0"}
     require_spqr: bool = False
     forget_authorization: bool = False  # good credentials give an anonymous socket
-    alert: Optional[str] = None         # X-Signal-Alert
-    after_open: Optional[dict] = None   # {"code", "reason"} or {"end": "eof", "reset" or "freeze"}
-    deliver: bool = True                # False: no messages, no queue/empty
+    alert: Optional[str] = None  # X-Signal-Alert
+    after_open: Optional[dict] = None  # {"code", "reason"} or {"end": "eof", "reset" or "freeze"}
+    deliver: bool = True  # False: no messages, no queue/empty
     queue_empty: bool = True
-    keepalive: str = "answer"           # "ignore", or "close": the subscription is lost
+    keepalive: str = "answer"  # "ignore", or "close": the subscription is lost
     pong: bool = True
     answer_close: bool = True
     idle_seconds: float = 90
-    frame_max: int = 65536              # longer messages are fragmented
+    frame_max: int = 65536  # longer messages are fragmented
 
 
 @dataclasses.dataclass
@@ -130,8 +130,15 @@ class Handshake:
 class Session:
     """One websocket and what the chat server does on it."""
 
-    def __init__(self, server: "StrictSignal", number: int, handshake: Handshake,
-                 device: Optional[Device], pipe: Pipe, deflate: Optional[Deflate]):
+    def __init__(
+        self,
+        server: "StrictSignal",
+        number: int,
+        handshake: Handshake,
+        device: Optional[Device],
+        pipe: Pipe,
+        deflate: Optional[Deflate],
+    ):
         self.server, self.number, self.handshake, self.device = server, number, handshake, device
         self.pipe = pipe
         self.websocket = WebSocket(pipe, self, deflate)
@@ -186,8 +193,14 @@ class Session:
         assert self.device
         old, self.device.session = self.device.session, self
         if old and old is not self:
-            self.server.displacements.append({"time": self.server.now(), "device": self.device.key,
-                                              "old": old.number, "new": self.number})
+            self.server.displacements.append(
+                {
+                    "time": self.server.now(),
+                    "device": self.device.key,
+                    "old": old.number,
+                    "new": self.number,
+                }
+            )
             old.websocket.close(*DISPLACED)
 
     def end_as(self, how: dict) -> None:
@@ -202,8 +215,9 @@ class Session:
             self.websocket.close(how["code"], how.get("reason", ""))
 
     def watch_idle(self) -> None:
-        """Only what is heard counts here. Signal's timer restarts with what it sends, too, so a client
-        that keeps this server content keeps Signal content."""
+        """Only what is heard counts here. Signal's timer restarts with what it sends, too, so a
+        client that keeps this server content keeps Signal content.
+        """
         if self.ended is not None:
             return
         left = self.heard + self.behaviour.idle_seconds - self.server.now()
@@ -251,8 +265,9 @@ class Session:
         self.pongs.append(payload)
         self.server.changed()
 
-    def on_client_close(self, code: Optional[int],
-                        reason: str) -> Optional[tuple[Optional[int], str]]:
+    def on_client_close(
+        self, code: Optional[int], reason: str
+    ) -> Optional[tuple[Optional[int], str]]:
         self.client_close = (code, reason)
         self.forget_presence()
         self.server.changed()
@@ -316,16 +331,25 @@ class Session:
         elif not self.device:
             self.respond(request, 401, "Unauthorized")
         else:
-            body = json.dumps({"uuid": str(self.device.uuid), "pni": str(uuid4()),
-                               "number": "+15550100"}).encode()
+            body = json.dumps(
+                {"uuid": str(self.device.uuid), "pni": str(uuid4()), "number": "+15550100"}
+            ).encode()
             self.respond(request, 200, "OK", ["Content-Type:application/json"], body)
 
-    def respond(self, request: signal_wire.ClientRequest, status: int, reason: str,
-                headers: Sequence[str] = (), body: Optional[bytes] = None) -> None:
+    def respond(
+        self,
+        request: signal_wire.ClientRequest,
+        status: int,
+        reason: str,
+        headers: Sequence[str] = (),
+        body: Optional[bytes] = None,
+    ) -> None:
         if request.id is None:
             return
         headers = [":".join(timestamp_header()), *headers, f"Content-Length:{len(body or b'')}"]
-        self.websocket.send_message(signal_wire.server_response(request.id, status, reason, headers, body))
+        self.websocket.send_message(
+            signal_wire.server_response(request.id, status, reason, headers, body)
+        )
 
     # Answers of the client
 
@@ -347,8 +371,9 @@ class Session:
     # Messages
 
     def pump(self) -> None:
-        """Sends what may be sent: the queue as it was at connect, then queue/empty, then what came since
-        in batches, each only after all of the one before was acknowledged."""
+        """Sends what may be sent: the queue as it was at connect, then queue/empty, then what came
+        since in batches, each only after all of the one before was acknowledged.
+        """
         if not self.gets_messages() or not self.behaviour.deliver:
             return
         self.send_batch()
@@ -390,28 +415,47 @@ class Session:
         message.deliveries.append(delivery)
         self.published.append(delivery)
         self.pending[id] = delivery
-        self.websocket.send_message(signal_wire.server_request(
-            "PUT", "/api/v1/message", id, [":".join(timestamp_header())], message.envelope,
-            message.request_order, message.request_extra))
+        self.websocket.send_message(
+            signal_wire.server_request(
+                "PUT",
+                "/api/v1/message",
+                id,
+                [":".join(timestamp_header())],
+                message.envelope,
+                message.request_order,
+                message.request_extra,
+            )
+        )
         self.server.changed()
 
     def send_queue_empty(self) -> None:
         id = secrets.randbits(63)
         self.other_ids.add(id)
         self.queue_empty = self.server.now()
-        self.websocket.send_message(signal_wire.server_request(
-            "PUT", "/api/v1/queue/empty", id, [":".join(timestamp_header())], None))
+        self.websocket.send_message(
+            signal_wire.server_request(
+                "PUT", "/api/v1/queue/empty", id, [":".join(timestamp_header())], None
+            )
+        )
         self.server.changed()
 
     def describe(self) -> dict:
-        return {"number": self.number, "device": self.device.key if self.device else None,
-                "state": self.state, "opened": self.opened, "ended": self.ended,
-                "close_sent": self.close_sent, "client_close": self.client_close,
-                "queue_empty": self.queue_empty, "keepalives": self.keepalives, "pings": self.pings,
-                "pongs": [payload.hex() for payload in self.pongs],
-                "requests": [dataclasses.asdict(request) for request in self.requests],
-                "unanswered": [delivery.message.number for delivery in self.pending.values()],
-                "handshake": self.handshake.number}
+        return {
+            "number": self.number,
+            "device": self.device.key if self.device else None,
+            "state": self.state,
+            "opened": self.opened,
+            "ended": self.ended,
+            "close_sent": self.close_sent,
+            "client_close": self.client_close,
+            "queue_empty": self.queue_empty,
+            "keepalives": self.keepalives,
+            "pings": self.pings,
+            "pongs": [payload.hex() for payload in self.pongs],
+            "requests": [dataclasses.asdict(request) for request in self.requests],
+            "unanswered": [delivery.message.number for delivery in self.pending.values()],
+            "handshake": self.handshake.number,
+        }
 
 
 class StrictSignal:
@@ -449,9 +493,11 @@ class StrictSignal:
     async def start(self, port: int = 0, hosts: Sequence[str] = ("127.0.0.1", "::1")) -> int:
         for host in hosts:
             try:
-                listener = socket.create_server((host, self.port or port),
-                                                family=socket.AF_INET6 if ":" in host
-                                                else socket.AF_INET, backlog=1024)
+                listener = socket.create_server(
+                    (host, self.port or port),
+                    family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                    backlog=1024,
+                )
             except OSError:
                 if not self.listeners:
                     raise
@@ -471,20 +517,23 @@ class StrictSignal:
             if self.behaviour.tcp == "silent":
                 self.silent.append(connection)
             elif self.behaviour.tcp == "reset":
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                      struct.pack("ii", 1, 0))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.close()
             else:
                 self.tls_under_way += 1
                 self.tls_under_way_most = max(self.tls_under_way_most, self.tls_under_way)
                 await loop.connect_accepted_socket(
-                    lambda: TlsPipe(self.context, self.tls_ready, self.tls_failed), connection)
+                    lambda: TlsPipe(self.context, self.tls_ready, self.tls_failed), connection
+                )
 
     def tls_ready(self, pipe: TlsPipe) -> Http1:
         self.tls_under_way -= 1
         self.pipes = [known for known in self.pipes if not known.over] + [pipe]
-        tls = {"version": pipe.tls.version(), "resumed": pipe.tls.session_reused,
-               "server_name": self.server_names.pop(id(pipe.tls), None)}
+        tls = {
+            "version": pipe.tls.version(),
+            "resumed": pipe.tls.session_reused,
+            "server_name": self.server_names.pop(id(pipe.tls), None),
+        }
         assert pipe.transport
         peer = str(pipe.transport.get_extra_info("peername")[0])
         handshakes: list[Handshake] = []
@@ -508,13 +557,21 @@ class StrictSignal:
         self.tls_failures.append(text)
         self.changed()
 
-    def note_server_name(self, tls: ssl.SSLObject, name: Optional[str],
-                         context: ssl.SSLContext) -> None:
+    def note_server_name(
+        self, tls: ssl.SSLObject, name: Optional[str], context: ssl.SSLContext
+    ) -> None:
         self.server_names[id(tls)] = name
 
     def note_handshake(self, request: Request, peer: str, tls: dict) -> Handshake:
-        handshake = Handshake(len(self.handshakes) + 1, self.now(), request.method, request.target,
-                              request.headers, peer, tls)
+        handshake = Handshake(
+            len(self.handshakes) + 1,
+            self.now(),
+            request.method,
+            request.target,
+            request.headers,
+            peer,
+            tls,
+        )
         self.handshakes.append(handshake)
         self.changed()
         return handshake
@@ -552,8 +609,9 @@ class StrictSignal:
             return html(403, "Forbidden", "Unauthorized")
         return self.admit(request, handshake, device, behaviour)
 
-    def admit(self, request: Request, handshake: Handshake, device: Optional[Device],
-              behaviour: Behaviour) -> Union[Refusal, Admission]:
+    def admit(
+        self, request: Request, handshake: Handshake, device: Optional[Device], behaviour: Behaviour
+    ) -> Union[Refusal, Admission]:
         deflate = None
         offer = request.get("sec-websocket-extensions") or ""
         if offer.startswith("permessage-deflate"):
@@ -586,11 +644,19 @@ class StrictSignal:
         except (binascii.Error, UnicodeDecodeError):
             return None, "wrong"
         name, dot, number = user.partition(".")
-        if not colon or not self.USER.fullmatch(name) or dot and not re.fullmatch("[0-9]{1,3}", number):
+        if (
+            not colon
+            or not self.USER.fullmatch(name)
+            or dot
+            and not re.fullmatch("[0-9]{1,3}", number)
+        ):
             return None, "wrong"
         device = self.devices.get(f"{name.lower()}.{int(number) if dot else 1}")
-        if not device or device.locked or not secrets.compare_digest(device.password.encode(),
-                                                                     password.encode()):
+        if (
+            not device
+            or device.locked
+            or not secrets.compare_digest(device.password.encode(), password.encode())
+        ):
             return None, "wrong"
         return device, "good"
 
@@ -601,9 +667,13 @@ class StrictSignal:
             return None
         if "times" in wanted:
             wanted["times"] -= 1
-        return Refusal(wanted["status"], wanted.get("reason", "Rejected"),
-                       list((wanted.get("headers") or {}).items()),
-                       (wanted.get("body") or "").encode(), wanted.get("timestamp", True))
+        return Refusal(
+            wanted["status"],
+            wanted.get("reason", "Rejected"),
+            list((wanted.get("headers") or {}).items()),
+            (wanted.get("body") or "").encode(),
+            wanted.get("timestamp", True),
+        )
 
     def is_outdated(self, request: Request, behaviour: Behaviour, device: Optional[Device]) -> bool:
         match = self.USER_AGENT.fullmatch(request.get("user-agent") or "")
@@ -635,8 +705,9 @@ class StrictSignal:
 
     def note(self, text: str, session: Optional[Session] = None) -> None:
         """A rule that the client broke."""
-        self.violations.append({"time": self.now(), "text": text,
-                                "connection": session.number if session else None})
+        self.violations.append(
+            {"time": self.now(), "text": text, "connection": session.number if session else None}
+        )
         self.changed()
 
     def delete(self, message: Message) -> None:
@@ -649,8 +720,9 @@ class StrictSignal:
 
     # Operations; all arguments and results are JSON's, so that control.py can call them
 
-    def add_account(self, uuid: str, device: int = 2, password: str = "secret",
-                    spqr: bool = True) -> str:
+    def add_account(
+        self, uuid: str, device: int = 2, password: str = "secret", spqr: bool = True
+    ) -> str:
         made = Device(UUID(uuid), device, password, spqr)
         self.devices[made.key] = made
         return made.key
@@ -666,23 +738,54 @@ class StrictSignal:
                 raise ValueError(f"an account has no {name}")
             setattr(self.devices[device], name, value)
 
-    def queue(self, device: str, urgent: Optional[bool] = True, size: Optional[int] = 200,
-              source: Optional[str] = None, source_device: Optional[int] = None, type: int = 6,
-              story: bool = False, extra: Sequence[Sequence] = (),
-              order: Union[None, str, Sequence[int]] = None, request_id: Optional[int] = None,
-              request_order: Union[None, str, Sequence[int]] = None,
-              request_extra: Sequence[Sequence] = (), envelope: Optional[str] = None) -> int:
-        """Returns the message's number. `size` is the ciphertext's (None: no content); `extra` fields are
-        [number, integer or hex]; `envelope` (hex) replaces the whole of it."""
+    def queue(
+        self,
+        device: str,
+        urgent: Optional[bool] = True,
+        size: Optional[int] = 200,
+        source: Optional[str] = None,
+        source_device: Optional[int] = None,
+        type: int = 6,
+        story: bool = False,
+        extra: Sequence[Sequence] = (),
+        order: Union[None, str, Sequence[int]] = None,
+        request_id: Optional[int] = None,
+        request_order: Union[None, str, Sequence[int]] = None,
+        request_extra: Sequence[Sequence] = (),
+        envelope: Optional[str] = None,
+    ) -> int:
+        """Returns the message's number. `size` is the ciphertext's (None: no content); `extra`
+        fields are [number, integer or hex]; `envelope` (hex) replaces the whole of it.
+        """
         target = self.devices[device]
-        body = bytes.fromhex(envelope) if envelope is not None else signal_wire.envelope(
-            type=type, urgent=urgent, timestamp=int(time.time() * 1000),
-            guid=secrets.token_bytes(16), destination=target.uuid.bytes,
-            content=None if size is None else os.urandom(size),
-            source=UUID(source).bytes if source else None, source_device=source_device, story=story,
-            extra=fields_of(extra), order=order)
-        message = Message(len(self.messages) + 1, device, body, urgent, story, self.now(), request_id,
-                          request_order, fields_of(request_extra))
+        body = (
+            bytes.fromhex(envelope)
+            if envelope is not None
+            else signal_wire.envelope(
+                type=type,
+                urgent=urgent,
+                timestamp=int(time.time() * 1000),
+                guid=secrets.token_bytes(16),
+                destination=target.uuid.bytes,
+                content=None if size is None else os.urandom(size),
+                source=UUID(source).bytes if source else None,
+                source_device=source_device,
+                story=story,
+                extra=fields_of(extra),
+                order=order,
+            )
+        )
+        message = Message(
+            len(self.messages) + 1,
+            device,
+            body,
+            urgent,
+            story,
+            self.now(),
+            request_id,
+            request_order,
+            fields_of(request_extra),
+        )
         self.messages.append(message)
         target.queue.append(message)
         if target.session:
@@ -711,8 +814,12 @@ class StrictSignal:
             session.pump()
 
     def live(self, device: Optional[str] = None) -> list[Session]:
-        return [session for session in self.sessions if session.state == "open"
-                and (device is None or session.device and session.device.key == device)]
+        return [
+            session
+            for session in self.sessions
+            if session.state == "open"
+            and (device is None or session.device and session.device.key == device)
+        ]
 
     def close(self, code: int, reason: str = "", device: Optional[str] = None) -> int:
         """A Close to every open websocket (of this device). Returns how many."""
@@ -750,12 +857,17 @@ class StrictSignal:
             session.websocket.send_message(bytes.fromhex(data))
 
     def state(self) -> dict:
-        return {"changes": self.changes, "tcp_connections": self.tcp_connections,
-                "tls_under_way_most": self.tls_under_way_most, "tls_failures": self.tls_failures,
-                "handshakes": [dataclasses.asdict(handshake) for handshake in self.handshakes],
-                "connections": [session.describe() for session in self.sessions],
-                "displacements": self.displacements, "violations": self.violations,
-                "messages": [describe_message(message) for message in self.messages]}
+        return {
+            "changes": self.changes,
+            "tcp_connections": self.tcp_connections,
+            "tls_under_way_most": self.tls_under_way_most,
+            "tls_failures": self.tls_failures,
+            "handshakes": [dataclasses.asdict(handshake) for handshake in self.handshakes],
+            "connections": [session.describe() for session in self.sessions],
+            "displacements": self.displacements,
+            "violations": self.violations,
+            "messages": [describe_message(message) for message in self.messages],
+        }
 
     async def wait_change(self, since: int, timeout: float = 10) -> int:
         """Returns the counter of changes once it is above `since`, or at the time-out."""
@@ -769,23 +881,53 @@ class StrictSignal:
         return self.changes
 
     def operations(self) -> dict[str, Callable[..., Any]]:
-        return {operation.__name__: operation for operation in (
-            self.add_account, self.remove_account, self.change_account, self.queue, self.set_behaviour,
-            self.reset_behaviour, self.close, self.revoke, self.shut_down, self.end, self.ping,
-            self.send_raw, self.send_message, self.state, self.wait_change)}
+        return {
+            operation.__name__: operation
+            for operation in (
+                self.add_account,
+                self.remove_account,
+                self.change_account,
+                self.queue,
+                self.set_behaviour,
+                self.reset_behaviour,
+                self.close,
+                self.revoke,
+                self.shut_down,
+                self.end,
+                self.ping,
+                self.send_raw,
+                self.send_message,
+                self.state,
+                self.wait_change,
+            )
+        }
 
 
 def fields_of(entries: Sequence[Sequence]) -> list[signal_wire.Field]:
-    return [(number, value if isinstance(value, int) else bytes.fromhex(value))
-            for number, value in entries]
+    return [
+        (number, value if isinstance(value, int) else bytes.fromhex(value))
+        for number, value in entries
+    ]
 
 
 def describe_message(message: Message) -> dict:
-    return {"number": message.number, "device": message.device, "urgent": message.urgent,
-            "queued": message.queued, "acked": message.acked,
-            "deliveries": [{"connection": delivery.connection, "id": delivery.id,
-                            "time": delivery.time, "answered": delivery.answered,
-                            "status": delivery.status} for delivery in message.deliveries]}
+    return {
+        "number": message.number,
+        "device": message.device,
+        "urgent": message.urgent,
+        "queued": message.queued,
+        "acked": message.acked,
+        "deliveries": [
+            {
+                "connection": delivery.connection,
+                "id": delivery.id,
+                "time": delivery.time,
+                "answered": delivery.answered,
+                "status": delivery.status,
+            }
+            for delivery in message.deliveries
+        ],
+    }
 
 
 async def main() -> None:

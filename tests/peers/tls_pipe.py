@@ -1,5 +1,5 @@
-"""TLS over a socket on asyncio with what asyncio's own does not give: half-close (the chat server sends
-EOF after its Close and still reads), a peer that falls silent, and a reset at will.
+"""TLS over a socket on asyncio with what asyncio's own does not give: half-close (the chat server
+sends EOF after its Close and still reads), a peer that falls silent, and a reset at will.
 """
 
 import asyncio
@@ -8,6 +8,8 @@ import ssl
 import struct
 from typing import Callable, Optional, Protocol
 
+LINGER_SECONDS = 0.3
+
 
 class Receiver(Protocol):
     def feed(self, data: bytes) -> None: ...
@@ -15,10 +17,16 @@ class Receiver(Protocol):
 
 
 class TlsPipe(asyncio.Protocol):
-    """`ready` is called once TLS stands and returns who receives; `failed` when it never came to that."""
+    """`ready` is called once TLS stands and returns who receives; `failed` when it never came to
+    that.
+    """
 
-    def __init__(self, context: ssl.SSLContext, ready: Callable[["TlsPipe"], Receiver],
-                 failed: Callable[[str], None]):
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        ready: Callable[["TlsPipe"], Receiver],
+        failed: Callable[[str], None],
+    ):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.ready, self.failed = ready, failed
@@ -59,6 +67,8 @@ class TlsPipe(asyncio.Protocol):
             self.receiver.feed(data)
 
     def eof_received(self) -> bool:
+        if self.over and self.transport:
+            self.transport.close()
         self.end_of_input()
         return True
 
@@ -95,7 +105,7 @@ class TlsPipe(asyncio.Protocol):
             return
         view = memoryview(data)
         while view:
-            view = view[self.tls.write(view):]
+            view = view[self.tls.write(view) :]
         self.flush()
 
     def shut(self) -> None:
@@ -116,12 +126,15 @@ class TlsPipe(asyncio.Protocol):
             pass  # the peer is gone already
 
     def close(self) -> None:
+        """What still comes is thrown away for a moment: closing with unread bytes would send RST,
+        and the peer could lose what we said last.
+        """
         if self.frozen:
             return
         self.shut()
         self.over = True
         if self.transport:
-            self.transport.close()
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
 
     def reset(self) -> None:
         """RST instead of FIN."""

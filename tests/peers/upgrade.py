@@ -1,5 +1,6 @@
-"""The HTTP/1.1 road to the strict server: reads requests, answers them, and hands an accepted websocket
-over (signal-measured.md 1). What is accepted is the server's decision, not this file's.
+"""The HTTP/1.1 road to the strict server: reads requests, answers them, and hands an accepted
+websocket over (signal-measured.md 1). What is accepted is the server's decision, not this
+file's.
 """
 
 import base64
@@ -61,21 +62,31 @@ def timestamp_header() -> tuple[str, str]:
 
 
 def not_found() -> Refusal:
-    return Refusal(404, "Not Found", [("Content-Type", "application/json")],
-                   json.dumps({"code": 404, "message": "HTTP 404 Not Found"}).encode())
+    return Refusal(
+        404,
+        "Not Found",
+        [("Content-Type", "application/json")],
+        json.dumps({"code": 404, "message": "HTTP 404 Not Found"}).encode(),
+    )
 
 
 def html(status: int, line: str, text: str) -> Refusal:
-    page = f"<html><head><title>Error {status} {text}</title></head><body><h2>HTTP ERROR {status} " \
-           f"{text}</h2></body></html>\n"
+    page = (
+        f"<html><head><title>Error {status} {text}</title></head><body><h2>HTTP ERROR {status} "
+        f"{text}</h2></body></html>\n"
+    )
     return Refusal(status, line, [("Content-Type", "text/html;charset=iso-8859-1")], page.encode())
 
 
 class Http1:
     """One connection until it becomes a websocket."""
 
-    def __init__(self, pipe: Pipe, judge: Callable[[Request], Union[Refusal, Admission, None]],
-                 judged: Callable[[Request, int], None]):
+    def __init__(
+        self,
+        pipe: Pipe,
+        judge: Callable[[Request], Union[Refusal, Admission, None]],
+        judged: Callable[[Request, int], None],
+    ):
         """`judge` answers None to let the request wait for ever."""
         self.pipe, self.judge, self.judged = pipe, judge, judged
         self.unread = bytearray()
@@ -107,12 +118,14 @@ class Http1:
     def take_request(self) -> bool:
         end = self.unread.find(b"\r\n\r\n")
         if end > HEADERS_MAX or end < 0 and len(self.unread) > HEADERS_MAX:
-            self.refuse(None, Refusal(431, "Request Header Fields Too Large", timestamp=False, close=True))
+            self.refuse(
+                None, Refusal(431, "Request Header Fields Too Large", timestamp=False, close=True)
+            )
             return False
         if end < 0:
             return False
         head = bytes(self.unread[:end])
-        del self.unread[:end + 4]
+        del self.unread[: end + 4]
         request = self.parse(head)
         if not request:
             self.refuse(None, Refusal(400, "Bad Request", timestamp=False, close=True))
@@ -141,9 +154,13 @@ class Http1:
     @staticmethod
     def wants_websocket(request: Request) -> bool:
         connection = [word.strip().lower() for word in (request.get("connection") or "").split(",")]
-        return (request.method == "GET" and request.version == "HTTP/1.1"
-                and (request.get("upgrade") or "").lower() == "websocket" and "upgrade" in connection
-                and request.get("sec-websocket-version") == "13")
+        return (
+            request.method == "GET"
+            and request.version == "HTTP/1.1"
+            and (request.get("upgrade") or "").lower() == "websocket"
+            and "upgrade" in connection
+            and request.get("sec-websocket-version") == "13"
+        )
 
     def decide(self, request: Request) -> bool:
         if "//" in request.target.partition("?")[0]:
@@ -178,9 +195,15 @@ class Http1:
     def upgrade(self, request: Request, admission: Admission) -> None:
         key = (request.get("sec-websocket-key") or "").encode()
         accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest()).decode()
-        headers = [("Date", email.utils.formatdate(usegmt=True)), ("Vary", "Accept-Encoding"),
-                   timestamp_header(), *admission.headers, ("Upgrade", "websocket"),
-                   ("Sec-WebSocket-Accept", accept), ("Connection", "Upgrade")]
+        headers = [
+            ("Date", email.utils.formatdate(usegmt=True)),
+            ("Vary", "Accept-Encoding"),
+            timestamp_header(),
+            *admission.headers,
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Accept", accept),
+            ("Connection", "Upgrade"),
+        ]
         if admission.deflate:
             headers.append(("Sec-WebSocket-Extensions", admission.deflate.header()))
         self.judged(request, 101)
@@ -191,7 +214,8 @@ class Http1:
             self.upgraded.feed(early)
         self.upgraded.start()
 
-    def write_head(self, status: int, reason: str, headers: list[tuple[str, str]],
-                   body: bytes) -> None:
+    def write_head(
+        self, status: int, reason: str, headers: list[tuple[str, str]], body: bytes
+    ) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         self.pipe.write(f"HTTP/1.1 {status} {reason}\r\n{lines}\r\n".encode("latin-1") + body)

@@ -10,7 +10,14 @@
 #include "fake_nameserver.h"
 #include "unit.h"
 
-enum { SHORT_MS = 300, LONG_MS = 60000, FILLERS = 4, SLOTS = 64, CANDIDATE_SLOTS = 16 };
+enum {
+    STAGGER_MS = 250,
+    SHORT_MS = 300,
+    LONG_MS = 60000,
+    FILLERS = 4,
+    SLOTS = 64,
+    CANDIDATE_SLOTS = 16
+};
 
 /* Stands before libuv's own, so that a test can stop the time for our timers. */
 static uint64_t stopped_at_ms;
@@ -337,7 +344,7 @@ START_TEST(every_address_gets_its_time_and_no_more)
     int64_t before_ms = loop_now_ms(&world->loop);
     start(world, &result, "two.test");
     await(world, &result);
-    ck_assert_int_ge(loop_now_ms(&world->loop) - before_ms, SHORT_MS + 250);
+    ck_assert_int_ge(loop_now_ms(&world->loop) - before_ms, SHORT_MS + STAGGER_MS);
     ck_assert(!result.found);
     ck_assert_int_eq(result.err.code, ERR_TIMEOUT);
     ck_assert_ptr_nonnull(strstr(result.err.text, "None of the 2 addresses of \"two.test\""));
@@ -367,8 +374,13 @@ START_TEST(many_attempts_share_one_race)
     struct result results[MANY];
     black_hole_at(world, "127.0.0.2");
     struct listener *second = listen_at(world, "127.0.0.3", 64);
+    stopped_at_ms = uv_now(&world->loop.uv);
     for (size_t i = 0; i < MANY; i++)
         start_in(world, i % 2 ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT, &results[i], "two.test");
+    /* While the time stands still, only the first address is tried. */
+    some_turns(world);
+    ck_assert_uint_eq(world->calls + arrived(second), 0);
+    stopped_at_ms = 0;
     await_calls(world, MANY);
     for (size_t i = 0; i < MANY; i++) {
         check_winner(&results[i], "127.0.0.3");
@@ -545,6 +557,30 @@ START_TEST(ending_an_attempt_in_every_phase_frees_its_slot)
 }
 END_TEST
 
+START_TEST(a_race_that_nobody_waits_for_is_given_up)
+{
+    struct world *world = world_new(LONG_MS);
+    struct result holder, leaver;
+    black_hole_at(world, "127.0.0.2");
+    struct listener *second = listen_at(world, "127.0.0.3", 64);
+    start(world, &holder, "two.test");
+    await(world, &holder);
+    ck_assert_uint_eq(arrived(second), 1);
+    connector_forget(world->connector, "two.test", world->port);
+    stopped_at_ms = uv_now(&world->loop.uv);
+    start(world, &leaver, "two.test");
+    some_turns(world);
+    connector_end(leaver.attempt);
+    stopped_at_ms = 0;
+    for (int64_t start_ms = loop_now_ms(&world->loop);
+         loop_now_ms(&world->loop) < start_ms + 2 * STAGGER_MS;)
+        turn(world);
+    ck_assert_uint_eq(leaver.calls + arrived(second), 0);
+    connector_end(holder.attempt);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(those_who_go_on_waiting_do_not_lose_the_race_of_one_who_left)
 {
     struct world *world = world_new(LONG_MS);
@@ -680,7 +716,7 @@ UNIT_MAIN("connector", one_address_needs_no_race, the_first_address_wins_when_it
           candidates_wait_while_accounts_hold_every_slot,
           attempts_start_in_the_order_in_which_they_came,
           an_attempt_that_is_ended_is_never_called_in_any_phase,
-          ending_an_attempt_in_every_phase_frees_its_slot,
+          ending_an_attempt_in_every_phase_frees_its_slot, a_race_that_nobody_waits_for_is_given_up,
           those_who_go_on_waiting_do_not_lose_the_race_of_one_who_left,
           an_attempt_may_be_ended_inside_its_own_call, a_new_attempt_may_be_started_inside_a_call,
           everything_may_be_freed_inside_a_call, what_is_remembered_is_bounded)

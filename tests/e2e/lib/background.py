@@ -1,9 +1,11 @@
-"""One asyncio loop in a thread, on which the peers of a test live, and waiting for what happens there."""
+"""One asyncio loop in a thread, on which the peers of a test live, and waiting for what happens
+there.
+"""
 
 import asyncio
 import inspect
 import threading
-from typing import Any, Awaitable, Callable
+from typing import Any, Callable, Coroutine
 
 DEADLINE = 20.0  # for any single event; a test that needs it all is about to fail
 
@@ -25,11 +27,17 @@ class Changes:
         assert value, f"within {seconds:g} s did not happen: {what}"
         return value
 
-    def never(self, predicate: Callable[[], Any], what: str, until: Callable[[], Any],
-              seconds: float = DEADLINE) -> None:
+    def never(
+        self,
+        predicate: Callable[[], Any],
+        what: str,
+        until: Callable[[], Any],
+        seconds: float = DEADLINE,
+    ) -> None:
         """That `predicate` stays false until a later event, `until`, has come."""
-        self.wait_for(lambda: until() or predicate(), f"the event before which there is no {what}",
-                      seconds)
+        self.wait_for(
+            lambda: until() or predicate(), f"the event before which there is no {what}", seconds
+        )
         assert not predicate(), f"happened, but must not: {what}"
 
 
@@ -43,13 +51,14 @@ class Background:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
-    def wait(self, coroutine: Awaitable, seconds: float = DEADLINE) -> Any:
+    def wait(self, coroutine: Coroutine, seconds: float = DEADLINE) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(seconds)
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         async def on_loop() -> Any:
             result = function(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
+
         return self.wait(on_loop())
 
     def stop(self) -> None:

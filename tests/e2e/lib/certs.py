@@ -35,21 +35,36 @@ class Authority:
     def __init__(self, folder: Path, name: str = "Doorbell test CA"):
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = self.build(name_of(name), name_of(name), self.key.public_key(), [
-            (x509.BasicConstraints(ca=True, path_length=0), True),
-            (x509.KeyUsage(False, False, False, False, False, True, True, False, False), True),
-            (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False),
-        ])
+        self.certificate = self.build(
+            name_of(name),
+            name_of(name),
+            self.key.public_key(),
+            [
+                (x509.BasicConstraints(ca=True, path_length=0), True),
+                (x509.KeyUsage(False, False, False, False, False, True, True, False, False), True),
+                (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False),
+            ],
+        )
         self.file = folder / "ca.pem"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def build(self, subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey,
-              extensions: Sequence[tuple[x509.ExtensionType, bool]]) -> x509.Certificate:
+    def build(
+        self,
+        subject: x509.Name,
+        issuer: x509.Name,
+        public_key: ec.EllipticCurvePublicKey,
+        extensions: Sequence[tuple[x509.ExtensionType, bool]],
+    ) -> x509.Certificate:
         now = datetime.datetime.utcnow()
-        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
-                   .public_key(public_key).serial_number(x509.random_serial_number())
-                   .not_valid_before(now - datetime.timedelta(hours=1))
-                   .not_valid_after(now + datetime.timedelta(days=2)))
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=2))
+        )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical)
         return builder.sign(self.key, hashes.SHA256())
@@ -59,16 +74,25 @@ class Authority:
 
     def leaf(self, stem: str, names: Sequence[str] = LOCAL_NAMES) -> Leaf:
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self.build(name_of(names[0]), self.certificate.subject, key.public_key(), [
-            (x509.BasicConstraints(ca=False, path_length=None), True),
-            (x509.SubjectAlternativeName([alternative(name) for name in names]), False),
-            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
-        ])
+        certificate = self.build(
+            name_of(names[0]),
+            self.certificate.subject,
+            key.public_key(),
+            [
+                (x509.BasicConstraints(ca=False, path_length=None), True),
+                (x509.SubjectAlternativeName([alternative(name) for name in names]), False),
+                (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+                (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+                (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
+            ],
+        )
         made = Leaf(self.folder / f"{stem}.pem", self.folder / f"{stem}.key")
         made.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        made.key.write_bytes(key.private_bytes(serialization.Encoding.PEM,
-                                               serialization.PrivateFormat.PKCS8,
-                                               serialization.NoEncryption()))
+        made.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
         return made

@@ -11,8 +11,12 @@ import frames
 import signal_wire
 
 TIMEOUT = 20.0
-DEFAULT_HEADERS = (("Host", "localhost"), ("Connection", "Upgrade"), ("Upgrade", "websocket"),
-                   ("Sec-WebSocket-Version", "13"))
+DEFAULT_HEADERS = (
+    ("Host", "localhost"),
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+)
 
 
 class ChatClient:
@@ -24,16 +28,27 @@ class ChatClient:
 
     # HTTP
 
-    def request(self, authorization: Optional[str] = None, path: str = "/v1/websocket/",
-                method: str = "GET", version: str = "HTTP/1.1",
-                headers: Sequence[tuple[str, Optional[str]]] = ()) -> tuple[int, str, dict[str, str]]:
-        """`headers` replace the usual ones; None leaves one out. Returns status, reason, headers."""
-        wanted = dict(DEFAULT_HEADERS) | {"Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode()}
+    def request(
+        self,
+        authorization: Optional[str] = None,
+        path: str = "/v1/websocket/",
+        method: str = "GET",
+        version: str = "HTTP/1.1",
+        headers: Sequence[tuple[str, Optional[str]]] = (),
+    ) -> tuple[int, str, dict[str, str]]:
+        """`headers` replace the usual ones (None: leave out). Returns status, reason, headers."""
+        wanted = dict(DEFAULT_HEADERS) | {
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode()
+        }
         if authorization is not None:
             wanted["Authorization"] = authorization
         wanted |= dict(headers)  # type: ignore[arg-type]
-        lines = [f"{method} {path} {version}",
-                 *(f"{name}: {value}" for name, value in wanted.items() if value is not None), "", ""]
+        lines = [
+            f"{method} {path} {version}",
+            *(f"{name}: {value}" for name, value in wanted.items() if value is not None),
+            "",
+            "",
+        ]
         self.tls.sendall("\r\n".join(lines).encode())
         return self.read_head()
 
@@ -43,8 +58,10 @@ class ChatClient:
         head, _, self.unread = self.unread.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         _, status, reason = lines[0].split(" ", 2)
-        headers = {name.lower(): value.strip() for name, _, value in
-                   (line.partition(":") for line in lines[1:])}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
+        }
         self.take(int(headers.get("content-length", 0)))
         return int(status), reason, headers
 
@@ -65,8 +82,14 @@ class ChatClient:
     def send(self, data: bytes) -> None:
         self.tls.sendall(data)
 
-    def send_frame(self, opcode: int, payload: bytes = b"", fin: bool = True, rsv1: bool = False,
-                   masked: bool = True) -> None:
+    def send_frame(
+        self,
+        opcode: int,
+        payload: bytes = b"",
+        fin: bool = True,
+        rsv1: bool = False,
+        masked: bool = True,
+    ) -> None:
         self.send(frames.frame(opcode, payload, fin, rsv1, os.urandom(4) if masked else None))
 
     def send_message(self, message: bytes) -> None:
@@ -115,9 +138,15 @@ class ChatClient:
         fields = signal_wire.collect(message)
         assert signal_wire.last_number(fields, 1) == signal_wire.REQUEST, fields
         request = signal_wire.collect(signal_wire.merged(fields, 2) or b"")
-        return {"verb": signal_wire.last_bytes(request, 1), "path": signal_wire.last_bytes(request, 2),
-                "body": signal_wire.last_bytes(request, 3), "id": signal_wire.last_number(request, 4),
-                "headers": request.get(5, []), "sizes": sizes, "fields": [*request]}
+        return {
+            "verb": signal_wire.last_bytes(request, 1),
+            "path": signal_wire.last_bytes(request, 2),
+            "body": signal_wire.last_bytes(request, 3),
+            "id": signal_wire.last_number(request, 4),
+            "headers": request.get(5, []),
+            "sizes": sizes,
+            "fields": [*request],
+        }
 
     def expect_message(self) -> dict:
         request = self.read_request()
@@ -140,15 +169,20 @@ class ChatClient:
         fields = signal_wire.collect(message)
         assert signal_wire.last_number(fields, 1) == signal_wire.RESPONSE, fields
         answer = signal_wire.collect(signal_wire.merged(fields, 3) or b"")
-        return {"id": signal_wire.last_number(answer, 1), "status": signal_wire.last_number(answer, 2),
-                "message": signal_wire.last_bytes(answer, 3), "body": signal_wire.last_bytes(answer, 4),
-                "headers": answer.get(5, [])}
+        return {
+            "id": signal_wire.last_number(answer, 1),
+            "status": signal_wire.last_number(answer, 2),
+            "message": signal_wire.last_bytes(answer, 3),
+            "body": signal_wire.last_bytes(answer, 4),
+            "headers": answer.get(5, []),
+        }
 
     def close(self) -> None:
         self.tls.close()
 
 
 def response(id: Optional[int], status: Optional[int] = 200, text: Optional[str] = "OK") -> bytes:
-    fields: list = [(number, value) for number, value in ((1, id), (2, status), (3, text))
-                    if value is not None]
+    fields: list = [
+        (number, value) for number, value in ((1, id), (2, status), (3, text)) if value is not None
+    ]
     return signal_wire.message([(1, signal_wire.RESPONSE), (3, signal_wire.message(fields))])

@@ -17,8 +17,13 @@ BINARY = Path(os.environ.get("DOORBELL_BINARY", REPOSITORY / "build" / "doorbell
 MOLLY = "Signal-Android/8.19.2-2 Android/36 Molly"
 FAULTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 # Short enough that a test need not wait, long enough that a slow machine keeps to them.
-TIMINGS = {"signal.reconnect_min": "100ms", "signal.reconnect_max": "500ms",
-           "signal.contested_min": "300ms", "push.retry_min": "200ms", "push.retry_max": "1s"}
+TIMINGS = {
+    "signal.reconnect_min": "100ms",
+    "signal.reconnect_max": "500ms",
+    "signal.contested_min": "300ms",
+    "push.retry_min": "200ms",
+    "push.retry_max": "1s",
+}
 
 
 def to_yaml(settings: dict[str, Any]) -> str:
@@ -39,12 +44,16 @@ class Doorbell:
     def __init__(self, changes: Changes, folder: Path, settings: dict[str, Any]):
         self.changes, self.folder = changes, folder
         self.port = free_port()
-        self.settings = {"store.path": str(folder / "doorbell.db"),
-                         "web.listen": [f"127.0.0.1:{self.port}"],
-                         "log.level": "debug", **TIMINGS, **settings}
+        self.settings = {
+            "store.path": str(folder / "doorbell.db"),
+            "web.listen": [f"127.0.0.1:{self.port}"],
+            "log.level": "debug",
+            **TIMINGS,
+            **settings,
+        }
         self.process: Optional[Process] = None
-        self.lines: list[str] = []        # of the runs before this one
-        self.secrets: set[str] = set()    # what must never be logged
+        self.lines: list[str] = []  # of the runs before this one
+        self.secrets: set[str] = set()  # what must never be logged
 
     # Life
 
@@ -59,11 +68,17 @@ class Doorbell:
         return self
 
     def spawn(self) -> Process:
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("DOORBELL_", "MOLLY_"))}
-        self.process = Process(self.changes,
-                               [str(BINARY), "--config", str(self.write_configuration()), "server"],
-                               cwd=self.folder, env=environment)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DOORBELL_", "MOLLY_"))
+        }
+        self.process = Process(
+            self.changes,
+            [str(BINARY), "--config", str(self.write_configuration()), "server"],
+            cwd=self.folder,
+            env=environment,
+        )
         return self.process
 
     def is_ready(self) -> bool:
@@ -116,7 +131,8 @@ class Doorbell:
         process = self.process
         self.changes.wait_for(
             lambda: any("configuration was" in line for line in process.lines[before:]),
-            "the word that the configuration was loaded again")
+            "the word that the configuration was loaded again",
+        )
 
     # What it says
 
@@ -134,11 +150,20 @@ class Doorbell:
 
     def command(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess:
         """Another run of the program, beside the server or without it."""
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("DOORBELL_", "MOLLY_"))}
-        return subprocess.run([str(BINARY), "--config", str(self.write_configuration()), *words],
-                              input=stdin, capture_output=True, text=True, timeout=STOP_DEADLINE,
-                              cwd=self.folder, env=environment)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DOORBELL_", "MOLLY_"))
+        }
+        return subprocess.run(
+            [str(BINARY), "--config", str(self.write_configuration()), *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=STOP_DEADLINE,
+            cwd=self.folder,
+            env=environment,
+        )
 
     # Its store, read beside the server or after it
 
@@ -159,14 +184,22 @@ class Doorbell:
 
     # Its web side
 
-    def request(self, method: str, path: str = "/", body: Optional[bytes] = None,
-                headers: Optional[dict[str, str]] = None) -> tuple[int, dict[str, str], bytes]:
+    def request(
+        self,
+        method: str,
+        path: str = "/",
+        body: Optional[bytes] = None,
+        headers: Optional[dict[str, str]] = None,
+    ) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, \
-                answer.read()
+            return (
+                answer.status,
+                {name.lower(): value for name, value in answer.getheaders()},
+                answer.read(),
+            )
         finally:
             connection.close()
 
@@ -174,10 +207,20 @@ class Doorbell:
         """As Molly does it; returns the status word."""
         path = endpoint.partition("://")[2].partition("/")[2]
         self.secrets |= {account.uuid, account.password, *([path] if len(path) > 8 else [])}
-        body = {"uuid": account.uuid, "device_id": account.device, "password": account.password,
-                "endpoint": endpoint, "ping": ping, **more}
-        status, _, answer = self.request("POST", "/", json.dumps(body).encode(), {
-            "Content-Type": "application/json; charset=utf-8", "User-Agent": MOLLY})
+        body = {
+            "uuid": account.uuid,
+            "device_id": account.device,
+            "password": account.password,
+            "endpoint": endpoint,
+            "ping": ping,
+            **more,
+        }
+        status, _, answer = self.request(
+            "POST",
+            "/",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json; charset=utf-8", "User-Agent": MOLLY},
+        )
         assert status == 200, (status, answer)
         word = json.loads(answer)["mollysocket"]
         assert isinstance(word["version"], str)

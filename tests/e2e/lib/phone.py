@@ -30,8 +30,9 @@ class Client(slixmpp.ClientXMPP):
         self.ready: asyncio.Future = asyncio.get_running_loop().create_future()
         self.add_event_handler("session_start", self.on_start)
         self.add_event_handler("failed_all_auth", lambda _: self.fail("authentication failed"))
-        self.register_handler(Callback(
-            "push", MatchXPath(f"{{jabber:client}}iq/{{{NAMESPACE}}}push"), self.on_push))
+        self.register_handler(
+            Callback("push", MatchXPath(f"{{jabber:client}}iq/{{{NAMESPACE}}}push"), self.on_push)
+        )
 
     async def on_start(self, _event: object) -> None:
         self.send_presence()
@@ -53,13 +54,24 @@ class Client(slixmpp.ClientXMPP):
 class Phone:
     """`pushes` are the bytes that arrived, in order."""
 
-    def __init__(self, background: Background, changes: Changes, prosody: Prosody, ca_file: str,
-                 name: str = "phone"):
-        self.background, self.changes, self.prosody, self.ca_file = background, changes, prosody, ca_file
+    def __init__(
+        self,
+        background: Background,
+        changes: Changes,
+        prosody: Prosody,
+        ca_file: str,
+        name: str = "phone",
+    ):
+        self.background, self.changes, self.prosody, self.ca_file = (
+            background,
+            changes,
+            prosody,
+            ca_file,
+        )
         self.name, self.password = name, f"password of {name}"
         self.pushes: list[bytes] = []
         self.arrivals: list[tuple[str, bytes]] = []  # with the app's instance
-        self.instances: dict[str, str] = {}          # by hash
+        self.instances: dict[str, str] = {}  # by hash
         self.answers = True
         self.client: Optional[Client] = None
         prosody.add_user(name, self.password)
@@ -80,8 +92,12 @@ class Phone:
         assert self.client
         self.instances[hashed(instance)] = instance
         iq = self.client.make_iq_set(ito=HOST)
-        iq.xml.append(ElementTree.Element(f"{{{NAMESPACE}}}register", {
-            "application": hashed("im.molly.app"), "instance": hashed(instance)}))
+        iq.xml.append(
+            ElementTree.Element(
+                f"{{{NAMESPACE}}}register",
+                {"application": hashed("im.molly.app"), "instance": hashed(instance)},
+            )
+        )
         answer = await iq.send()
         return answer.xml.find(f"{{{NAMESPACE}}}registered").get("endpoint")
 

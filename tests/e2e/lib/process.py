@@ -18,11 +18,20 @@ INSTALLED_PEERS = Path(os.environ.get("DOORBELL_PEERS", REPOSITORY / "build" / "
 class Process:
     def __init__(self, changes: Changes, command: Sequence[str], **options: Any):
         self.changes = changes
-        self.lines: list[str] = []   # of stderr
+        self.lines: list[str] = []  # of stderr
         self.output: list[str] = []  # of stdout
-        self.popen = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                      text=True, errors="replace", **options)
-        self.readers = [self.read(self.popen.stderr, self.lines), self.read(self.popen.stdout, self.output)]
+        self.popen = subprocess.Popen(
+            list(command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            **options,
+        )
+        self.readers = [
+            self.read(self.popen.stderr, self.lines),
+            self.read(self.popen.stdout, self.output),
+        ]
 
     def read(self, stream: Optional[IO[str]], lines: list[str]) -> threading.Thread:
         def run() -> None:
@@ -31,6 +40,7 @@ class Process:
                 lines.append(line.rstrip("\n"))
                 self.changes.notify()
             self.changes.notify()
+
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         return thread
@@ -66,9 +76,12 @@ class JsonPeer(Process):
     """A program of tests/peers that takes commands and answers events, each a line of JSON."""
 
     def __init__(self, changes: Changes, script: str, *arguments: str):
+        self.script = script
         node = INSTALLED_PEERS / "node"
         assert node.exists(), f"{node} is missing: run tests/peers/prepare"
-        super().__init__(changes, [str(node), str(PEERS / script), *arguments], stdin=subprocess.PIPE)
+        super().__init__(
+            changes, [str(node), str(PEERS / script), *arguments], stdin=subprocess.PIPE
+        )
 
     def events(self, kind: str) -> list[dict]:
         return [event for event in map(json.loads, list(self.output)) if event["event"] == kind]
@@ -77,7 +90,8 @@ class JsonPeer(Process):
         def found() -> Optional[dict]:
             assert self.is_running(), f"it ended: {self.tail()}"
             return next((event for event in self.events(kind) if matches(event)), None)
-        return self.changes.wait_for(found, f"{kind} of {self.popen.args[1]}\n{self.tail()}")
+
+        return self.changes.wait_for(found, f"{kind} of {self.script}\n{self.tail()}")
 
     def do(self, op: str, **details: Any) -> None:
         self.write_line(json.dumps({"op": op, **details}))

@@ -1,4 +1,6 @@
-"""Debian's Prosody with mod_unified_push over HTTPS, run by itself in a folder of its own; never as root."""
+"""Debian's Prosody with mod_unified_push over HTTPS, run by itself in a folder of its own; never as
+root.
+"""
 
 import os
 import pwd
@@ -39,8 +41,13 @@ VirtualHost "{host}"
 
 
 class Prosody:
-    def __init__(self, changes: Changes, authority: Authority, registration_seconds: int = 86400,
-                 backend: str = "jwt"):
+    def __init__(
+        self,
+        changes: Changes,
+        authority: Authority,
+        registration_seconds: int = 86400,
+        backend: str = "jwt",
+    ):
         self.c2s_port, self.https_port = free_port(), free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="prosody-"))
         leaf = authority.leaf("prosody")
@@ -48,12 +55,23 @@ class Prosody:
         shutil.copy(leaf.key, self.folder / "cert.key")
         (self.folder / "data").mkdir()
         interfaces = ["127.0.0.1"] + (["::1"] if has_ipv6_loopback() else [])
-        (self.folder / "prosody.cfg.lua").write_text(CONFIGURATION.format(
-            folder=self.folder, host=HOST, c2s_port=self.c2s_port, https_port=self.https_port,
-            interfaces=", ".join(f'"{interface}"' for interface in interfaces), backend=backend,
-            registration_seconds=registration_seconds))
-        self.process = Process(changes, ["prosody", "--config", str(self.folder / "prosody.cfg.lua"), "-F"],
-                               cwd=self.folder, **self.unprivileged())
+        (self.folder / "prosody.cfg.lua").write_text(
+            CONFIGURATION.format(
+                folder=self.folder,
+                host=HOST,
+                c2s_port=self.c2s_port,
+                https_port=self.https_port,
+                interfaces=", ".join(f'"{interface}"' for interface in interfaces),
+                backend=backend,
+                registration_seconds=registration_seconds,
+            )
+        )
+        self.process = Process(
+            changes,
+            ["prosody", "--config", str(self.folder / "prosody.cfg.lua"), "-F"],
+            cwd=self.folder,
+            **self.unprivileged(),
+        )
         changes.wait_for(self.is_ready, "Prosody listening")
 
     @property
@@ -72,8 +90,10 @@ class Prosody:
     def is_ready(self) -> bool:
         assert self.process.is_running(), "\n".join(self.process.output + self.process.lines)
         wanted = [f":{self.c2s_port}", f":{self.https_port}"]
-        return all(any("Activated service" in line and port_text in line for line in self.process.output)
-                   for port_text in wanted)
+        return all(
+            any("Activated service" in line and port_text in line for line in self.process.output)
+            for port_text in wanted
+        )
 
     def add_user(self, name: str, password: str) -> None:
         folder = self.folder / "data" / HOST / "accounts"

@@ -22,13 +22,19 @@ class PushPeer(OnLoop):
     def rings(self, endpoint: Optional[str] = None) -> list[Push]:
         return self.matching(lambda push: push.body == RING, endpoint)
 
-    def matching(self, matches: Callable[[Push], bool], endpoint: Optional[str] = None) -> list[Push]:
-        target = endpoint[len(self.origin):] if endpoint else None
-        return [push for push in list(self.pushes)
-                if matches(push) and (target is None or push.target == target)]
+    def matching(
+        self, matches: Callable[[Push], bool], endpoint: Optional[str] = None
+    ) -> list[Push]:
+        target = endpoint[len(self.origin) :] if endpoint else None
+        return [
+            push
+            for push in list(self.pushes)
+            if matches(push) and (target is None or push.target == target)
+        ]
 
-    def wait_rings(self, count: int, endpoint: Optional[str] = None,
-                   seconds: float = DEADLINE) -> list[Push]:
+    def wait_rings(
+        self, count: int, endpoint: Optional[str] = None, seconds: float = DEADLINE
+    ) -> list[Push]:
         self.changed.wait_for(lambda: len(self.rings(endpoint)) >= count, f"{count} rings", seconds)
         return self.rings(endpoint)
 

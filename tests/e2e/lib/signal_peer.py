@@ -50,30 +50,42 @@ class SignalPeer(OnLoop):
         return account
 
     def sessions_of(self, account: Account) -> list[Session]:
-        return [session for session in list(self.sessions)
-                if session.device and session.device.key == account.key]
+        return [
+            session
+            for session in list(self.sessions)
+            if session.device and session.device.key == account.key
+        ]
 
     def handshakes_of(self, account: Account) -> list[Handshake]:
-        return [handshake for handshake in list(self.handshakes)
-                if handshake.get("Authorization") == account.authorization()]
+        return [
+            handshake
+            for handshake in list(self.handshakes)
+            if handshake.get("Authorization") == account.authorization()
+        ]
 
     def message(self, number: int) -> Message:
         return self.messages[number - 1]
 
     def wait_connected(self, account: Account, count: int = 1) -> Session:
         """Until so many websockets were opened and the newest has shown its queue."""
+
         def ready() -> Optional[Session]:
             sessions = self.sessions_of(account)
             return sessions[-1] if len(sessions) >= count and sessions[-1].queue_empty else None
+
         return self.changed.wait_for(ready, f"websocket {count} of the account with an empty queue")
 
     def wait_acked(self, *numbers: int) -> None:
-        self.changed.wait_for(lambda: all(self.message(number).acked for number in numbers),
-                              f"the acknowledgement of {numbers}")
+        self.changed.wait_for(
+            lambda: all(self.message(number).acked for number in numbers),
+            f"the acknowledgement of {numbers}",
+        )
 
     def wait_delivered(self, *numbers: int) -> None:
-        self.changed.wait_for(lambda: all(self.message(number).deliveries for number in numbers),
-                              f"the delivery of {numbers}")
+        self.changed.wait_for(
+            lambda: all(self.message(number).deliveries for number in numbers),
+            f"the delivery of {numbers}",
+        )
 
     def check(self) -> None:
         assert self.violations == [], self.violations
