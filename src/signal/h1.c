@@ -43,7 +43,7 @@ struct h1 {
     struct url url;
     char host_line[HOST_MAX + 8]; /* with the port where it is not the scheme's own */
     int64_t handshake_timeout_ms;
-    size_t connections; /* that libwebsockets still has */
+    size_t websockets;   /* open ones, those of channels that were freed, too */
     struct timer farewell;
     uv_idle_t undertaker; /* only while it is freed */
     unsigned rounds;

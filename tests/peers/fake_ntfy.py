@@ -289,7 +289,7 @@ class FakeNtfy:
         return f"https://localhost:{self.port}/{topic}?up=1"
 
     def answer_with(self, answer: Any, times: Optional[int] = None, topic: str = "") -> None:
-        """From now on; with `times` what was there before comes back after them. `topic` "": any."""
+        """From now on; with `times` what was there before comes back after. `topic` "": any."""
         scripts = self.scripts.setdefault(topic, [])
         if times is None:
             scripts.clear()

@@ -79,7 +79,7 @@ class Prosody:
         return f"https://{HOST}:{self.https_port}"
 
     def unprivileged(self) -> dict:
-        """As root it would change its user by itself, but only after reading what others may not."""
+        """As root it would change its user itself, but after reading what others may not."""
         if os.geteuid() != 0:
             return {}
         user = pwd.getpwnam("prosody")
