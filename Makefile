@@ -161,6 +161,8 @@ warnings:
 readme: $(PROGRAM)
 	@tests/lint/readme $(PROGRAM) --write
 
+include tests/bench/bench.mk
+
 bench: $(PROGRAM)
 	@tests/bench/run
 

@@ -13,12 +13,12 @@
 
 enum {
     SWEEP_MS = 30 * 1000,
-    TRIM_AFTER_LINKS = 50,    /* so many connects leave buffers worth giving back */
-    OTHER_DESCRIPTORS = 512,  /* store, pushes, name look-ups, races of connects, control */
+    TRIM_AFTER_LINKS = 50,   /* so many connects leave buffers worth giving back */
+    OTHER_DESCRIPTORS = 512, /* store, pushes, name look-ups, races of connects, control */
 };
 
-/* libwebsockets keeps tables for every descriptor that the limit allows, and a container may allow 2^30
- * (libraries.md): ask for what the settings need and no more. */
+/* libwebsockets keeps tables for every descriptor that the limit allows, and a container may allow
+ * 2^30 (libraries.md): ask for what the settings need and no more. */
 static void limit_descriptors(const struct config *config)
 {
     struct rlimit limit;
@@ -148,8 +148,8 @@ static void watch_signals(struct app *app)
     }
 }
 
-/* One coarse look around: the machine's addresses change, and a wave of connects leaves memory that only
- * this gives back (performance.md 2). */
+/* One coarse look around: the machine's addresses change, and a wave of connects leaves memory that
+ * only this gives back (performance.md 2). */
 static void on_sweep(void *arg)
 {
     struct app *app = arg;

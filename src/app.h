@@ -1,5 +1,5 @@
-/* The one context of the process: everything hangs off it, made, reloaded and taken down in one readable
- * order. Nothing below web/ and control/ sees it. */
+/* The one context of the process: everything hangs off it, made, reloaded and taken down in one
+ * readable order. Nothing below web/ and control/ sees it. */
 #ifndef DOORBELL_APP_H
 #define DOORBELL_APP_H
 
@@ -36,8 +36,8 @@ struct app {
     size_t up_at_trim;
 };
 
-/* Takes over `config`, also when it fails. What was made until then is taken down again by app_stop, which
- * the caller owes in every case. `sources` is where a reload loads from. */
+/* Takes over `config`, also when it fails. What was made until then is taken down again by
+ * app_stop, which the caller owes in every case. `sources` is where a reload loads from. */
 int app_start(struct app *app, enum app_kind kind, const struct config_sources *sources,
               struct config *config, struct err *err);
 void app_run(struct app *app); /* until a signal ends it, or loop_stop */

@@ -7,7 +7,8 @@
 
 static const struct cli_command commands[] = {
     {"server", cli_server, "", "Runs the bridge in the foreground."},
-    {"connection", cli_connection, "add|list|remove|ping", "Accounts, on the running server or its store."},
+    {"connection", cli_connection, "add|list|remove|ping",
+     "Accounts, on the running server or its store."},
     {"qr-code", cli_qr_code, "url|airgapped", "Prints the code that links Molly."},
     {"vapid", cli_vapid, "generate|test", "The key that signs pushes."},
     {"config", cli_config, "check|sample|table", "The configuration and its documents."},

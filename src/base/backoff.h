@@ -1,4 +1,5 @@
-/* Capped exponential back-off with full jitter, without clock and without dice: both are arguments. */
+/* Capped exponential back-off with full jitter, without clock and without dice: both are arguments.
+ */
 #ifndef DOORBELL_BASE_BACKOFF_H
 #define DOORBELL_BASE_BACKOFF_H
 

@@ -1,5 +1,5 @@
-/* A token bucket without a clock: the time is an argument. Used wherever strangers or servers must not
- * get more than a rate. */
+/* A token bucket without a clock: the time is an argument. Used wherever strangers or servers must
+ * not get more than a rate. */
 #ifndef DOORBELL_BASE_BUCKET_H
 #define DOORBELL_BASE_BUCKET_H
 
@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct bucket {
-    int64_t every_ms; /* one token each; 0 is read as 1 */
-    int64_t burst;    /* at most so many at once */
+    int64_t every_ms;   /* one token each; 0 is read as 1 */
+    int64_t burst;      /* at most so many at once */
     int64_t full_at_ms; /* when it will be full again */
 };
 

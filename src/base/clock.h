@@ -1,5 +1,6 @@
-/* The three clocks. Decisions use monotonic milliseconds (named _ms); wall time (named _unix, seconds)
- * is for protocols, the store and people. The decision modules take the time as an argument. */
+/* The three clocks. Decisions use monotonic milliseconds (named _ms); wall time (named _unix,
+ * seconds) is for protocols, the store and people. The decision modules take the time as an
+ * argument. */
 #ifndef DOORBELL_BASE_CLOCK_H
 #define DOORBELL_BASE_CLOCK_H
 

@@ -1,6 +1,6 @@
 /* What went wrong, in one sentence for people and one code for programs.
- * A function that can fail returns 0 or a negative ERR_ code and, when a person will read it, fills a
- * struct err that the caller owns. Passing NULL means that nobody will read it. */
+ * A function that can fail returns 0 or a negative ERR_ code and, when a person will read it, fills
+ * a struct err that the caller owns. Passing NULL means that nobody will read it. */
 #ifndef DOORBELL_BASE_ERR_H
 #define DOORBELL_BASE_ERR_H
 
@@ -12,7 +12,7 @@ enum {
     ERR_REFUSED = -5,   /* not allowed */
     ERR_LIMIT = -6,     /* too much, too many, too long */
     ERR_TIMEOUT = -7,   /* the deadline passed */
-    ERR_NOT_NOW = -8, /* the wrong moment, or the wrong version */
+    ERR_NOT_NOW = -8,   /* the wrong moment, or the wrong version */
 };
 
 struct err {

@@ -11,7 +11,7 @@ struct list {
     struct list *previous, *next;
 };
 
-#define list_owner(node, type, member) ((type *)((uintptr_t)(node) - offsetof(type, member)))
+#define list_owner(node, type, member) ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *list)
 {
@@ -44,11 +44,12 @@ static inline struct list *list_first(const struct list *head)
     return list_empty(head) ? NULL : head->next;
 }
 
-#define list_each(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
+#define list_each(node, head)                                                                      \
+    for (struct list *node = (head)->next; node != (head); node = node->next)
 
 /* The body may remove `node`, and nothing else. */
 #define list_each_safe(node, head)                                                                 \
-    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);             \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
          node = node##_next, node##_next = node->next)
 
 #endif

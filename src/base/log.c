@@ -71,8 +71,8 @@ void log_write(enum log_level level, const char *format, ...)
         return;
 }
 
-void log_pseudonym(char text[PSEUDONYM_SIZE], const uint8_t key[PSEUDONYM_KEY_SIZE],
-                   const void *id, size_t length)
+void log_pseudonym(char text[PSEUDONYM_SIZE], const uint8_t key[PSEUDONYM_KEY_SIZE], const void *id,
+                   size_t length)
 {
     unsigned char hash[crypto_generichash_BYTES_MIN];
     crypto_generichash(hash, sizeof hash, id, length, key, PSEUDONYM_KEY_SIZE);

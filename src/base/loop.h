@@ -18,7 +18,8 @@ void loop_init(struct loop *loop);
 void loop_run(struct loop *loop);  /* until loop_stop */
 void loop_stop(struct loop *loop); /* from a callback on the loop */
 
-/* All handles must have been closed by their owners; runs the loop until their close callbacks ran. */
+/* All handles must have been closed by their owners; runs the loop until their close callbacks ran.
+ */
 void loop_fini(struct loop *loop);
 
 /* Monotonic milliseconds of this turn of the loop. */

@@ -1,5 +1,5 @@
-/* A hash table of nodes that live inside their owners. Strangers choose some of the keys, so the hash
- * is keyed (SipHash-2-4 with a random key per table). It grows by itself and never shrinks. */
+/* A hash table of nodes that live inside their owners. Strangers choose some of the keys, so the
+ * hash is keyed (SipHash-2-4 with a random key per table). It grows by itself and never shrinks. */
 #ifndef DOORBELL_BASE_MAP_H
 #define DOORBELL_BASE_MAP_H
 
@@ -21,7 +21,7 @@ struct map {
 
 typedef bool map_equal_fn(const struct map_node *node, const void *key);
 
-#define map_owner(node, type, member) ((type *)((uintptr_t)(node) - offsetof(type, member)))
+#define map_owner(node, type, member) ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
 void map_init(struct map *map);
 void map_fini(struct map *map); /* the nodes belong to their owners */

@@ -1,6 +1,6 @@
-/* Memory that is there or the process ends: every size is bounded by a constant before it gets here,
- * so a failure means that the machine is out of memory. What is owed survives in the store and in the
- * messenger's queue; a restart loses nothing. */
+/* Memory that is there or the process ends: every size is bounded by a constant before it gets
+ * here, so a failure means that the machine is out of memory. What is owed survives in the store
+ * and in the messenger's queue; a restart loses nothing. */
 #ifndef DOORBELL_BASE_MEM_H
 #define DOORBELL_BASE_MEM_H
 

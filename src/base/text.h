@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Copies at most size - 1 bytes of `from` into `to` and ends them with a zero; what is not printable
- * ASCII becomes '?'. Text that did not fit ends in "...". Returns the length written. */
+/* Copies at most size - 1 bytes of `from` into `to` and ends them with a zero; what is not
+ * printable ASCII becomes '?'. Text that did not fit ends in "...". Returns the length written. */
 size_t text_printable(char *to, size_t size, const void *from, size_t length);
 
 /* Whether all bytes are printable ASCII without spaces (0x21 to 0x7e). */

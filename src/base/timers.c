@@ -42,8 +42,7 @@ static void sift_down(struct timers *timers, struct timer *timer, size_t place)
 {
     for (;;) {
         size_t child = place * 2;
-        if (child < timers->count &&
-            timers->heap[child + 1]->at_ms < timers->heap[child]->at_ms)
+        if (child < timers->count && timers->heap[child + 1]->at_ms < timers->heap[child]->at_ms)
             child++;
         if (child > timers->count || timers->heap[child]->at_ms >= timer->at_ms)
             break;

@@ -1,6 +1,6 @@
 /* Deadlines by the thousand: a binary heap of timers that live inside their owners. Exact to the
- * millisecond, O(log n), and silent while nothing is due, so that a small board can sleep. It knows no
- * clock: the loop and the simulation both drive it. */
+ * millisecond, O(log n), and silent while nothing is due, so that a small board can sleep. It knows
+ * no clock: the loop and the simulation both drive it. */
 #ifndef DOORBELL_BASE_TIMERS_H
 #define DOORBELL_BASE_TIMERS_H
 

@@ -17,7 +17,8 @@ uint16_t url_default_port(const char *scheme)
     return 443;
 }
 
-/* curl knows ws and wss only from 7.86 on and only where built so: parse them as what they ride on. */
+/* curl knows ws and wss only from 7.86 on and only where built so: parse them as what they ride on.
+ */
 static const char *known_scheme(const char *text, const char **rest)
 {
     static const char *const schemes[] = {"https", "http", "wss", "ws"};
@@ -113,7 +114,8 @@ int url_parse(struct url *url, const char *text, struct err *err)
     if (rest[strlen("://")] == '/') /* curl would take the path for the host */
         return err_set(err, ERR_INVALID, "there is no host name in it");
     if (!text_is_token(text, length))
-        return err_set(err, ERR_INVALID, "it has spaces or characters that are not printable ASCII");
+        return err_set(err, ERR_INVALID,
+                       "it has spaces or characters that are not printable ASCII");
     snprintf(url->scheme, sizeof url->scheme, "%s", scheme);
     bool tls = strcmp(scheme, "https") == 0 || strcmp(scheme, "wss") == 0;
     char *plain = mem_format("%s%s", tls ? "https" : "http", rest);

@@ -13,9 +13,9 @@
 enum { URL_MAX = 1000, URL_ORIGIN_SIZE = 8 + 256 + 16 };
 
 struct url {
-    char scheme[8];  /* "http", "https", "ws", "wss" */
-    char host[256];  /* lower case ASCII, no brackets, no zone */
-    char *target;    /* path and query as sent, at least "/" */
+    char scheme[8]; /* "http", "https", "ws", "wss" */
+    char host[256]; /* lower case ASCII, no brackets, no zone */
+    char *target;   /* path and query as sent, at least "/" */
     uint16_t port;
     bool is_address; /* host is a numeric address */
     bool is_ipv6;

@@ -86,9 +86,10 @@ static void say_store_failed(struct bell *bell, const struct err *err)
     if (bell->bridge->store_failing)
         return;
     bell->bridge->store_failing = true;
-    log_error("The store cannot be written: %s. Messages are kept at the messenger's server until it "
-              "can; mend the disk soon.",
-              err->text);
+    log_error(
+        "The store cannot be written: %s. Messages are kept at the messenger's server until it "
+        "can; mend the disk soon.",
+        err->text);
 }
 
 static void say_store_works(struct bell *bell)
@@ -164,9 +165,8 @@ static void store_endpoint_state(struct bell *bell)
 static void target_of(const struct bell *bell, struct push_target *target)
 {
     const struct endpoint *endpoint = &bell->account->endpoint;
-    *target = (struct push_target){.endpoint = endpoint->url,
-                                   .proven = endpoint->proven,
-                                   .has_keys = endpoint->has_keys};
+    *target = (struct push_target){
+        .endpoint = endpoint->url, .proven = endpoint->proven, .has_keys = endpoint->has_keys};
     memcpy(target->p256dh, endpoint->p256dh, sizeof target->p256dh);
     memcpy(target->auth, endpoint->auth, sizeof target->auth);
 }
@@ -439,9 +439,10 @@ static void became_refused(struct bell *bell, const struct link_down *down)
 
 static void became_contested(struct bell *bell)
 {
-    log_warn("Account %s: somebody else uses the same linked device. If another bridge runs for this "
-             "account, stop it, or link the app anew with this one.",
-             name_of(bell));
+    log_warn(
+        "Account %s: somebody else uses the same linked device. If another bridge runs for this "
+        "account, stop it, or link the app anew with this one.",
+        name_of(bell));
     send_notice(bell, PUSH_CONTESTED);
 }
 
@@ -452,9 +453,10 @@ static bool is_fleet_wide(struct bell *bell, const struct link_down *down)
     bool alarm;
     bool wide = fleet_refused(&bell->bridge->fleet, &bell->fleet_mark, now_of(bell), &alarm);
     if (alarm)
-        log_error("The messenger's server refuses all accounts alike (%s). That says nothing about any "
-                  "one of them, so none is given up; this needs a look.",
-                  down->text);
+        log_error(
+            "The messenger's server refuses all accounts alike (%s). That says nothing about any "
+            "one of them, so none is given up; this needs a look.",
+            down->text);
     return wide;
 }
 
@@ -467,7 +469,9 @@ static void say_down(struct bell *bell, const struct link_down *down, int64_t wa
     if (!bell->account)
         return;
     bell->said = SAID_DOWN;
-    log_write(person ? LOG_LEVEL_WARN : first ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+    log_write(person  ? LOG_LEVEL_WARN
+              : first ? LOG_LEVEL_INFO
+                      : LOG_LEVEL_DEBUG,
               "Account %s: not connected: %s. Next try in %lld s.", name_of(bell), down->text,
               (long long)(wait_ms + 999) / 1000);
 }
@@ -503,8 +507,8 @@ static void on_down(void *arg, const struct link_down *down)
     bool wide = is_fleet_wide(bell, down);
     bell->linked = false;
     wake_link_down(&bell->wake);
-    struct life_step step = life_down(&bell->life, &bell->bridge->life_timing, down, wide,
-                                      now_of(bell), random_u32());
+    struct life_step step =
+        life_down(&bell->life, &bell->bridge->life_timing, down, wide, now_of(bell), random_u32());
     show_state(bell);
     if (bell->trial && step.became_refused) {
         trial_refused(bell);

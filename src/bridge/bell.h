@@ -1,6 +1,6 @@
-/* What hangs on one account: its link, the life of that link, its wake, the ring that is in flight. A bell
- * whose credentials nobody proved yet is on trial: it has no account and rings nobody. Internal to
- * bridge/. */
+/* What hangs on one account: its link, the life of that link, its wake, the ring that is in flight.
+ * A bell whose credentials nobody proved yet is on trial: it has no account and rings nobody.
+ * Internal to bridge/. */
 #ifndef DOORBELL_BRIDGE_BELL_H
 #define DOORBELL_BRIDGE_BELL_H
 
@@ -23,12 +23,12 @@ struct bridge {
     struct life_timing life_timing;
     struct fleet fleet;
     struct limits limits;
-    struct list trials;    /* of bells */
+    struct list trials; /* of bells */
     size_t trial_count;
     struct list buried;    /* bells to be freed outside of their own events */
     struct list immediate; /* waits that are answered in the next turn */
     struct timer bury_timer;
-    bool store_failing;    /* said once */
+    bool store_failing; /* said once */
 };
 
 struct bell {
@@ -50,7 +50,7 @@ struct bell {
     /* The endpoint's recent answers. */
     int last_status;
     enum verdict_kind last_kind;
-    unsigned failures;    /* answers like the last one before it */
+    unsigned failures;      /* answers like the last one before it */
     int64_t floor_until_ms; /* no earlier try, whoever asks */
     int64_t suspect_since_ms;
     struct bucket tests;

@@ -8,8 +8,8 @@
 #include "bridge/bell.h"
 
 enum {
-    HELD_MOST = 8,                /* settled.md "hold time" */
-    PROVEN_AFTER_MS = 60 * 1000,  /* settled.md "back-off" */
+    HELD_MOST = 8,               /* settled.md "hold time" */
+    PROVEN_AFTER_MS = 60 * 1000, /* settled.md "back-off" */
 };
 
 int64_t bridge_now_ms(const struct bridge *bridge)

@@ -1,6 +1,7 @@
-/* Joins accounts, links, wakes, pushes and the store: an encrypted message waits for an account, so ring
- * its endpoint, and do not call it delivered until the endpoint took it. Owns the registry and what hangs
- * on each account; lives on the loop. What web and control ask of it is in registration.h and here. */
+/* Joins accounts, links, wakes, pushes and the store: an encrypted message waits for an account, so
+ * ring its endpoint, and do not call it delivered until the endpoint took it. Owns the registry and
+ * what hangs on each account; lives on the loop. What web and control ask of it is in
+ * registration.h and here. */
 #ifndef DOORBELL_BRIDGE_BRIDGE_H
 #define DOORBELL_BRIDGE_BRIDGE_H
 
@@ -17,18 +18,18 @@ struct bridge_parts {
     struct store *store;
     struct push *push;
     const struct policy *policy;
-    const struct link_ops *link_ops; /* NULL: accounts are kept but not linked (CLI without a server) */
-    void *messenger;                 /* the first argument of link_ops->open */
+    const struct link_ops
+        *link_ops;   /* NULL: accounts are kept but not linked (CLI without a server) */
+    void *messenger; /* the first argument of link_ops->open */
 };
 
 /* Loads the accounts and connects them. */
 struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err);
 /* Drops the links; what was not acknowledged comes again. Pings that are out are answered. */
 void bridge_free(struct bridge *bridge);
-/* Accounts that the new configuration does not allow are disconnected, those that it allows again are
- * connected; everything else goes on. */
-void bridge_reload(struct bridge *bridge, const struct config *config,
-                   const struct policy *policy);
+/* Accounts that the new configuration does not allow are disconnected, those that it allows again
+ * are connected; everything else goes on. */
+void bridge_reload(struct bridge *bridge, const struct config *config, const struct policy *policy);
 
 enum registration_status {
     REGISTRATION_OK,

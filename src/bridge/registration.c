@@ -103,8 +103,7 @@ static struct registration_wait *answer_at_once(struct bridge *bridge,
 /* The bell may be freed after this: whoever is answered waits for the next turn elsewhere. */
 void waits_answer(struct bell *bell, enum registration_status status, const char *why)
 {
-    list_each_safe(node, &bell->waits)
-    {
+    list_each_safe(node, &bell->waits) {
         list_remove(node);
         list_append(&bell->bridge->immediate, node);
         wait_answer(wait_at(node), status, why);
@@ -120,8 +119,7 @@ void waits_bind(struct bell *bell, unsigned put)
 
 void waits_answer_stored(struct bell *bell, bool stored)
 {
-    list_each_safe(node, &bell->waits)
-    {
+    list_each_safe(node, &bell->waits) {
         struct registration_wait *wait = wait_at(node);
         if (!wait->put || wait->put > bell->puts_done)
             continue;
@@ -252,8 +250,7 @@ static struct registration_wait *answer_known(struct bridge *bridge, struct acco
 
 /* What the operator enters is trusted: stored and linked without a trial. */
 static struct registration_wait *take_trusted(struct bridge *bridge, const struct account_key *key,
-                                              const char *password,
-                                              const struct endpoint *endpoint,
+                                              const char *password, const struct endpoint *endpoint,
                                               registration_fn *fn, void *arg)
 {
     struct account *account = registry_find(&bridge->registry, key);
@@ -289,8 +286,7 @@ static struct registration_wait *try_unknown(struct bridge *bridge, const struct
         return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
                               "too many new accounts from this address; try again in a minute", fn,
                               arg);
-    struct bell *bell =
-        trial_find_or_start(bridge, key, registration->password, endpoint, &err);
+    struct bell *bell = trial_find_or_start(bridge, key, registration->password, endpoint, &err);
     if (!bell)
         return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR, err.text, fn, arg);
     unsigned waiting = 0;

@@ -46,8 +46,7 @@ void trial_free(struct bell *bell)
 
 static struct bell *find(struct bridge *bridge, const struct account_key *key, const char *password)
 {
-    list_each(node, &bridge->trials)
-    {
+    list_each(node, &bridge->trials) {
         struct trial *trial = bell_at(node)->trial;
         if (same_key(&trial->key, key) && same_text(trial->password, password))
             return bell_at(node);
@@ -60,8 +59,7 @@ static void make_room(struct bridge *bridge, const struct account_key *key)
 {
     unsigned count = 0;
     struct bell *oldest = NULL;
-    list_each(node, &bridge->trials)
-    {
+    list_each(node, &bridge->trials) {
         if (!same_user(&bell_at(node)->trial->key, key))
             continue;
         if (!oldest)
@@ -107,8 +105,7 @@ struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key
 /* Two connections for one device would displace each other: one trial of a device at a time. */
 bool trial_may_connect(struct bell *bell)
 {
-    list_each(node, &bell->bridge->trials)
-    {
+    list_each(node, &bell->bridge->trials) {
         struct bell *other = bell_at(node);
         if (other != bell && other->linked && same_key(&other->trial->key, &bell->trial->key))
             return false;

@@ -1,6 +1,6 @@
-/* Credentials that nobody proved yet, in memory only (architecture.md "Registration", security.md 1 to
- * 3). A trial is a link of its own until its queue is seen or the messenger refuses it; it goes on for a
- * day, so that the next registration finds it done. Internal to bridge/. */
+/* Credentials that nobody proved yet, in memory only (architecture.md "Registration", security.md 1
+ * to 3). A trial is a link of its own until its queue is seen or the messenger refuses it; it goes
+ * on for a day, so that the next registration finds it done. Internal to bridge/. */
 #ifndef DOORBELL_BRIDGE_TRIAL_H
 #define DOORBELL_BRIDGE_TRIAL_H
 
@@ -19,8 +19,8 @@ struct trial {
     int64_t expires_ms;
 };
 
-/* The bell on trial for these credentials: the one that is there already, with the newest endpoint, or a
- * new one. NULL with err when there are too many. */
+/* The bell on trial for these credentials: the one that is there already, with the newest endpoint,
+ * or a new one. NULL with err when there are too many. */
 struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key *key,
                                  const char *password, const struct endpoint *endpoint,
                                  struct err *err);

@@ -14,7 +14,7 @@ struct cli {
 struct cli_command {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the word after the name */
-    const char *words; /* its arguments, for help */
+    const char *words;                                  /* its arguments, for help */
     const char *help;
 };
 
@@ -25,7 +25,8 @@ int cli_qr_code(struct cli *cli, int argc, char **argv);
 int cli_config(struct cli *cli, int argc, char **argv);
 int cli_version(struct cli *cli, int argc, char **argv);
 
-/* Picks the command of a table by the first word; prints the table's usage where the words are wrong. */
+/* Picks the command of a table by the first word; prints the table's usage where the words are
+ * wrong. */
 int cli_pick(const struct cli_command *table, const char *prefix, struct cli *cli, int argc,
              char **argv);
 

@@ -43,7 +43,8 @@ int cli_config(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_command table[] = {
         {"check", run_check, "", "Loads the configuration and says what is wrong with it."},
-        {"sample", run_sample, "", "Prints a configuration file with every setting and its default."},
+        {"sample", run_sample, "",
+         "Prints a configuration file with every setting and its default."},
         {"table", run_table, "", "Prints the settings as the table of the README."},
         {0},
     };

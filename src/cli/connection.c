@@ -126,25 +126,27 @@ static void take_words(struct words *words, int argc, char **argv)
     }
 }
 
+static bool print_ping(const json_t *answer)
+{
+    const char *text = json_string_value(json_object_get(answer, "text"));
+    bool accepted = json_is_true(json_object_get(answer, "accepted"));
+    if (accepted)
+        printf("The push server accepted a test push; the phone should show it now.\n");
+    else
+        fprintf(stderr, "doorbell: The test push was not accepted: %s\n", text ? text : "");
+    return accepted;
+}
+
 static int ping(struct cli *cli, const char *uuid)
 {
     json_t *answer = ask_done(cli, json_pack("{s:s, s:s}", "command", "ping", "uuid", uuid));
     if (!answer)
         return CLI_NOT_DONE;
+    const json_t *answers = json_object_get(answer, "answers");
     int status = CLI_DONE;
-    size_t index;
-    json_t *one;
-    json_array_foreach(json_object_get(answer, "answers"), index, one)
-    {
-        bool accepted = json_is_true(json_object_get(one, "accepted"));
-        const char *text = json_string_value(json_object_get(one, "text"));
-        if (accepted)
-            printf("The push server accepted a test push; the phone should show it now.\n");
-        else
-            fprintf(stderr, "doorbell: The test push was not accepted: %s\n", text ? text : "");
-        if (!accepted)
+    for (size_t i = 0; i < json_array_size(answers); i++)
+        if (!print_ping(json_array_get(answers, i)))
             status = CLI_NOT_DONE;
-    }
     json_decref(answer);
     return status;
 }
@@ -158,9 +160,9 @@ static int add(struct cli *cli, const struct words *words)
         fprintf(stderr, "doorbell: The device must be a number from 1 to 127.\n");
         return CLI_WRONG_WORDS;
     }
-    json_t *request = json_pack("{s:s, s:s, s:I, s:s, s:s}", "command", "add", "uuid",
-                                words->items[0], "device", (json_int_t)device, "password",
-                                words->items[2], "endpoint", words->items[3]);
+    json_t *request =
+        json_pack("{s:s, s:s, s:I, s:s, s:s}", "command", "add", "uuid", words->items[0], "device",
+                  (json_int_t)device, "password", words->items[2], "endpoint", words->items[3]);
     if (!request) {
         fprintf(stderr, "doorbell: The arguments have characters that are not text.\n");
         return CLI_WRONG_WORDS;
@@ -183,9 +185,10 @@ static int run_add(struct cli *cli, int argc, char **argv)
     if (words.count == 4)
         status = add(cli, &words);
     else
-        fprintf(stderr,
-                "doorbell: connection add needs four words: ACCOUNT_ID DEVICE_ID PASSWORD ENDPOINT. "
-                "Paste the line that Molly shows, or give - and paste it on standard input.\n");
+        fprintf(
+            stderr,
+            "doorbell: connection add needs four words: ACCOUNT_ID DEVICE_ID PASSWORD ENDPOINT. "
+            "Paste the line that Molly shows, or give - and paste it on standard input.\n");
     mem_free_secret(words.text);
     return status;
 }
@@ -204,8 +207,8 @@ static void print_account(const json_t *account, bool anonymized)
 
 static int run_list(struct cli *cli, int argc, char **argv)
 {
-    bool anonymized = argc == 1 && (strcmp(argv[0], "-a") == 0 ||
-                                    strcmp(argv[0], "--anonymized") == 0);
+    bool anonymized =
+        argc == 1 && (strcmp(argv[0], "-a") == 0 || strcmp(argv[0], "--anonymized") == 0);
     if (argc && !anonymized) {
         fprintf(stderr, "doorbell: connection list takes --anonymized (-a) or nothing.\n");
         return CLI_WRONG_WORDS;
@@ -214,9 +217,8 @@ static int run_list(struct cli *cli, int argc, char **argv)
     if (!answer)
         return CLI_NOT_DONE;
     const json_t *accounts = json_object_get(answer, "accounts");
-    size_t index;
-    json_t *account;
-    json_array_foreach(accounts, index, account) print_account(account, anonymized);
+    for (size_t i = 0; i < json_array_size(accounts); i++)
+        print_account(json_array_get(accounts, i), anonymized);
     if (json_array_size(accounts) == 0)
         printf("No account is registered.\n");
     json_decref(answer);
@@ -251,7 +253,8 @@ int cli_connection(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_command table[] = {
         {"add", run_add, "ACCOUNT_ID DEVICE_ID PASSWORD ENDPOINT | LINE | -",
-         "Adds an account: paste what Molly shows in air-gapped mode; - reads it from standard input."},
+         "Adds an account: paste what Molly shows in air-gapped mode; - reads it from standard "
+         "input."},
         {"list", run_list, "[-a]", "Lists the accounts; -a shows pseudonyms instead of ids."},
         {"remove", run_remove, "ACCOUNT_ID", "Forgets an account and its devices."},
         {"ping", run_ping, "ACCOUNT_ID", "Sends a test push."},

@@ -14,7 +14,8 @@ static int print_code(char *link, const char *introduction)
     if (code)
         printf("%s\n%s\n%s\n", introduction, code, link);
     else
-        status = cli_fail((err_set(&err, ERR_LIMIT, "The address is too long for a QR code."), &err));
+        status =
+            cli_fail((err_set(&err, ERR_LIMIT, "The address is too long for a QR code."), &err));
     free(code);
     free(link);
     return status;
@@ -31,12 +32,13 @@ static int with_key(struct cli *cli, const char *url)
     if (!vapid)
         return cli_fail(&err);
     const char *key = vapid_public_text(vapid);
-    int status =
-        url ? print_code(qr_link_webserver(key, url), "Scan this in Molly (Settings, Notifications, "
-                                                      "UnifiedPush) to link it with this server:")
-            : print_code(qr_link_airgapped(key), "Scan this in Molly (Settings, Notifications, "
-                                                 "UnifiedPush), then give the line that it shows to "
-                                                 "`doorbell connection add -`:");
+    int status = url ? print_code(qr_link_webserver(key, url),
+                                  "Scan this in Molly (Settings, Notifications, "
+                                  "UnifiedPush) to link it with this server:")
+                     : print_code(qr_link_airgapped(key),
+                                  "Scan this in Molly (Settings, Notifications, "
+                                  "UnifiedPush), then give the line that it shows to "
+                                  "`doorbell connection add -`:");
     vapid_free(vapid);
     return status;
 }

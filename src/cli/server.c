@@ -7,7 +7,8 @@ int cli_server(struct cli *cli, int argc, char **argv)
 {
     (void)argv;
     if (argc) {
-        fprintf(stderr, "doorbell: server takes no arguments. Settings go into the configuration.\n");
+        fprintf(stderr,
+                "doorbell: server takes no arguments. Settings go into the configuration.\n");
         return CLI_WRONG_WORDS;
     }
     struct config *config = cli_load_config(cli);

@@ -38,8 +38,7 @@ static int print_header(const struct config *config, const char *endpoint, struc
     struct vapid *vapid = vapid_from_file(config->push_vapid_key_file, false, err);
     if (!vapid)
         return err->code;
-    int result =
-        vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
+    int result = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
     if (result == 0)
         puts(header);
     vapid_free(vapid);

@@ -1,12 +1,13 @@
-/* What the command line and the running server say to each other on the control socket: one JSON object
- * and a newline each way, then the connection ends.
+/* What the command line and the running server say to each other on the control socket: one JSON
+ * object and a newline each way, then the connection ends.
  *
  *   {"command": "add", "uuid": ..., "device": 2, "password": ..., "endpoint": ...}
  *   {"command": "list"}   {"command": "remove", "uuid": ...}   {"command": "ping", "uuid": ...}
  *
  *   {"done": true, ...}   or   {"done": false, "error": "one sentence"}
  *
- * list answers with "accounts", ping with "answers": one {"device"?, "accepted", "text"} per device. */
+ * list answers with "accounts", ping with "answers": one {"device"?, "accepted", "text"} per
+ * device. */
 #ifndef DOORBELL_CONTROL_PROTO_H
 #define DOORBELL_CONTROL_PROTO_H
 

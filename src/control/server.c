@@ -212,8 +212,7 @@ struct control *control_new(struct loop *loop, struct bridge *bridge, const char
 
 void control_free(struct control *control)
 {
-    list_each_safe(node, &control->clients)
-    {
+    list_each_safe(node, &control->clients) {
         struct client *client = list_owner(node, struct client, node);
         close_client(client);
         client->control = NULL;

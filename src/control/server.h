@@ -1,5 +1,5 @@
-/* The Unix socket beside the store on which the command line talks to the running server: mode 0600, peers
- * are root or our own user (security.md 17). */
+/* The Unix socket beside the store on which the command line talks to the running server: mode
+ * 0600, peers are root or our own user (security.md 17). */
 #ifndef DOORBELL_CONTROL_SERVER_H
 #define DOORBELL_CONTROL_SERVER_H
 
@@ -7,8 +7,8 @@
 
 struct control;
 
-/* The caller holds the store's lock. A socket that nobody answers on is replaced; one that is answered is
- * ERR_BUSY. */
+/* The caller holds the store's lock. A socket that nobody answers on is replaced; one that is
+ * answered is ERR_BUSY. */
 struct control *control_new(struct loop *loop, struct bridge *bridge, const char *path,
                             struct err *err);
 /* Before bridge_free: requests that are under way end without an answer. */

@@ -1,5 +1,5 @@
-/* Whether refusals say something about an account or about all of us: three accounts or more that are
- * refused alike within minutes, with no success in between, are one alarm and disable nobody
+/* Whether refusals say something about an account or about all of us: three accounts or more that
+ * are refused alike within minutes, with no success in between, are one alarm and disable nobody
  * (architecture.md "Account states"). Candidates never count. Pure. */
 #ifndef DOORBELL_LINK_FLEET_H
 #define DOORBELL_LINK_FLEET_H

@@ -40,7 +40,8 @@ void life_proven(struct life *life)
 /* The floor, and up to half of it or the shortest wait on top. */
 static int64_t above(int64_t floor_ms, const struct life_timing *timing, uint32_t random)
 {
-    int64_t most = floor_ms / 2 > timing->reconnect_min_ms ? floor_ms / 2 : timing->reconnect_min_ms;
+    int64_t most =
+        floor_ms / 2 > timing->reconnect_min_ms ? floor_ms / 2 : timing->reconnect_min_ms;
     return backoff_jitter_ms(floor_ms, floor_ms + most, random);
 }
 
@@ -55,8 +56,8 @@ static int64_t again(struct life *life, const struct life_timing *timing, uint32
 static struct life_step contested(struct life *life, const struct life_timing *timing,
                                   uint32_t random)
 {
-    int64_t floor = backoff_ceiling_ms(timing->contested_min_ms, timing->contested_max_ms,
-                                       life->displacements);
+    int64_t floor =
+        backoff_ceiling_ms(timing->contested_min_ms, timing->contested_max_ms, life->displacements);
     struct life_step step = {.became_contested = life->state != ACCOUNT_CONTESTED,
                              .connect_in_ms = above(floor, timing, random)};
     life->state = ACCOUNT_CONTESTED;
@@ -65,7 +66,8 @@ static struct life_step contested(struct life *life, const struct life_timing *t
 }
 
 /* Believed when it was said twice with time in between, and of this account alone; a candidate has
- * nothing to lose. Dead credentials are asked again once a day, so that nothing is dead for ever. */
+ * nothing to lose. Dead credentials are asked again once a day, so that nothing is dead for ever.
+ */
 static struct life_step unauthorized(struct life *life, const struct life_timing *timing,
                                      bool fleet_wide, int64_t now_ms, uint32_t random)
 {

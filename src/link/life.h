@@ -1,5 +1,6 @@
-/* The life of one account's link: when to connect again, how long to wait, when credentials count as dead
- * (settled.md "Links"; signal.md 8; signal-measured.md 5). Pure: times and random bits are arguments. */
+/* The life of one account's link: when to connect again, how long to wait, when credentials count
+ * as dead (settled.md "Links"; signal.md 8; signal-measured.md 5). Pure: times and random bits are
+ * arguments. */
 #ifndef DOORBELL_LINK_LIFE_H
 #define DOORBELL_LINK_LIFE_H
 
@@ -19,11 +20,11 @@ struct life_timing {
 struct life {
     enum account_state state;
     bool candidate;
-    unsigned failures;      /* since the link was last proven */
-    unsigned displacements; /* since it was last up for an hour */
-    int64_t up_since_ms;    /* valid while up */
+    unsigned failures;             /* since the link was last proven */
+    unsigned displacements;        /* since it was last up for an hour */
+    int64_t up_since_ms;           /* valid while up */
     int64_t unauthorized_since_ms; /* first 403 that nothing contradicted; 0: none */
-    bool proven;            /* this connection has shown its queue */
+    bool proven;                   /* this connection has shown its queue */
 };
 
 /* What to do after the link went down. */

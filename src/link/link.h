@@ -1,8 +1,9 @@
-/* A link is how a messenger tells us that something waits for one account. It speaks the messenger's
- * protocol and knows nothing of pushes, the store or other accounts. It never decrypts and keeps no
- * message bytes. One link per account; it makes one connection each time it is started and reports its
- * end with `down`; when to start again is the account's decision (account/life.h).
- * All calls and events happen on the loop. Events are never delivered from inside a call to the link. */
+/* A link is how a messenger tells us that something waits for one account. It speaks the
+ * messenger's protocol and knows nothing of pushes, the store or other accounts. It never decrypts
+ * and keeps no message bytes. One link per account; it makes one connection each time it is started
+ * and reports its end with `down`; when to start again is the account's decision (account/life.h).
+ * All calls and events happen on the loop. Events are never delivered from inside a call to the
+ * link. */
 #ifndef DOORBELL_LINK_LINK_H
 #define DOORBELL_LINK_LINK_H
 
@@ -17,9 +18,10 @@ enum link_reason {
     LINK_SERVER_TROUBLE, /* 5xx, 1011, unexpected statuses */
     LINK_RATE_LIMITED,   /* 429, or any status with Retry-After */
     LINK_CONTESTED,      /* somebody else uses the same device (4409) */
-    LINK_UNAUTHORIZED,   /* the credentials may be dead: told so by the messenger itself (403 with its mark) */
-    LINK_MIDDLEBOX,      /* a 403 without the messenger's mark: not the messenger's word */
-    LINK_REVOKED,        /* the session was ended, the credentials are probably dead (4401) */
+    LINK_UNAUTHORIZED, /* the credentials may be dead: told so by the messenger itself (403 with its
+                          mark) */
+    LINK_MIDDLEBOX,    /* a 403 without the messenger's mark: not the messenger's word */
+    LINK_REVOKED,      /* the session was ended, the credentials are probably dead (4401) */
     LINK_CLIENT_REFUSED, /* the messenger wants a newer or another client (499) */
     LINK_PROTOCOL,       /* the server broke the protocol, or says that we did */
     LINK_MISCONFIGURED,  /* wrong path, wrong certificate: nothing a retry mends */
@@ -27,23 +29,23 @@ enum link_reason {
 
 struct link_down {
     enum link_reason reason;
-    int status;            /* HTTP status of the handshake, 0: none */
-    int close_code;        /* websocket close code, 0: none */
+    int status;             /* HTTP status of the handshake, 0: none */
+    int close_code;         /* websocket close code, 0: none */
     int64_t retry_after_ms; /* what the server demands, 0: nothing */
-    char text[160];        /* one printable sentence for people */
+    char text[160];         /* one printable sentence for people */
 };
 
 /* What the link tells its owner. `arg` is the owner's. */
 struct link_events {
     /* The handshake succeeded. Not yet a proof that it is authenticated (signal.md 1.2). */
     void (*up)(void *arg);
-    /* A message waits. `ack` names it until this connection ends. `own`: a copy of something that the
-     * account's own first device sent. The first one proves that the link is authenticated. */
+    /* A message waits. `ack` names it until this connection ends. `own`: a copy of something that
+     * the account's own first device sent. The first one proves that the link is authenticated. */
     void (*waiting)(void *arg, uint64_t ack, bool urgent, bool own);
     /* Everything that waited when we connected was delivered and answered. Proves the link, too. */
     void (*drained)(void *arg);
-    /* The connection, or the attempt to make one, is over. Acks that are still held are void: what they
-     * name will be delivered again. */
+    /* The connection, or the attempt to make one, is over. Acks that are still held are void: what
+     * they name will be delivered again. */
     void (*down)(void *arg, const struct link_down *down);
 };
 
@@ -60,8 +62,8 @@ struct link_ops {
     const char *messenger; /* "signal" */
     struct link *(*open)(void *messenger, const struct link_request *request,
                          const struct link_events *events, void *arg);
-    void (*start)(struct link *link);   /* must be down */
-    void (*stop)(struct link *link);    /* ends in `down` with LINK_STOPPED, soon */
+    void (*start)(struct link *link); /* must be down */
+    void (*stop)(struct link *link);  /* ends in `down` with LINK_STOPPED, soon */
     void (*acknowledge)(struct link *link, uint64_t ack);
     void (*promote)(struct link *link); /* the candidate is one no more */
     /* Ends it, too, without an event; a connection is closed in the protocol's manner. */

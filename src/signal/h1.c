@@ -41,9 +41,9 @@ struct h1 {
     struct lws_vhost *vhost;
     SSL_CTX *tls; /* NULL: clear text, for tests on loopback */
     struct url url;
-    char host_line[HOST_MAX + 8]; /* with the port where it is not the scheme's own */
+    char host_line[URL_ORIGIN_SIZE]; /* with the port where it is not the scheme's own */
     int64_t handshake_timeout_ms;
-    size_t websockets;   /* open ones, those of channels that were freed, too */
+    size_t websockets; /* open ones, those of channels that were freed, too */
     struct timer farewell;
     uv_idle_t undertaker; /* only while it is freed */
     unsigned rounds;
@@ -710,8 +710,6 @@ static int make_context(struct h1 *h1, struct err *err)
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .foreign_loops = loops,
         .user = h1,
-        .uid = -1,
-        .gid = -1,
         .pt_serv_buf_size = SERVICE_BUFFER_SIZE,
         .max_http_header_data = ANSWER_HEADERS_MAX,
         .timeout_secs = SAFETY_NET_SECONDS,

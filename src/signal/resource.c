@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* WebSocketMessage { type = 1 varint, request = 2, response = 3 } and their fields: signal.md 2.1. */
+/* WebSocketMessage { type = 1 varint, request = 2, response = 3 } and their fields: signal.md 2.1.
+ */
 enum { TYPE_REQUEST = 1, TYPE_RESPONSE = 2 };
 enum {
     TAG_TYPE = 0x08,

@@ -7,7 +7,8 @@
 
 enum { RESOURCE_ANSWER_MAX = 32, RESOURCE_REQUEST_MAX = 64 };
 
-/* RESPONSE with id, status 200, message "OK": deletes the message at the server. Returns the length. */
+/* RESPONSE with id, status 200, message "OK": deletes the message at the server. Returns the
+ * length. */
 size_t resource_ok(uint8_t bytes[RESOURCE_ANSWER_MAX], uint64_t id);
 
 /* REQUEST GET /v1/keepalive. Returns the length. */

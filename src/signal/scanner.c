@@ -114,7 +114,8 @@ static void take_varint(struct scanner *scanner, uint64_t value)
     enum role role = top(scanner)->role;
     scanner->step = STEP_TAG;
     if (role == ROLE_OUTER && scanner->field == OUTER_TYPE) {
-        scanner->type = value == TYPE_REQUEST || value == TYPE_RESPONSE ? (uint8_t)value : TYPE_NONE;
+        scanner->type =
+            value == TYPE_REQUEST || value == TYPE_RESPONSE ? (uint8_t)value : TYPE_NONE;
     } else if ((role == ROLE_REQUEST && scanner->field == REQUEST_ID) ||
                (role == ROLE_RESPONSE && scanner->field == RESPONSE_ID)) {
         result->has_id = true;
@@ -162,7 +163,8 @@ static int take_length(struct scanner *scanner, uint64_t length)
     enum role role = frame->role;
     if (length > frame->left)
         return broken(scanner);
-    if (role == ROLE_OUTER && (scanner->field == OUTER_REQUEST || scanner->field == OUTER_RESPONSE)) {
+    if (role == ROLE_OUTER &&
+        (scanner->field == OUTER_REQUEST || scanner->field == OUTER_RESPONSE)) {
         bool request = scanner->field == OUTER_REQUEST;
         *(request ? &scanner->has_request : &scanner->has_response) = true;
         enter(scanner, request ? ROLE_REQUEST : ROLE_RESPONSE, length);

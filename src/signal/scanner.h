@@ -1,7 +1,8 @@
-/* Reads one WebSocketMessage of Signal's resource protocol as it streams in (signal.md 2.1, 2.6, 3),
- * in pieces of any size, and keeps only what we need: constant memory whatever the size of the message.
- * The envelope's ciphertext is skipped as it arrives. Fields may come in any order, repeated singular
- * fields count by their last value, unknown fields of wire types 0, 1, 2, 5 are skipped. */
+/* Reads one WebSocketMessage of Signal's resource protocol as it streams in (signal.md 2.1, 2.6,
+ * 3), in pieces of any size, and keeps only what we need: constant memory whatever the size of the
+ * message. The envelope's ciphertext is skipped as it arrives. Fields may come in any order,
+ * repeated singular fields count by their last value, unknown fields of wire types 0, 1, 2, 5 are
+ * skipped. */
 #ifndef DOORBELL_SIGNAL_SCANNER_H
 #define DOORBELL_SIGNAL_SCANNER_H
 
@@ -10,10 +11,10 @@
 #include <stdint.h>
 
 enum scanner_kind {
-    SCANNED_MESSAGE,       /* PUT /api/v1/message */
-    SCANNED_QUEUE_EMPTY,   /* PUT /api/v1/queue/empty */
+    SCANNED_MESSAGE,     /* PUT /api/v1/message */
+    SCANNED_QUEUE_EMPTY, /* PUT /api/v1/queue/empty */
     SCANNED_OTHER_REQUEST,
-    SCANNED_RESPONSE,      /* to a request of ours */
+    SCANNED_RESPONSE, /* to a request of ours */
 };
 
 struct scanned {
@@ -22,7 +23,7 @@ struct scanned {
     uint64_t id;
     uint32_t status;        /* of a response */
     bool envelope_readable; /* false: the body is absent or not an envelope */
-    bool urgent;            /* true unless a readable envelope says otherwise (signal.md 3, field 14) */
+    bool urgent; /* true unless a readable envelope says otherwise (signal.md 3, field 14) */
     bool has_source;
     uint8_t source_uuid[16]; /* only of an account (ACI): 16 bytes of field 19 */
     uint32_t source_device;  /* field 7; 0: absent */
@@ -50,8 +51,8 @@ struct scanner {
 
 void scanner_begin(struct scanner *scanner);
 
-/* ERR_INVALID once the message cannot be read as the resource protocol (close with 1007). A body that is
- * not an envelope is no such error. */
+/* ERR_INVALID once the message cannot be read as the resource protocol (close with 1007). A body
+ * that is not an envelope is no such error. */
 int scanner_feed(struct scanner *scanner, const uint8_t *bytes, size_t length);
 int scanner_end(struct scanner *scanner);
 

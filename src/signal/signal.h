@@ -1,6 +1,6 @@
 /* Signal's chat server as a messenger: struct link_ops over its websocket resource protocol
- * (signal.md 1 to 5, signal-measured.md). One struct signal per process holds what all its links share:
- * connector, transport (HTTP/1.1 now), settings. */
+ * (signal.md 1 to 5, signal-measured.md). One struct signal per process holds what all its links
+ * share: connector, transport (HTTP/1.1 now), settings. */
 #ifndef DOORBELL_SIGNAL_SIGNAL_H
 #define DOORBELL_SIGNAL_SIGNAL_H
 
@@ -15,10 +15,13 @@ struct signal_server *signal_server_new(struct loop *loop, struct connector *con
 /* All links must have been freed. */
 void signal_server_free(struct signal_server *server);
 
-/* Timings and User-Agents of a reloaded configuration; links stay. The URL and the roots of a running
- * server cannot change: ERR_NOT_NOW, with a sentence, when they differ. `config` replaces the old one. */
-int signal_server_reload(struct signal_server *server, const struct config *config, struct err *err);
+/* Timings and User-Agents of a reloaded configuration; links stay. The URL and the roots of a
+ * running server cannot change: ERR_NOT_NOW, with a sentence, when they differ. `config` replaces
+ * the old one. */
+int signal_server_reload(struct signal_server *server, const struct config *config,
+                         struct err *err);
 
-extern const struct link_ops signal_link_ops; /* its `messenger` argument is a struct signal_server * */
+extern const struct link_ops
+    signal_link_ops; /* its `messenger` argument is a struct signal_server * */
 
 #endif

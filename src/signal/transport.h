@@ -1,9 +1,9 @@
-/* The seam below Signal's protocol: a channel of binary messages between us and the chat server, for one
- * device. What lies above (resource protocol, scanner, link) does not know which road carries it:
- * HTTP/1.1 websocket by libwebsockets (h1.c), later a stream of an HTTP/2 connection.
- * A channel lives for one connection. It is made by `open`, reports `opened` at most once, then pieces of
- * messages, then `ended` exactly once; after that only `free` may be called. Events are never delivered
- * from inside a call. */
+/* The seam below Signal's protocol: a channel of binary messages between us and the chat server,
+ * for one device. What lies above (resource protocol, scanner, link) does not know which road
+ * carries it: HTTP/1.1 websocket by libwebsockets (h1.c), later a stream of an HTTP/2 connection.
+ * A channel lives for one connection. It is made by `open`, reports `opened` at most once, then
+ * pieces of messages, then `ended` exactly once; after that only `free` may be called. Events are
+ * never delivered from inside a call. */
 #ifndef DOORBELL_SIGNAL_TRANSPORT_H
 #define DOORBELL_SIGNAL_TRANSPORT_H
 
@@ -23,8 +23,8 @@ enum transport_end_kind {
 
 struct transport_end {
     enum transport_end_kind kind;
-    int status;             /* HTTP, with TRANSPORT_STATUS */
-    bool has_timestamp;     /* the answer carried X-Signal-Timestamp: the chat server itself spoke */
+    int status;         /* HTTP, with TRANSPORT_STATUS */
+    bool has_timestamp; /* the answer carried X-Signal-Timestamp: the chat server itself spoke */
     int64_t retry_after_ms; /* 0: none */
     int close_code;         /* with TRANSPORT_CLOSE; 1005 when the frame had none */
     char text[128];         /* the server's reason or ours, printable */
@@ -34,8 +34,8 @@ struct transport_events {
     void (*opened)(void *arg);
     /* The next bytes of a message, at most 512 at a time; `first` and `last` mark its ends. */
     void (*piece)(void *arg, const uint8_t *bytes, size_t length, bool first, bool last);
-    /* Over. What was queued before the server's Close arrived was still sent: it reads on until ours
-     * (signal-measured.md 5.4). */
+    /* Over. What was queued before the server's Close arrived was still sent: it reads on until
+     * ours (signal-measured.md 5.4). */
     void (*ended)(void *arg, const struct transport_end *end);
 };
 
@@ -51,10 +51,11 @@ struct transport_ops {
     const char *name; /* "http1" */
     struct channel *(*open)(void *transport, const struct channel_request *request,
                             const struct transport_events *events, void *arg);
-    /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would wait
-     * for a server that does not read; ERR_NOT_NOW when it is not open. */
+    /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would
+     * wait for a server that does not read; ERR_NOT_NOW when it is not open. */
     int (*send)(struct channel *channel, const uint8_t *message, size_t length);
-    /* Sends a Close with this code (1000, or 1007/1009 for a server that broke a rule), then ends. */
+    /* Sends a Close with this code (1000, or 1007/1009 for a server that broke a rule), then ends.
+     */
     void (*close)(struct channel *channel, int code, const char *reason);
     /* Frees buffers that an idle channel does not need. */
     void (*idle)(struct channel *channel);

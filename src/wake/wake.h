@@ -1,10 +1,11 @@
 /* When to ring for an account, when a message may be acknowledged, and when a debt must be on disk
  * (architecture.md "The delivery guarantee"; settled.md "Ringing and pushing"). Pure: no clock, no
- * sockets, no store; times are arguments, and what is to be done comes back through struct wake_ops,
- * which a test or a simulation can implement as well as the bridge.
+ * sockets, no store; times are arguments, and what is to be done comes back through struct
+ * wake_ops, which a test or a simulation can implement as well as the bridge.
  *
- * The rule that everything here serves: a message is acknowledged only if it is not urgent, or a ring
- * whose request began after it was noted was accepted, or the debt that covers it is on disk. */
+ * The rule that everything here serves: a message is acknowledged only if it is not urgent, or a
+ * ring whose request began after it was noted was accepted, or the debt that covers it is on disk.
+ */
 #ifndef DOORBELL_WAKE_WAKE_H
 #define DOORBELL_WAKE_WAKE_H
 
@@ -30,7 +31,7 @@ struct wake_ops {
 
 struct wake_held {
     uint64_t ack;
-    uint64_t number; /* of the message */
+    uint64_t number;  /* of the message */
     int64_t until_ms; /* it must not be held any longer */
 };
 
@@ -40,9 +41,9 @@ struct wake {
     const struct wake_timing *timing;
     const struct wake_ops *ops;
     void *arg;
-    uint64_t noted;    /* urgent messages so far */
-    uint64_t covered;  /* of them, covered by an accepted ring */
-    uint64_t ringing;  /* covered if the ring in flight is accepted; valid while in_flight */
+    uint64_t noted;        /* urgent messages so far */
+    uint64_t covered;      /* of them, covered by an accepted ring */
+    uint64_t ringing;      /* covered if the ring in flight is accepted; valid while in_flight */
     int64_t last_ring_ms;  /* when the last request was handed over */
     int64_t not_before_ms; /* no ring before that (interval, back-off); INT64_MAX: never */
     int64_t debt_not_before_ms; /* the store failed: not again before that */
@@ -64,9 +65,9 @@ void wake_inherit(struct wake *wake, int64_t now_ms);
 /* No ring before that: a floor that outlived a restart, an endpoint that is gone (INT64_MAX). */
 void wake_hold_off(struct wake *wake, int64_t not_before_ms);
 
-void wake_link_up(struct wake *wake);      /* the drain begins */
+void wake_link_up(struct wake *wake); /* the drain begins */
 void wake_link_drained(struct wake *wake, int64_t now_ms);
-void wake_link_down(struct wake *wake);    /* held acks are void */
+void wake_link_down(struct wake *wake); /* held acks are void */
 
 /* A message; `silent` ones (not urgent, or own copies) are acknowledged at once. ERR_LIMIT when
  * WAKE_HELD_MAX are held: the server broke its window, close the link. */
@@ -78,7 +79,8 @@ void wake_rung(struct wake *wake, bool accepted, int64_t retry_at_ms, int64_t no
 /* The ring in flight was taken back without an answer. */
 void wake_ring_cancelled(struct wake *wake, int64_t now_ms);
 
-/* store_debt ended; when it failed, acks stay held and it is asked for again after `retry_at_ms`. */
+/* store_debt ended; when it failed, acks stay held and it is asked for again after `retry_at_ms`.
+ */
 void wake_debt_stored(struct wake *wake, bool stored, int64_t retry_at_ms, int64_t now_ms);
 
 /* Forgets every back-off: a new endpoint is rung at once when a ring is owed. */

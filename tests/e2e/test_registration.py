@@ -8,7 +8,7 @@ from typing import Callable
 import pytest
 
 from lib.doorbell import MOLLY, Doorbell
-from lib.push_peer import TEST, PushPeer
+from lib.push_peer import RING, TEST, PushPeer
 from lib.signal_peer import SignalPeer, new_account
 
 MakeDoorbell = Callable[..., Doorbell]
@@ -133,7 +133,9 @@ def test_the_same_data_again_is_answered_without_a_new_connection(
     assert doorbell.register(account, endpoint) == "ok"
     assert signal.tcp_connections == 1
     assert doorbell.rows() == 1
-    assert [push.body for push in ntfy.pushes] == [TEST]
+    ntfy.wait_pushes(1)
+    rings_at(doorbell, signal, ntfy, signal.sessions[0].device.key, endpoint)
+    assert [push.body for push in ntfy.pushes] == [TEST, RING]
 
 
 def test_the_same_data_with_ping_sends_a_test(

@@ -423,6 +423,10 @@ def test_a_device_that_somebody_else_uses_tells_the_phone_once_and_comes_back(
         linked.signal.close(4409, "Connected elsewhere", linked.account.key)
         linked.signal.wait_connected(linked.account, displaced + 1)
     linked.signal.wait_acked(linked.queue())
+    linked.signal.changed.wait_for(
+        lambda: linked.ntfy.matching(lambda push: push.body == CONTESTED), "the word to the phone"
+    )
+    linked.expect_rings_in_all(1)
     contested = linked.ntfy.matching(lambda push: push.body == CONTESTED)
     assert len(contested) == 1 and contested[0].get("Topic") == "4409"
 

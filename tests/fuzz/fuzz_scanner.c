@@ -1,5 +1,5 @@
-/* Whatever the messenger's server sends: the first byte chooses the size of the pieces. Reading in pieces
- * and at once must come to the same result. */
+/* Whatever the messenger's server sends: the first byte chooses the size of the pieces. Reading in
+ * pieces and at once must come to the same result. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

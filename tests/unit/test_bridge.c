@@ -1,4 +1,5 @@
-/* The bridge between stand-ins: a messenger, a sender and a store that do what the test says and when. */
+/* The bridge between stand-ins: a messenger, a sender and a store that do what the test says and
+ * when. */
 #include "bridge/bridge.h"
 
 #include <string.h>
@@ -165,7 +166,8 @@ void store_put(struct store *store, const struct store_account *row, store_done_
     write_later(done, arg);
 }
 
-void store_remove(struct store *store, const struct account_key *key, store_done_fn *done, void *arg)
+void store_remove(struct store *store, const struct account_key *key, store_done_fn *done,
+                  void *arg)
 {
     (void)store;
     (void)key;
@@ -220,9 +222,9 @@ static void turn(void)
         for (size_t k = 0; k < count; k++)
             if (world.pending[k].done)
                 world.pending[k].done(world.pending[k].arg, 0, NULL);
-        memmove(world.pending, world.pending + count,
-                (world.pending_count - count) * sizeof *world.pending);
         world.pending_count -= count;
+        for (size_t k = 0; k < world.pending_count; k++)
+            world.pending[k] = world.pending[count + k];
     }
 }
 
@@ -346,11 +348,8 @@ static void on_status(void *arg, enum registration_status status, const struct e
 
 static void ask(const char *uuid, int device, const char *password, const char *endpoint, bool ping)
 {
-    struct registration registration = {.uuid = uuid,
-                                        .device = device,
-                                        .password = password,
-                                        .endpoint = endpoint,
-                                        .ping = ping};
+    struct registration registration = {
+        .uuid = uuid, .device = device, .password = password, .endpoint = endpoint, .ping = ping};
     address_parse(&registration.client, "198.51.100.7", 0);
     world.answers = 0;
     bridge_register(world.bridge, &registration, on_status, NULL);

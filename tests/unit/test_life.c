@@ -204,8 +204,8 @@ START_TEST(refusals_that_are_far_apart_are_each_accounts_own)
 END_TEST
 
 UNIT_MAIN("life", the_wait_doubles_with_full_jitter_up_to_the_cap,
-          a_handshake_alone_does_not_reset_the_wait_but_the_queue_does,
-          a_minute_up_resets_the_wait, contention_waits_longer_each_time_and_is_told_once,
+          a_handshake_alone_does_not_reset_the_wait_but_the_queue_does, a_minute_up_resets_the_wait,
+          contention_waits_longer_each_time_and_is_told_once,
           dead_credentials_are_believed_when_said_twice_a_minute_apart,
           a_success_in_between_takes_the_first_refusal_back, a_middlebox_never_kills_credentials,
           a_candidate_is_refused_at_the_first_word,

@@ -82,8 +82,7 @@ START_TEST(a_list_is_a_queue_whose_nodes_can_leave_at_any_time)
     list_remove(&items[1].place);
     list_remove(&items[1].place); /* twice is fine */
     unsigned expected[] = {0, 2, 3}, at = 0;
-    list_each_safe(node, &head)
-    {
+    list_each_safe(node, &head) {
         ck_assert_uint_eq(list_owner(node, struct item, place)->key, expected[at++]);
         list_remove(node);
     }

@@ -19,7 +19,9 @@
 #define KEEPALIVE_ANSWER                                                                           \
     "08021a3d080710c8011a024f4b2a20782d7369676e616c2d74696d657374616d703a313735303030303030303030" \
     "332a10436f6e74656e742d4c656e6774683a30"
-#define MOCK_QUEUE_EMPTY "0801121c0a0350555412132f6170692f76312f71756575652f656d70747920" "00"
+#define MOCK_QUEUE_EMPTY                                                                           \
+    "0801121c0a0350555412132f6170692f76312f71756575652f656d70747920"                               \
+    "00"
 #define MESSAGE_ID UINT64_C(7235872346897234501)
 
 static size_t from_hex(uint8_t *bytes, size_t size, const char *hex)
@@ -225,8 +227,12 @@ END_TEST
 
 START_TEST(a_body_that_is_no_envelope_spoils_nothing_else)
 {
-    static const char *const bodies[] = {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x07",
-                                         "\x42\x7f\x01", "\x70", "\x0b\x0c", "\x70\x80"};
+    static const char *const bodies[] = {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+                                         "\x07",
+                                         "\x42\x7f\x01",
+                                         "\x70",
+                                         "\x0b\x0c",
+                                         "\x70\x80"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         struct buf body, message;
         struct scanner scanner;
@@ -266,8 +272,8 @@ START_TEST(other_requests_are_told_apart)
     ck_assert_int_eq(
         scan_hex(&scanner, "080112190a0350555412102f6170692f76312f6d657373616765732001"), 0);
     ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER_REQUEST);
-    ck_assert_int_eq(
-        scan_hex(&scanner, "080112180a03474554120f2f6170692f76312f6d6573736167652001"), 0);
+    ck_assert_int_eq(scan_hex(&scanner, "080112180a03474554120f2f6170692f76312f6d6573736167652001"),
+                     0);
     ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER_REQUEST);
 }
 END_TEST
@@ -302,8 +308,8 @@ START_TEST(what_we_send_has_the_published_bytes)
 {
     uint8_t answer[RESOURCE_ANSWER_MAX], request[RESOURCE_REQUEST_MAX], expected[128];
     size_t length = resource_ok(answer, MESSAGE_ID);
-    ck_assert_uint_eq(length, from_hex(expected, sizeof expected,
-                                       "08021a1108c5f486e7fef1beb56410c8011a024f4b"));
+    ck_assert_uint_eq(
+        length, from_hex(expected, sizeof expected, "08021a1108c5f486e7fef1beb56410c8011a024f4b"));
     ck_assert_mem_eq(answer, expected, length);
     ck_assert_uint_le(resource_ok(answer, UINT64_MAX), sizeof answer);
     length = resource_keepalive(request, 7);
@@ -318,6 +324,6 @@ UNIT_MAIN("scanner", the_published_vectors_are_understood_in_pieces_of_any_size,
           urgent_is_true_unless_the_envelope_says_false,
           the_source_is_read_in_its_binary_form_and_only_for_accounts,
           a_megabyte_of_ciphertext_is_passed_over, fields_may_come_in_any_order_twice_and_unknown,
-          a_body_that_is_no_envelope_spoils_nothing_else,
-          a_message_without_a_body_counts_as_urgent, other_requests_are_told_apart,
-          what_is_not_the_resource_protocol_is_refused, what_we_send_has_the_published_bytes)
+          a_body_that_is_no_envelope_spoils_nothing_else, a_message_without_a_body_counts_as_urgent,
+          other_requests_are_told_apart, what_is_not_the_resource_protocol_is_refused,
+          what_we_send_has_the_published_bytes)

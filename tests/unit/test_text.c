@@ -109,7 +109,7 @@ START_TEST(a_pseudonym_is_stable_under_its_key_and_only_there)
 END_TEST
 
 UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded, html_is_escaped,
-          distances_find_the_word_that_was_meant,
-          base64_is_read_in_both_alphabets_padded_or_not, what_is_not_base64_is_refused,
-          a_buffer_grows_to_its_bound_and_no_further, an_error_keeps_its_sentence_behind_a_prefix,
+          distances_find_the_word_that_was_meant, base64_is_read_in_both_alphabets_padded_or_not,
+          what_is_not_base64_is_refused, a_buffer_grows_to_its_bound_and_no_further,
+          an_error_keeps_its_sentence_behind_a_prefix,
           a_pseudonym_is_stable_under_its_key_and_only_there)

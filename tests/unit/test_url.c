@@ -49,11 +49,20 @@ END_TEST
 
 START_TEST(what_is_not_a_url_is_refused_without_repeating_it)
 {
-    static const char *const wrong[] = {
-        "", "secret", "ftp://e.org/secret", "https://", "https:///secret", "https://e.org:0/secret",
-        "https://e.org:65536/secret", "https://e.org/sec ret", "https://e.org/secret\n",
-        "https://[::1%25lo]/secret", "https://[::g]/secret", "https://\xc3\xa4.org/secret",
-        "file:///secret", "https://e.org:x/secret"};
+    static const char *const wrong[] = {"",
+                                        "secret",
+                                        "ftp://e.org/secret",
+                                        "https://",
+                                        "https:///secret",
+                                        "https://e.org:0/secret",
+                                        "https://e.org:65536/secret",
+                                        "https://e.org/sec ret",
+                                        "https://e.org/secret\n",
+                                        "https://[::1%25lo]/secret",
+                                        "https://[::g]/secret",
+                                        "https://\xc3\xa4.org/secret",
+                                        "file:///secret",
+                                        "https://e.org:x/secret"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct url url;
         struct err err = {0};

@@ -352,14 +352,14 @@ START_TEST(hurrying_respects_the_distance_between_rings)
 }
 END_TEST
 
-/* Random events against the statement of the guarantee: what the messenger no longer has was not urgent,
- * or a ring that began later was accepted, or a debt is on disk that covers it. */
+/* Random events against the statement of the guarantee: what the messenger no longer has was not
+ * urgent, or a ring that began later was accepted, or a debt is on disk that covers it. */
 struct proof {
     struct wake wake;
     int64_t now, last_ring, floor;
-    uint64_t next;          /* number of the next urgent message */
-    uint64_t handed_over;   /* messages noted when the ring in flight began */
-    uint64_t rung;          /* messages covered by accepted rings */
+    uint64_t next;        /* number of the next urgent message */
+    uint64_t handed_over; /* messages noted when the ring in flight began */
+    uint64_t rung;        /* messages covered by accepted rings */
     bool in_flight, up;
     /* The store applies in order: what is queued, and what is on disk. */
     bool queued[64];
@@ -403,8 +403,8 @@ static void proof_clear(void *arg)
     proof->queued[proof->queue_length++] = false;
 }
 
-/* The oldest queued change becomes durable, or fails. A clearing that fails costs a ring too many after
- * the next start and nothing else, so here it always works. */
+/* The oldest queued change becomes durable, or fails. A clearing that fails costs a ring too many
+ * after the next start and nothing else, so here it always works. */
 static void commit_one(struct proof *proof, bool works)
 {
     if (!proof->queue_length)

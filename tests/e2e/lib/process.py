@@ -83,6 +83,16 @@ class JsonPeer(Process):
             changes, [str(node), str(PEERS / script), *arguments], stdin=subprocess.PIPE
         )
 
+    def end(self) -> None:
+        """The end of its input lets it tidy up."""
+        assert self.popen.stdin
+        try:
+            self.popen.stdin.close()
+            self.wait()
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            pass
+        super().end()
+
     def events(self, kind: str) -> list[dict]:
         return [event for event in map(json.loads, list(self.output)) if event["event"] == kind]
 
