@@ -193,8 +193,8 @@ static void on_timer(void *arg)
 
 /* The handshake. */
 
-/* libwebsockets (4.1.6, 4.3.5) closes the socket of a TCP connect that failed and forgets its
- * watcher, which would stay in the loop for ever. */
+/* Where the system refuses to connect at once (no route), libwebsockets (4.1.6, 4.3.5) closes its
+ * socket and forgets the watcher, which would stay in the loop for ever. */
 static void on_watcher_closed(uv_handle_t *handle)
 {
     free(handle);
@@ -436,7 +436,7 @@ static void take_piece(struct channel *channel, struct lws *wsi, const uint8_t *
     bool first = !channel->inside_message, last = lws_is_final_fragment(wsi);
     uint64_t known = (first ? 0 : channel->message_length) + length;
     uint64_t announced = lws_remaining_packet_payload(wsi);
-    if (announced > TRANSPORT_MESSAGE_MAX || known + announced > TRANSPORT_MESSAGE_MAX) {
+    if (known + announced > TRANSPORT_MESSAGE_MAX) { /* a length has 63 bits at most */
         begin_close(channel, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too big",
                     TRANSPORT_VIOLATION);
         return;
@@ -525,18 +525,15 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         return channel ? on_request(channel, wsi, in, length) : -1;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        if (lws_get_socket_fd(wsi) < 0)
-            close_forgotten_watcher(lws_context_user(lws_get_context(wsi)), wsi);
-        if (channel)
-            on_handshake_failed(channel, wsi);
-        return 0;
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
         if (channel)
             on_handshake_failed(channel, wsi);
         return 0;
+    case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
+        return channel ? 0 : -1;
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         ++*websocket_count(wsi);
-        return channel ? on_established(channel) : -1;
+        return on_established(channel);
     case LWS_CALLBACK_CLIENT_RECEIVE:
         return channel ? on_receive(channel, wsi, in, length) : 0;
     case LWS_CALLBACK_CLIENT_WRITEABLE:
@@ -770,12 +767,11 @@ static void on_round(uv_handle_t *handle)
     uv_close(handle, on_round);
 }
 
-/* libwebsockets' context ends in two steps on a loop that is not its own: the first closes its
- * connections, a round later its other handles are closed, and what they need may be freed only
- * when that is over, too. */
+/* uv_run might otherwise wait for another event after this one. */
 static void on_farewell(void *arg)
 {
-    (void)arg; /* its firing ends the wait */
+    struct h1 *h1 = arg;
+    uv_stop(&h1->loop->uv);
 }
 
 /* The Closes of links that were freed just now get a moment to go out. */
@@ -788,6 +784,9 @@ static void let_closes_out(struct h1 *h1)
     loop_timer_cancel(h1->loop, &h1->farewell);
 }
 
+/* libwebsockets' context ends in two steps on a loop that is not its own: the first closes its
+ * connections, a round later its other handles are closed, and what they need may be freed only
+ * when that is over, too. */
 void h1_free(struct h1 *h1)
 {
     if (!h1)

@@ -12,7 +12,9 @@ struct h1;
  * roots. Clears ambient http_proxy variables first (libraries.md). */
 struct h1 *h1_new(struct loop *loop, struct connector *connector, const struct config *config,
                   struct err *err);
-void h1_free(struct h1 *h1); /* all channels must have been freed */
+/* All channels must have been freed. The rest of it goes while the loop still turns, as in
+ * loop_fini. */
+void h1_free(struct h1 *h1);
 void h1_reload(struct h1 *h1, const struct config *config);
 
 extern const struct transport_ops h1_ops; /* its `transport` argument is a struct h1 * */

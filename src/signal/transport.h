@@ -59,7 +59,8 @@ struct transport_ops {
     void (*close)(struct channel *channel, int code, const char *reason);
     /* Frees buffers that an idle channel does not need. */
     void (*idle)(struct channel *channel);
-    /* Without any further event; open connections are dropped. */
+    /* Without any further event. A Close that `close` has begun still goes out; otherwise an open
+     * connection is dropped. */
     void (*free)(struct channel *channel);
 };
 

@@ -1,6 +1,6 @@
-"""Strangers at the listening port, and a broken program at the control socket: mutated, oversized, slow
-and impolite, against the running program (security.md 11 and 12, mollysocket.md 3). Best run with a
-sanitized build: `make SANITIZE=1 blackbox`.
+"""Strangers at the listening port, and a broken program at the control socket: mutated, oversized,
+slow and impolite, against the running program (security.md 11 and 12, mollysocket.md 3). Best run
+with a sanitized build: `make SANITIZE=1 blackbox`.
 
 BLACKBOX_SEED replays a run: each mutation depends on the seed, its test and its number alone.
 BLACKBOX_SECONDS (15) is about how long all of it takes; more goes into the mutations.
@@ -30,7 +30,7 @@ from lib.doorbell import FAULTS, MOLLY, Doorbell
 
 SEED = os.environ.get("BLACKBOX_SEED") or os.urandom(4).hex()
 SECONDS = float(os.environ.get("BLACKBOX_SECONDS", "15"))
-FIXED_SECONDS = 8.0  # what all but the mutations takes
+FIXED_SECONDS = 10.0  # what all but the mutations takes
 
 WEB_TIMEOUT = 1.0
 OVERDUE = 10.0  # nothing may hang longer than this, whoever does what
@@ -48,6 +48,11 @@ HEADERS_MAX = 64
 CONTROL_LINE_MAX, CONTROL_CLIENTS = 16 * 1024, 16
 
 Address = Union[tuple[str, int], str]
+
+# Ports rest for a minute after use: a long run needs those of several addresses.
+IP_BIND_ADDRESS_NO_PORT = 24
+PER_SOURCE = 2000
+clients = itertools.count()
 
 
 # What is said
@@ -230,6 +235,8 @@ class Conversation:
         self.socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         if family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            self.socket.bind((f"127.0.2.{1 + next(clients) // PER_SOURCE % 250}", 0))
         try:
             self.socket.connect(address)
         except BlockingIOError:
@@ -447,7 +454,7 @@ class Target:
         return int(found[1])
 
     def descriptors(self) -> int:
-        """It is not dumpable: its folder may be closed to us, but Linux 6.2 tells how many there are."""
+        """It is not dumpable: its folder may be closed to us, but Linux 6.2 tells their number."""
         try:
             return len(os.listdir(self.proc("fd")))
         except PermissionError:
@@ -495,15 +502,18 @@ class Target:
             ), f"a secret in the log: {line}"
 
     def check_size(self) -> None:
-        """A connection that was answered may wait for its next request for two minutes, and when the end
-        of the stream comes together with the beginning of one, libmicrohttpd does not see it."""
+        """A connection that was answered may wait for its next request for two minutes, and when the
+        end of the stream comes together with the beginning of one, libmicrohttpd does not see it.
+        """
         if self.memory_before is None or self.descriptors_before is None:
             return
         most = self.descriptors_before
-        until(
-            lambda: self.descriptors() - self.left_behind() <= most,
-            f"no more than {most} descriptors again",
-        )
+
+        def are_no_more() -> bool:
+            count = self.descriptors()
+            return count <= most or count - self.left_behind() <= most
+
+        until(are_no_more, f"no more than {most} descriptors again")
         growth = self.memory() - self.memory_before
         assert growth < MEMORY_GROWTH_KIB, f"it grew by {growth} KiB"
 
@@ -521,8 +531,9 @@ Launch = Callable[..., Target]
 
 @pytest.fixture(scope="module")
 def launch(closed_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
-    """Starts a Doorbell without any peer. In the end SIGTERM must end it with 0, whoever is connected:
-    that is when a sanitized build looks for leaks."""
+    """Starts a Doorbell without any peer. In the end SIGTERM must end it with 0, whoever is
+    connected: that is when a sanitized build looks for leaks.
+    """
     started: list[Target] = []
 
     def launch(**settings: Any) -> Target:
@@ -537,9 +548,8 @@ def launch(closed_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 "signal.url": f"wss://{nowhere}/v1/websocket/",
                 "signal.reconnect_min": "2s",
                 "signal.reconnect_max": "5m",
-                "push.allowed_endpoints": ["*", f"https://{nowhere}"],
                 "net.nameservers": [nowhere],
-                "accounts.verdict": "50ms",
+                "accounts.verdict": "250ms",
                 "accounts.max": 100,
                 **{name.replace("__", "."): value for name, value in settings.items()},
             },
@@ -584,19 +594,13 @@ def end_it_in_the_middle(target: Target) -> None:
 
 
 @pytest.fixture(scope="module")
-def target(launch: Launch, closed_port: int, request: pytest.FixtureRequest) -> Target:
+def target(launch: Launch, request: pytest.FixtureRequest) -> Target:
     """One for all tests, warm, with limits that do not stop a single address."""
     reporter = request.config.pluginmanager.getplugin("terminalreporter")
     reporter.write_line(f"BLACKBOX_SEED={SEED} BLACKBOX_SECONDS={SECONDS:g}")
     target = launch(web__connections=4096, web__connections_per_address=4096)
-    add = {
-        "command": "add",
-        "uuid": MARKS.account(KNOWN),
-        "device": 2,
-        "password": MARKS.password,
-        "endpoint": f"https://127.0.0.1:{closed_port}/{MARKS.path}",
-    }
-    assert say(target, json.dumps(add).encode() + b"\n") == {"done": True}
+    add = control_line(command="add", uuid=MARKS.account(KNOWN))
+    until(lambda: say(target, add)["done"], "the known account is stored")
     full = post(registration() + b" " * (BODY_MAX - len(registration())))
     target.talk([Conversation(full) for _ in range(300)], at_once=300)
     target.talk([Conversation(sent, expected=3 if sent == CORPUS[-1] else 1) for sent in CORPUS])
@@ -607,7 +611,7 @@ def target(launch: Launch, closed_port: int, request: pytest.FixtureRequest) -> 
 @pytest.fixture(autouse=True)
 def it_is_well(target: Target) -> Iterator[None]:
     if target.broken:
-        pytest.fail("it ended or froze in an earlier test", pytrace=False)
+        pytest.skip("it ended or froze in an earlier test")
     yield
     if not target.broken:
         target.check()
@@ -1428,13 +1432,13 @@ def was_cut(client: socket.socket) -> bool:
 
 
 def test_the_default_caps_hold_for_each_network_and_for_all(launch: Launch) -> None:
-    """Nobody is a trusted proxy here; 127.0.N.0/24 are networks as strangers have them."""
+    """Nobody is a trusted proxy here; 127.1.N.0/24 are networks as strangers have them."""
     per_network, in_all = 32, 512
     target = launch(web__trusted_proxies=["none"], web__timeout="30s")
     with contextlib.ExitStack() as open_sockets:
 
         def connect(network: int) -> socket.socket:
-            address = str(ipaddress.IPv4Address("127.0.1.1") + 256 * network)
+            address = str(ipaddress.IPv4Address("127.1.0.1") + 256 * network)
             client = socket.create_connection(target.web, source_address=(address, 0))
             client.setblocking(False)
             return open_sockets.enter_context(client)

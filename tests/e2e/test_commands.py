@@ -5,7 +5,6 @@ store, and with a sentence where neither can be had.
 import base64
 import json
 import os
-import signal as signals
 import socket
 import stat
 import subprocess
@@ -29,7 +28,7 @@ from lib.terminal_qr import decode, text_of
 MakeDoorbell = Callable[..., Doorbell]
 DONE, NOT_DONE, WRONG_WORDS = 0, 1, 2
 KEY_LENGTH = 43
-AT_ONCE = 1.0
+AT_ONCE = 2.0  # a second, and what a busy machine adds
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
 
@@ -85,6 +84,14 @@ def add(doorbell: Doorbell, account: Account, endpoint: str, *words: str, stdin:
     return Said(doorbell.command("connection", "add", *given, stdin=stdin), account)
 
 
+def wait_linked(doorbell: Doorbell, count: int) -> None:
+    """Until it, not only the server, knows that so many accounts have come up."""
+    doorbell.changes.wait_for(
+        lambda: sum("connected to signal." in line for line in doorbell.output()) >= count,
+        f"the word that {count} accounts are connected",
+    )
+
+
 def tests_at(ntfy: PushPeer, endpoint: str) -> list:
     return ntfy.matching(lambda push: push.body == TEST, endpoint)
 
@@ -115,12 +122,13 @@ def test_adding_links_at_once_and_sends_a_test_push(
 ) -> None:
     account, endpoint = signal.new_account(), ntfy.endpoint()
     given = forms_of_adding(account, endpoint)[form]
+    before = time.monotonic()
     said = add(doorbell, account, endpoint, *given["words"], stdin=given.get("stdin", ""))
     said.expect(DONE, f"Connection for {account.uuid} added.\n")
     assert "accepted" in said.out and not said.err
     assert len(tests_at(ntfy, endpoint)) == 1
     session = signal.wait_connected(account)
-    assert session.handshake.time - signal.now() < AT_ONCE
+    assert session.handshake.time - before < AT_ONCE
     number = signal.queue(account.key)
     ntfy.wait_rings(1, endpoint)
     signal.wait_acked(number)
@@ -174,6 +182,7 @@ def test_adding_again_replaces_credentials_and_endpoint(
     ntfy.wait_rings(1, second)
     signal.wait_acked(number)
     assert not ntfy.rings(first)
+    assert not signal.displacements  # the old link was closed first
 
 
 @pytest.mark.parametrize(
@@ -209,7 +218,7 @@ def test_listing_shows_states_and_hides_what_is_secret(
     assert said.out == "No account is registered.\n"
     up, wrong = signal.new_account(), new_account(device=7)
     add(doorbell, up, ntfy.endpoint()).expect(DONE)
-    signal.wait_connected(up)
+    wait_linked(doorbell, 1)
     add(doorbell, wrong, ntfy.endpoint()).expect(DONE)
     signal.changed.wait_for(
         lambda: doorbell.has_logged("refuses these credentials"), "the refusal"
@@ -226,13 +235,17 @@ def test_listing_shows_states_and_hides_what_is_secret(
         assert up.uuid not in anonymous.out and wrong.uuid not in anonymous.out
 
 
-def test_a_debt_is_listed(doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer) -> None:
+def test_a_debt_is_listed(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=signal.url, push__allowed_endpoints=[ntfy.origin], push__hold="200ms"
+    ).start()
     account, endpoint = signal.new_account(), ntfy.endpoint()
     add(doorbell, account, endpoint).expect(DONE)
     signal.wait_connected(account)
     ntfy.answer_with(50701)
-    numbers = [signal.queue(account.key) for _ in range(9)]  # more than are held unanswered
-    signal.wait_acked(*numbers)
+    signal.wait_acked(signal.queue(account.key))
     said = Said(doorbell.command("connection", "list")).expect(DONE)
     assert "endpoint failing" in said.out and "owed a ring" in said.out
 
@@ -245,7 +258,7 @@ def test_removing_ends_the_link_and_forgets_all_devices(
     other = signal.new_account()
     for account in (first, second, other):
         add(doorbell, account, ntfy.endpoint()).expect(DONE)
-        signal.wait_connected(account)
+    wait_linked(doorbell, 3)
     said = Said(doorbell.command("connection", "remove", first.uuid.upper()))
     said.expect(DONE, "successfully removed.")
     for account in (first, second):
@@ -359,29 +372,6 @@ def test_a_socket_left_by_a_killed_server_stops_nobody(
     doorbell.start()
     signal.wait_connected(account)
     assert account.uuid in doorbell.command("connection", "list").stdout
-
-
-def test_a_server_that_hangs_is_not_mistaken_for_none(
-    doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer
-) -> None:
-    account = signal.new_account()
-    assert doorbell.process
-    doorbell.process.popen.send_signal(signals.SIGSTOP)
-    try:
-        process = subprocess.Popen(
-            [str(BINARY), "--config", str(doorbell.write_configuration()), "connection", "list"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment(),
-        )
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.5)
-    finally:
-        doorbell.process.popen.send_signal(signals.SIGCONT)
-    out, _ = process.communicate(timeout=10)
-    assert out == "No account is registered.\n"
-    assert doorbell.register(account, ntfy.endpoint()) == "ok"
 
 
 # Who may

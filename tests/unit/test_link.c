@@ -544,6 +544,23 @@ START_TEST(a_link_is_not_opened_anew_early_or_when_it_is_switched_off)
 }
 END_TEST
 
+START_TEST(a_new_connection_starts_from_nothing)
+{
+    set_up();
+    start_and_open();
+    receive_hex(queue_empty);
+    receive_hex(quiet_message);
+    end_with(&(struct transport_end){.kind = TRANSPORT_LOST}); /* the unanswered message is void */
+    start_and_open();
+    live(DAY_MS * 7 / 6 + 2 * KEEPALIVE_MS);
+    ck_assert(!road.channel.closed); /* this one has not shown its queue yet */
+    receive_hex(queue_empty);
+    live(2 * KEEPALIVE_MS);
+    ck_assert_int_eq(road.close_code, 1000);
+    tear_down();
+}
+END_TEST
+
 START_TEST(buffers_are_given_back_after_each_burst)
 {
     set_up();
@@ -770,9 +787,10 @@ UNIT_MAIN(
     a_refused_keepalive_is_the_servers_trouble,
     a_link_is_opened_anew_once_a_day_when_nothing_is_held,
     a_link_is_not_opened_anew_early_or_when_it_is_switched_off,
-    buffers_are_given_back_after_each_burst, all_links_are_tested_after_the_machine_slept,
-    a_sent_close_is_judged, the_user_agents_take_turns_until_both_are_refused,
-    the_user_agent_that_worked_is_remembered, without_another_user_agent_the_first_refusal_counts,
+    a_new_connection_starts_from_nothing, buffers_are_given_back_after_each_burst,
+    all_links_are_tested_after_the_machine_slept, a_sent_close_is_judged,
+    the_user_agents_take_turns_until_both_are_refused, the_user_agent_that_worked_is_remembered,
+    without_another_user_agent_the_first_refusal_counts,
     a_refusal_of_the_credentials_keeps_its_status, a_server_that_does_not_read_loses_the_link,
     stopping_ends_in_down, a_link_may_be_started_from_its_own_down,
     a_link_may_be_freed_from_its_own_event_in_the_protocols_manner,
