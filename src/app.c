@@ -13,7 +13,7 @@
 
 enum {
     SWEEP_MS = 30 * 1000,
-    TRIM_AFTER_LINKS = 50,   /* so many connects leave buffers worth giving back */
+    TRIM_AFTER_EVENTS = 50,  /* so many leave buffers worth giving back */
     OTHER_DESCRIPTORS = 512, /* store, pushes, name look-ups, races of connects, control */
 };
 
@@ -148,19 +148,19 @@ static void watch_signals(struct app *app)
     }
 }
 
-/* One coarse look around: the machine's addresses change, and a wave of connects leaves memory that
- * only this gives back (performance.md 2). */
+/* One coarse look around: the machine's addresses change, and a wave of connects or messages leaves
+ * memory that only this gives back, once its links are idle again (performance.md 2 and 9): so what
+ * happened before the last look counts. */
 static void on_sweep(void *arg)
 {
     struct app *app = arg;
     struct bridge_counts counts;
     bridge_count(app->bridge, &counts);
-    size_t difference =
-        counts.up > app->up_at_trim ? counts.up - app->up_at_trim : app->up_at_trim - counts.up;
-    if (difference >= TRIM_AFTER_LINKS) {
-        app->up_at_trim = counts.up;
+    if (app->events_at_sweep - app->events_at_trim >= TRIM_AFTER_EVENTS) {
+        app->events_at_trim = app->events_at_sweep;
         malloc_trim(0);
     }
+    app->events_at_sweep = counts.events;
     policy_refresh_own(app->policy);
     loop_timer_set(&app->loop, &app->sweep, SWEEP_MS);
 }

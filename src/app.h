@@ -33,7 +33,7 @@ struct app {
     uv_signal_t signals[3];
     size_t signal_count;
     struct timer sweep;
-    size_t up_at_trim;
+    uint64_t events_at_trim, events_at_sweep;
 };
 
 /* Takes over `config`, also when it fails. What was made until then is taken down again by

@@ -399,6 +399,7 @@ static bool prove(struct bell *bell)
 static void on_up(void *arg)
 {
     struct bell *bell = arg;
+    bell->bridge->events++;
     life_up(&bell->life, now_of(bell));
     show_state(bell);
     wake_link_up(&bell->wake);
@@ -409,6 +410,7 @@ static void on_up(void *arg)
 static void on_waiting(void *arg, uint64_t ack, bool urgent, bool own)
 {
     struct bell *bell = arg;
+    bell->bridge->events++;
     if (!prove(bell))
         return;
     bool silent = !urgent || (own && !bell->bridge->config->wake_own_messages);

@@ -29,6 +29,7 @@ struct bridge {
     struct list immediate; /* waits that are answered in the next turn */
     struct timer bury_timer;
     bool store_failing; /* said once */
+    uint64_t events;    /* links that came up and messages that came */
 };
 
 struct bell {

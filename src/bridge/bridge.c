@@ -208,7 +208,7 @@ static void count_state(void *arg, struct account *account)
 
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
 {
-    *counts = (struct bridge_counts){0};
+    *counts = (struct bridge_counts){.events = bridge->events};
     registry_each(&bridge->registry, count_state, counts);
 }
 

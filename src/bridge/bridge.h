@@ -70,6 +70,7 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
 
 struct bridge_counts {
     size_t accounts, up, refused, contested;
+    uint64_t events; /* links that came up, messages that came: since the start */
 };
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts);
 struct registry *bridge_registry(struct bridge *bridge);
