@@ -13,8 +13,11 @@ static void arm(struct loop *loop)
         uv_timer_stop(&loop->driver);
         return;
     }
-    int64_t now = loop_now_ms(loop);
-    uv_timer_start(&loop->driver, on_driver, next > now ? (uint64_t)(next - now) : 0, 0);
+    int64_t after = next - loop_now_ms(loop);
+    /* libuv 1.44 runs a timer that is set for now by a timer in the same turn: whoever does that
+     * each time would keep the loop from everything else for ever. */
+    int64_t soonest = loop->firing ? 1 : 0;
+    uv_timer_start(&loop->driver, on_driver, (uint64_t)(after > soonest ? after : soonest), 0);
 }
 
 static void on_driver(uv_timer_t *driver)
@@ -22,8 +25,8 @@ static void on_driver(uv_timer_t *driver)
     struct loop *loop = driver->data;
     loop->firing = true;
     timers_fire(&loop->timers, loop_now_ms(loop));
-    loop->firing = false;
     arm(loop);
+    loop->firing = false;
 }
 
 void loop_init(struct loop *loop)

@@ -111,13 +111,16 @@ static void on_debt_stored(void *arg, int result, const struct err *err)
     plan_wake(bell);
 }
 
+/* The whole row: where an earlier write of it failed there is none yet that could carry the debt.
+ */
 static void op_store_debt(void *arg)
 {
     struct bell *bell = arg;
+    struct store_account row;
     if (!bell->account->owed_since_unix)
         bell->account->owed_since_unix = clock_unix();
-    store_set_owed(bell->bridge->parts.store, &bell->account->key, bell->account->owed_since_unix,
-                   on_debt_stored, bell);
+    registry_row(bell->account, &row);
+    store_put(bell->bridge->parts.store, &row, on_debt_stored, bell);
 }
 
 static void op_clear_debt(void *arg)
@@ -125,6 +128,14 @@ static void op_clear_debt(void *arg)
     struct bell *bell = arg;
     bell->account->owed_since_unix = 0;
     store_set_owed(bell->bridge->parts.store, &bell->account->key, 0, NULL, NULL);
+}
+
+/* A debt whose writing failed may be on disk all the same, from before. */
+static void clear_stale_debt(struct bell *bell)
+{
+    if (bell->account->owed_since_unix && bell->wake.debt == WAKE_DEBT_NONE &&
+        !wake_owes(&bell->wake))
+        op_clear_debt(bell);
 }
 
 static void on_put(void *arg, int result, const struct err *err)
@@ -153,11 +164,15 @@ static void on_store_timer(void *arg)
     bell_put(arg);
 }
 
+/* Only what a 410 said is gone for good: an endpoint that answers 404 is probed again, also after
+ * the next start (settled.md "answers"). */
 static void store_endpoint_state(struct bell *bell)
 {
     const struct endpoint *endpoint = &bell->account->endpoint;
+    bool by_404 = endpoint->state == ENDPOINT_GONE && bell->last_kind == VERDICT_SUSPECT;
     store_set_endpoint_state(bell->bridge->parts.store, &bell->account->key,
-                             (uint8_t)endpoint->state, endpoint->proven, NULL, NULL);
+                             (uint8_t)(by_404 ? ENDPOINT_SUSPECT : endpoint->state),
+                             endpoint->proven, NULL, NULL);
 }
 
 /* Pushing */
@@ -191,8 +206,8 @@ static enum endpoint_state failed_state(struct bell *bell, const struct verdict 
 {
     const struct config *config = bell->bridge->config;
     int64_t now = now_of(bell);
-    if (verdict->kind == VERDICT_GONE)
-        return ENDPOINT_GONE;
+    if (verdict->kind == VERDICT_GONE || bell->account->endpoint.state == ENDPOINT_GONE)
+        return ENDPOINT_GONE; /* until it accepts a push or is replaced */
     if (verdict->kind != VERDICT_SUSPECT) {
         bell->suspect_since_ms = 0;
         return ENDPOINT_FAILING;
@@ -210,7 +225,7 @@ static int64_t judge(struct bell *bell, const struct verdict *verdict)
     const struct config *config = bell->bridge->config;
     int64_t now = now_of(bell);
     if (verdict->kind == VERDICT_ACCEPTED) {
-        bell->failures = 0;
+        bell->failures = bell->failures_in_a_row = 0;
         bell->last_status = verdict->status;
         bell->last_kind = verdict->kind;
         bell->floor_until_ms = 0;
@@ -220,14 +235,20 @@ static int64_t judge(struct bell *bell, const struct verdict *verdict)
     }
     bool alike = bell->last_kind == verdict->kind && bell->last_status == verdict->status;
     bell->failures = alike ? bell->failures + 1 : 0;
+    unsigned in_a_row = bell->failures_in_a_row++;
     bell->last_kind = verdict->kind;
     bell->last_status = verdict->status;
     set_endpoint_state(bell, failed_state(bell, verdict), bell->account->endpoint.proven, verdict);
-    int64_t wait = verdict_wait_ms(verdict, bell->failures, config->push_retry_min_ms,
-                                   config->push_retry_max_ms, random_u32());
+    /* An answer's own floor grows with answers like it; without one, any failure makes us wait
+     * longer. */
+    bool own_floor = verdict->floor_ms != 0 && verdict->first_ms == 0;
+    int64_t wait =
+        verdict_wait_ms(verdict, own_floor ? bell->failures : in_a_row, config->push_retry_min_ms,
+                        config->push_retry_max_ms, random_u32());
     bool floor_for_all = verdict->status == 429 || verdict->status == 507;
     int64_t next = wait == INT64_MAX ? INT64_MAX : now + wait;
-    bell->floor_until_ms = floor_for_all || wait == INT64_MAX ? next : 0;
+    if ((floor_for_all || wait == INT64_MAX) && next > bell->floor_until_ms)
+        bell->floor_until_ms = next;
     log_debug("Account %s: the ring was not accepted. %s", name_of(bell), verdict->text);
     return next;
 }
@@ -238,6 +259,7 @@ static void on_rung(void *arg, const struct verdict *verdict)
     bell->ring = NULL;
     int64_t next = judge(bell, verdict);
     wake_rung(&bell->wake, verdict->kind == VERDICT_ACCEPTED, next, now_of(bell));
+    clear_stale_debt(bell);
     plan_wake(bell);
 }
 
@@ -265,20 +287,22 @@ static void send_notice(struct bell *bell, enum push_kind kind);
 static void on_noticed(void *arg, const struct verdict *verdict)
 {
     struct bell *bell = arg;
-    bool again = bell->test_due;
+    bool test = bell->test_due, contested = bell->contested_due;
     bell->notice = NULL;
-    bell->test_due = false;
+    bell->test_due = bell->contested_due = false;
     learn(bell, verdict);
-    if (again)
+    if (contested)
+        send_notice(bell, PUSH_CONTESTED);
+    if (test)
         send_notice(bell, PUSH_TEST);
 }
 
-/* One at a time: a test that comes meanwhile follows, a word about contention is covered. */
+/* One at a time: what comes meanwhile follows. */
 static void send_notice(struct bell *bell, enum push_kind kind)
 {
     struct push_target target;
     if (bell->notice) {
-        bell->test_due |= kind == PUSH_TEST;
+        *(kind == PUSH_TEST ? &bell->test_due : &bell->contested_due) = true;
         return;
     }
     target_of(bell, &target);
@@ -290,7 +314,8 @@ void bell_test_push(struct bell *bell)
     int64_t now = now_of(bell);
     if (bell->account->state == ACCOUNT_DISABLED || !bucket_take(&bell->tests, now))
         return;
-    send_notice(bell, PUSH_TEST);
+    if (now >= bell->floor_until_ms)
+        send_notice(bell, PUSH_TEST);
     wake_hurry(&bell->wake, bell->floor_until_ms, now);
     plan_wake(bell);
 }
@@ -341,14 +366,14 @@ static void end_pings(struct bell *bell)
 void bell_endpoint_changed(struct bell *bell)
 {
     int64_t now = now_of(bell);
-    bell->failures = 0;
+    bell->failures = bell->failures_in_a_row = 0;
     bell->floor_until_ms = 0;
     bell->suspect_since_ms = 0;
     end_pings(bell);
     if (bell->notice) {
         push_cancel(bell->notice);
         bell->notice = NULL;
-        bell->test_due = false;
+        bell->test_due = bell->contested_due = false;
     }
     if (bell->ring) {
         push_cancel(bell->ring);
@@ -418,6 +443,7 @@ static void on_waiting(void *arg, uint64_t ack, bool urgent, bool own)
         log_warn("Account %s: the server sent more unanswered messages than its own window allows; "
                  "the connection is made anew.",
                  name_of(bell));
+        bell->broke_window = true;
         bell->bridge->parts.link_ops->stop(bell->link);
     }
     plan_wake(bell);
@@ -493,7 +519,7 @@ static bool is_superseded(struct bell *bell)
     return other != NULL;
 }
 
-static void remove_account(struct bell *bell)
+void bell_remove_account(struct bell *bell)
 {
     struct account *account = bell->account;
     log_info("Account %s: a device that was unlinked is removed; another one has taken its place.",
@@ -503,9 +529,14 @@ static void remove_account(struct bell *bell)
     registry_remove(&bell->bridge->registry, account);
 }
 
-static void on_down(void *arg, const struct link_down *down)
+static void on_down(void *arg, const struct link_down *end)
 {
     struct bell *bell = arg;
+    struct link_down copy = *end;
+    const struct link_down *down = &copy;
+    if (bell->broke_window) /* we stopped it, but not for nothing: no hurry to come back */
+        copy.reason = LINK_PROTOCOL;
+    bell->broke_window = false;
     bool wide = is_fleet_wide(bell, down);
     bell->linked = false;
     wake_link_down(&bell->wake);
@@ -519,14 +550,17 @@ static void on_down(void *arg, const struct link_down *down)
     say_down(bell, down, step.connect_in_ms);
     if (bell->account && bell->account->state == ACCOUNT_DISABLED)
         return;
-    if (bell->account && step.became_refused) {
+    if (bell->account && step.became_refused)
         became_refused(bell, down);
-        if (is_superseded(bell)) {
-            remove_account(bell);
-            return;
-        }
+    bool dead = bell->account && bell->life.state == ACCOUNT_REFUSED &&
+                down->reason == LINK_UNAUTHORIZED && !wide;
+    if (dead && is_superseded(bell)) {
+        bell_remove_account(bell);
+        return;
     }
-    if (bell->account && step.became_contested)
+    /* New credentials of the device, which are being tried here, look like somebody else. */
+    if (bell->account && step.became_contested &&
+        !trial_is_linked(bell->bridge, &bell->account->key))
         became_contested(bell);
     bell_connect_in(bell, step.connect_in_ms);
     plan_wake(bell);
@@ -585,8 +619,6 @@ struct bell *bell_new(struct bridge *bridge, struct account *account)
     account->state = bridge_allows(bridge, &account->key) ? bell->life.state : ACCOUNT_DISABLED;
     if (account->state == ACCOUNT_DISABLED)
         return bell;
-    if (account->owed_since_unix && bridge->parts.link_ops)
-        wake_owed(&bell->wake, bridge_now_ms(bridge));
     plan_wake(bell);
     open_own_link(bell);
     bell_connect_in(bell, 0);
@@ -602,7 +634,39 @@ struct bell *bell_on_trial(struct bridge *bridge, struct trial *trial,
     return bell;
 }
 
-void bell_adopt(struct bell *bell, struct account *account, struct bell *old)
+/* The store says so: at the start. Without links nobody rings: the debt stays for the server. */
+void bell_owed(struct bell *bell)
+{
+    if (!bell->bridge->parts.link_ops || bell->account->state == ACCOUNT_DISABLED)
+        return;
+    wake_owed(&bell->wake, now_of(bell));
+    plan_wake(bell);
+}
+
+/* Some other bell of the account said so, or the store long ago: its debt is made durable once
+ * more. */
+void bell_inherit(struct bell *bell)
+{
+    if (!bell->bridge->parts.link_ops)
+        return;
+    wake_inherit(&bell->wake, now_of(bell));
+    plan_wake(bell);
+}
+
+/* A floor, what counts against the endpoint and the bucket of tests belong to the endpoint and the
+ * user, whoever links now. */
+static void take_endpoint_history(struct bell *bell, const struct bell *old)
+{
+    bell->last_status = old->last_status;
+    bell->last_kind = old->last_kind;
+    bell->failures = old->failures;
+    bell->failures_in_a_row = old->failures_in_a_row;
+    bell->floor_until_ms = old->floor_until_ms;
+    bell->suspect_since_ms = old->suspect_since_ms;
+    wake_hold_off(&bell->wake, old->wake.not_before_ms);
+}
+
+void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bool same_endpoint)
 {
     bool owed = old && (wake_owes(&old->wake) || account->owed_since_unix);
     bell->account = account;
@@ -611,10 +675,14 @@ void bell_adopt(struct bell *bell, struct account *account, struct bell *old)
     loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
     bell->bridge->parts.link_ops->promote(bell->link);
     if (old)
+        bell->tests = old->tests;
+    if (old && same_endpoint)
+        take_endpoint_history(bell, old);
+    if (old)
         bell_bury(old);
     show_state(bell);
     if (owed)
-        wake_inherit(&bell->wake, now_of(bell));
+        bell_inherit(bell);
     plan_wake(bell);
 }
 
@@ -676,12 +744,14 @@ void bell_follow_config(struct bell *bell)
         return;
     if (allowed) {
         log_info("Account %s: allowed again by the configuration.", name_of(bell));
-        life_init(&bell->life, false);
-        bell->account->state = ACCOUNT_CONNECTING;
+        bell->account->state = bell->life.state;
         if (!bell->link)
             open_own_link(bell);
         if (!bell->linked)
             bell_connect_in(bell, 0);
+        if (bell->account->owed_since_unix && !wake_owes(&bell->wake))
+            bell_inherit(bell);
+        plan_wake(bell);
         return;
     }
     log_warn("Account %s: disconnected: accounts.allowed does not have it any more.",

@@ -45,14 +45,16 @@ struct bell {
     struct push_request *ring, *notice; /* in flight; notice: a test or a word about contention */
     struct list pings;                  /* the operator's, who waits for the answers */
     unsigned fleet_mark;
-    bool test_due; /* asked for while another notice was in flight */
+    bool broke_window; /* the server sent more than it may; the link is being stopped for that */
+    bool test_due, contested_due; /* asked for while another notice was in flight */
     enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said; /* in the log, last */
 
     /* The endpoint's recent answers. */
     int last_status;
     enum verdict_kind last_kind;
-    unsigned failures;      /* answers like the last one before it */
-    int64_t floor_until_ms; /* no earlier try, whoever asks */
+    unsigned failures;          /* answers like the last one before it */
+    unsigned failures_in_a_row; /* of any kind */
+    int64_t floor_until_ms;     /* what hurries a ring respects this */
     int64_t suspect_since_ms;
     struct bucket tests;
 
@@ -66,16 +68,23 @@ struct bell *bell_new(struct bridge *bridge, struct account *account);
 /* For credentials on trial; owns `trial`. */
 struct bell *bell_on_trial(struct bridge *bridge, struct trial *trial,
                            const struct link_request *request);
-/* It has become the bell of this account: what is owed goes over from `old` (may be NULL). */
-void bell_adopt(struct bell *bell, struct account *account, struct bell *old);
+/* It has become the bell of this account: what is owed goes over from `old` (may be NULL), and what
+ * is known about the endpoint where that stays the same. */
+void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bool same_endpoint);
 /* Not from inside one of its own events: see bell_bury. */
 void bell_free(struct bell *bell);
 /* Ends everything at once and frees it in the next turn of the loop. */
 void bell_bury(struct bell *bell);
 
+/* Its device was unlinked and another one of the user has taken its place: gone, with its row. */
+void bell_remove_account(struct bell *bell);
+/* The row says that a ring is owed. */
+void bell_owed(struct bell *bell);
+/* A ring is owed by word of another bell, or of a row whose writing may have failed. */
+void bell_inherit(struct bell *bell);
 void bell_open_link(struct bell *bell, const struct link_request *request);
 void bell_connect_in(struct bell *bell, int64_t wait_ms);
-/* Follows account->allowed: disconnects or connects. */
+/* Follows accounts.allowed: disconnects or connects. */
 void bell_follow_config(struct bell *bell);
 void bell_endpoint_changed(struct bell *bell);
 void bell_test_push(struct bell *bell);
@@ -98,12 +107,14 @@ void trial_refused(struct bell *bell);
 void trial_expired(struct bell *bell);
 void trial_free(struct bell *bell);
 bool trial_may_connect(struct bell *bell);
+/* Whether credentials for this device are being tried over a link right now. */
+bool trial_is_linked(const struct bridge *bridge, const struct account_key *key);
 int64_t trial_expires_ms(const struct bell *bell);
 
 /* registration.c: those who wait for this bell's verdict, then for its row to be durable. */
 void waits_answer(struct bell *bell, enum registration_status status, const char *why);
 void waits_bind(struct bell *bell, unsigned put);
 void waits_answer_stored(struct bell *bell, bool stored);
-void waits_drop_immediate(struct bridge *bridge);
+void waits_answer_immediate(struct bridge *bridge);
 
 #endif

@@ -60,7 +60,9 @@ static void on_bury_timer(void *arg)
 
 static void start_bell(void *arg, struct account *account)
 {
-    bell_new(arg, account);
+    struct bell *bell = bell_new(arg, account);
+    if (account->owed_since_unix)
+        bell_owed(bell);
 }
 
 struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
@@ -100,7 +102,7 @@ void bridge_free(struct bridge *bridge)
         bell_free(list_owner(list_first(&bridge->trials), struct bell, node));
     on_bury_timer(bridge);
     loop_timer_cancel(bridge->parts.loop, &bridge->bury_timer);
-    waits_drop_immediate(bridge);
+    waits_answer_immediate(bridge);
     limits_fini(&bridge->limits);
     registry_fini(&bridge->registry);
     free(bridge);

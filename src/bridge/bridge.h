@@ -46,7 +46,8 @@ struct registration {
     int64_t device;
     const char *p256dh, *auth; /* base64url; both or neither (NULL) */
     bool ping;
-    struct address client; /* for limits only; length 0: the operator, who needs no proof */
+    struct address client; /* for limits only */
+    bool by_operator; /* entered by command: trusted, needs no proof. Never set for a stranger */
 };
 
 struct registration_wait;

@@ -132,10 +132,10 @@ void waits_answer_stored(struct bell *bell, bool stored)
     }
 }
 
-void waits_drop_immediate(struct bridge *bridge)
+void waits_answer_immediate(struct bridge *bridge)
 {
     while (!list_empty(&bridge->immediate))
-        wait_end(wait_at(list_first(&bridge->immediate)));
+        on_wait_timer(wait_at(list_first(&bridge->immediate)));
 }
 
 /* The form (security.md 1) */
@@ -233,6 +233,12 @@ static struct registration_wait *update_endpoint(struct bridge *bridge, struct a
     return wait;
 }
 
+/* Whoever is told that all is well relies on us from then on. */
+static bool is_durable(const struct bell *bell)
+{
+    return bell->puts_done == bell->puts_made && !timer_is_set(&bell->store_timer);
+}
+
 static struct registration_wait *answer_known(struct bridge *bridge, struct account *account,
                                               const struct endpoint *endpoint, bool ping,
                                               registration_fn *fn, void *arg)
@@ -242,10 +248,17 @@ static struct registration_wait *answer_known(struct bridge *bridge, struct acco
                               "the messenger's server refused the credentials", fn, arg);
     if (!endpoint_same(&account->endpoint, endpoint))
         return update_endpoint(bridge, account, endpoint, ping, fn, arg);
-    note_date(bell_of(account));
+    struct bell *bell = bell_of(account);
+    struct registration_wait *wait = NULL;
+    if (!is_durable(bell)) {
+        wait = wait_new(bridge, &bell->waits, fn, arg);
+        waits_bind(bell, bell_put(bell));
+    } else {
+        note_date(bell);
+    }
     if (ping)
-        bell_test_push(bell_of(account));
-    return answer_at_once(bridge, REGISTRATION_OK, "", fn, arg);
+        bell_test_push(bell);
+    return wait ? wait : answer_at_once(bridge, REGISTRATION_OK, "", fn, arg);
 }
 
 /* What the operator enters is trusted: stored and linked without a trial. */
@@ -264,12 +277,18 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
                                 .registered_unix = clock_unix()};
     memcpy(row.push_p256dh, endpoint->p256dh, sizeof row.push_p256dh);
     memcpy(row.push_auth, endpoint->auth, sizeof row.push_auth);
+    /* What it is owed goes over as word of another bell: whether that is on disk yet, nobody knows.
+     */
+    int64_t owed_since = account ? account->owed_since_unix : 0;
+    bool owes = account && (owed_since || wake_owes(&bell_of(account)->wake));
     if (account) {
-        row.owed_since_unix = account->owed_since_unix;
         bell_free(bell_of(account));
         registry_remove(&bridge->registry, account);
     }
     struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
+    bell->account->owed_since_unix = owed_since;
+    if (owes)
+        bell_inherit(bell);
     log_info("Account %s: added.", bell->account->pseudonym);
     struct registration_wait *wait = wait_new(bridge, &bell->waits, fn, arg);
     waits_bind(bell, bell_put(bell));
@@ -311,7 +330,7 @@ struct registration_wait *bridge_register(struct bridge *bridge,
         wait = answer_at_once(bridge, form, err.text, fn, arg);
         goto out;
     }
-    if (registration->client.length == 0) {
+    if (registration->by_operator) {
         wait = take_trusted(bridge, &key, registration->password, &endpoint, fn, arg);
         goto out;
     }

@@ -113,6 +113,16 @@ bool trial_may_connect(struct bell *bell)
     return true;
 }
 
+bool trial_is_linked(const struct bridge *bridge, const struct account_key *key)
+{
+    list_each(node, &bridge->trials) {
+        struct bell *bell = bell_at(node);
+        if (bell->linked && same_key(&bell->trial->key, key))
+            return true;
+    }
+    return false;
+}
+
 int64_t trial_expires_ms(const struct bell *bell)
 {
     return bell->trial->expires_ms;
@@ -133,6 +143,10 @@ void trial_expired(struct bell *bell)
 static const char *obstacle(struct bridge *bridge, const struct trial *trial,
                             const struct account *known, enum registration_status *status)
 {
+    if (!bridge_allows(bridge, &trial->key)) {
+        *status = REGISTRATION_INVALID_UUID;
+        return "accounts.allowed does not have this account id any more";
+    }
     bool uses_it = known && strcmp(known->endpoint.url, trial->endpoint.url) == 0;
     size_t users = registry_count_endpoint(&bridge->registry, trial->endpoint.url);
     if (users - uses_it >= ACCOUNT_PER_ENDPOINT_MAX) {
@@ -166,6 +180,14 @@ static void hand_over_password(struct account *account, struct trial *trial)
     trial->password = NULL;
 }
 
+/* Devices that were unlinked make room for the one that took their place. */
+static void drop_dead(void *arg, struct account *account)
+{
+    const struct trial *trial = arg;
+    if (account->state == ACCOUNT_REFUSED && !same_key(&account->key, &trial->key))
+        bell_remove_account(bell_of(account));
+}
+
 void trial_proven(struct bell *bell)
 {
     struct bridge *bridge = bell->bridge;
@@ -173,6 +195,7 @@ void trial_proven(struct bell *bell)
     struct account *account = registry_find(&bridge->registry, &trial->key);
     struct bell *old = account ? bell_of(account) : NULL;
     enum registration_status status;
+    registry_each_of_user(&bridge->registry, &trial->key, drop_dead, trial);
     const char *why = obstacle(bridge, trial, account, &status);
     if (why) {
         log_warn("A registration was not taken: %s.", why);
@@ -180,11 +203,12 @@ void trial_proven(struct bell *bell)
         bell_bury(bell);
         return;
     }
+    bool same_endpoint = account && endpoint_same(&account->endpoint, &trial->endpoint);
     if (!account)
         account = make_account(bridge, trial);
-    else if (!endpoint_same(&account->endpoint, &trial->endpoint))
+    else if (!same_endpoint)
         registry_set_endpoint(&bridge->registry, account, &trial->endpoint);
-    bell_adopt(bell, account, old);
+    bell_adopt(bell, account, old, same_endpoint);
     hand_over_password(account, trial);
     trial_free(bell);
     account->registered_unix = clock_unix();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/url.h"
 #include "base/uuid.h"
 
@@ -30,9 +31,12 @@ static void finish(struct command *command, json_t *answer)
     free(command);
 }
 
+/* Printable, because a path in it need not be UTF-8 and JSON is. */
 static json_t *refusal(const char *why)
 {
-    return json_pack("{s:b, s:s}", "done", 0, "error", why);
+    char text[sizeof(struct err)];
+    text_printable(text, sizeof text, why, strlen(why));
+    return json_pack("{s:b, s:s}", "done", 0, "error", text);
 }
 
 static void on_registered(void *arg, enum registration_status status, const struct err *err)
@@ -54,6 +58,7 @@ static void run_add(struct bridge *bridge, const json_t *request, struct command
         return;
     }
     registration.device = device;
+    registration.by_operator = true;
     bridge_register(bridge, &registration, on_registered, command);
 }
 

@@ -95,6 +95,9 @@ static void run(struct client *client, size_t length)
         commands_run(client->control->bridge, request, on_answer, client);
     else
         on_answer(client, json_pack("{s:b, s:s}", "done", 0, "error", "This is not a request."));
+    const char *password = json_string_value(json_object_get(request, "password"));
+    if (password)
+        explicit_bzero((char *)(uintptr_t)password, strlen(password));
     json_decref(request);
 }
 

@@ -17,7 +17,9 @@ void fleet_success(struct fleet *fleet)
 bool fleet_refused(struct fleet *fleet, unsigned *mark, int64_t now_ms, bool *alarm)
 {
     *alarm = false;
-    if (fleet->refused && now_ms - fleet->since_ms > FLEET_WINDOW_MS)
+    /* The window is for building up; what is fleet-wide stays so until somebody is let in. */
+    if (fleet->refused && fleet->refused < FLEET_LEAST &&
+        now_ms - fleet->since_ms > FLEET_WINDOW_MS)
         fleet_success(fleet);
     if (*mark != fleet->epoch) {
         *mark = fleet->epoch;

@@ -162,6 +162,7 @@ void wake_rung(struct wake *wake, bool accepted, int64_t retry_at_ms, int64_t no
     wake->in_flight = false;
     if (accepted) {
         wake->covered = wake->ringing;
+        wake->not_before_ms = wake->last_ring_ms + wake->timing->interval_ms;
         acknowledge_up_to(wake, wake->covered);
         clear_debt_if_paid(wake);
     } else {

@@ -196,10 +196,28 @@ static bool too_many_headers(struct request *request)
     return true;
 }
 
+static bool is_token(const char *name)
+{
+    size_t length = strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return length && !name[length];
+}
+
+static bool has_control(const char *value)
+{
+    for (; *value; value++)
+        if (((unsigned char)*value < 0x20 && *value != '\t') || *value == 0x7f)
+            return true;
+    return false;
+}
+
 /* Whoever stands in front might read the end of such a request elsewhere than we do (RFC 9112
  * section 11.2). */
 static bool may_smuggle(const struct request *request)
 {
+    for (size_t i = 0; i < request->header_count; i++)
+        if (!is_token(request->headers[i].name) || has_control(request->headers[i].value))
+            return true;
     const char *length = request_header(request, "Content-Length");
     const char *coding = request_header(request, "Transfer-Encoding");
     if (request_count_header(request, "Host") > 1)
@@ -327,6 +345,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *carrier, con
     return connection->exchange.response.status ? send_response(connection, false) : MHD_YES;
 }
 
+/* libmicrohttpd misses an end of stream that came together with a request, and would keep the place
+ * of a client that has gone until the idle deadline. */
+static bool has_hung_up(const struct connection *connection)
+{
+    char next;
+    return recv(connection->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void on_completed(void *arg, struct MHD_Connection *carrier, void **context,
                          enum MHD_RequestTerminationCode how)
 {
@@ -338,6 +364,8 @@ static void on_completed(void *arg, struct MHD_Connection *carrier, void **conte
     connection->served = true;
     move(connection, &http1->waiting);
     set_deadline(connection, IDLE_MS);
+    if (has_hung_up(connection))
+        cut(connection);
 }
 
 static void on_log(void *arg, const char *format, va_list args)

@@ -14,6 +14,7 @@ from typing import Callable, Iterator, Mapping, Optional
 
 import pytest
 
+from lib.background import Changes
 from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.ports import free_port
@@ -24,6 +25,9 @@ from lib.signal_peer import SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
 NOT_DONE = 1
+PUBLIC_KEY = (  # somebody's
+    "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM"
+)
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
 
@@ -43,7 +47,7 @@ def open_folder() -> Iterator[OpenFolder]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, changes) -> Iterator[Callable[..., Process]]:
+def start(tmp_path: Path, changes: Changes) -> Iterator[Callable[..., Process]]:
     """Starts a server with these words and environment; it must say that it is ready."""
     started: list[Process] = []
 
@@ -84,9 +88,7 @@ def refusal(
     done = shell.run(*words, "server", environment=named, **options)
     assert done.returncode == NOT_DONE, (done.returncode, done.stderr)
     assert done.stdout == ""
-    lines = [
-        line for line in done.stderr.splitlines() if re.search(r"^doorbell: | error ", line)
-    ]
+    lines = [line for line in done.stderr.splitlines() if re.search(r"^doorbell: | error ", line)]
     assert len(lines) == 1, done.stderr
     return lines[0]
 
@@ -179,7 +181,9 @@ def test_an_entry_that_only_the_policy_refuses_is_told_without_its_path(shell: S
     assert "its path must not have . or .." in sentence and "/a/" not in sentence
 
 
-@pytest.mark.xfail(reason="the policy reads its entries when file and line are forgotten", strict=True)
+@pytest.mark.xfail(
+    reason="the policy reads its entries when file and line are forgotten", strict=True
+)
 def test_an_entry_that_only_the_policy_refuses_is_told_by_the_check_with_its_line(
     shell: Shell,
 ) -> None:
@@ -257,9 +261,7 @@ def test_a_wrong_word_on_the_command_line_stops_the_start(
         assert needle in sentence, sentence
 
 
-def test_an_unknown_variable_is_one_warning(
-    start: Callable[..., Process], tmp_path: Path
-) -> None:
+def test_an_unknown_variable_is_one_warning(start: Callable[..., Process], tmp_path: Path) -> None:
     process = start(
         "--set",
         f"web.listen=127.0.0.1:{free_port()}",
@@ -339,12 +341,11 @@ def test_the_first_start_makes_a_key_and_the_second_keeps_it(
         ("Q" * 42 + "!\n", ["43 letters"]),
         ("Q" * 44 + "\n", ["43 letters"]),
         ("-----BEGIN PRIVATE KEY-----\nQUFBQUFB\n-----END PRIVATE KEY-----\n", ["PEM"]),
-        ("BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1Xbjh"
-         "azAkj7I99e8QcYP7DkM\n", ["public key"]),
+        (PUBLIC_KEY + "\n", ["public key"]),
         ("Q" * 5000, ["43 letters"]),
     ],
     ids=lambda value: repr(value)[:24] if isinstance(value, str) else None,
-)  # fmt: skip
+)
 def test_a_wrong_key_file_stops_the_start_and_is_neither_shown_nor_replaced(
     shell: Shell, content: str, needles: list[str]
 ) -> None:

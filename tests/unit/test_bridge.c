@@ -713,7 +713,7 @@ END_TEST
 START_TEST(what_the_operator_adds_needs_no_proof)
 {
     struct registration registration = {
-        .uuid = ALICE, .device = 2, .password = "secret", .endpoint = ENDPOINT};
+        .uuid = ALICE, .device = 2, .password = "secret", .endpoint = ENDPOINT, .by_operator = true};
     begin();
     start();
     world.answers = 0;

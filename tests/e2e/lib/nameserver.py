@@ -76,13 +76,13 @@ class Protocol(asyncio.DatagramProtocol):
         ]
         flags = NO_SUCH_NAME if known is None else RESPONSE
         records = b"".join(
-            struct.pack(
-                "!HHHIH", POINTER_TO_QUESTION, kind, 1, TTL_SECONDS, len(address.packed)
-            )
+            struct.pack("!HHHIH", POINTER_TO_QUESTION, kind, 1, TTL_SECONDS, len(address.packed))
             + address.packed
             for address in found
         )
-        return query[:2] + struct.pack("!HHHHH", flags, 1, len(found), 0, 0) + query[12:end] + records
+        return (
+            query[:2] + struct.pack("!HHHHH", flags, 1, len(found), 0, 0) + query[12:end] + records
+        )
 
 
 class Nameserver(OnLoop):
