@@ -19,6 +19,61 @@ size_t text_printable(char *to, size_t size, const void *from, size_t length)
     return fits;
 }
 
+enum { WORD_MAX = 12 }; /* shorter than the topics that push servers make */
+
+static bool is_separator(char c)
+{
+    return (unsigned char)c <= ' ';
+}
+
+static bool may_identify(const char *word, size_t length)
+{
+    if (length > WORD_MAX)
+        return true;
+    for (size_t i = 0; i < length; i++)
+        if ((word[i] >= '0' && word[i] <= '9') || word[i] == '/' || word[i] == '@')
+            return true;
+    return false;
+}
+
+/* Adds a word to a line of at most size - 1 bytes; false: it did not fit. */
+static bool add_word(char *line, size_t size, size_t *used, const char *word, size_t length)
+{
+    size_t gap = *used ? 1 : 0;
+    if (*used + gap + length >= size)
+        return false;
+    if (gap)
+        line[(*used)++] = ' ';
+    *used += text_printable(line + *used, size - *used, word, length);
+    return true;
+}
+
+size_t text_words(char *to, size_t size, const void *from, size_t length)
+{
+    static const char dots[] = "...";
+    const char *at = from, *end = at + length;
+    size_t used = 0;
+    if (size <= sizeof dots)
+        return text_printable(to, size, dots, 0);
+    to[0] = '\0';
+    for (;;) {
+        while (at < end && is_separator(*at))
+            at++;
+        const char *word = at;
+        while (at < end && !is_separator(*at))
+            at++;
+        size_t word_length = (size_t)(at - word);
+        bool hidden = may_identify(word, word_length);
+        if (word_length == 0)
+            return used;
+        if (!add_word(to, size - strlen(dots), &used, hidden ? dots : word,
+                      hidden ? strlen(dots) : word_length))
+            break;
+    }
+    memcpy(to + used, dots, sizeof dots);
+    return used + strlen(dots);
+}
+
 bool text_is_token(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)

@@ -9,6 +9,11 @@
  * printable ASCII becomes '?'. Text that did not fit ends in "...". Returns the length written. */
 size_t text_printable(char *to, size_t size, const void *from, size_t length);
 
+/* The same for a stranger's sentence that people will read: a word in it that might be an
+ * identifier (an account, a topic, a token: anything long, or with digits, capitals inside, "/" or
+ * "@") becomes "...". */
+size_t text_words(char *to, size_t size, const void *from, size_t length);
+
 /* Whether all bytes are printable ASCII without spaces (0x21 to 0x7e). */
 bool text_is_token(const char *text, size_t length);
 

@@ -9,6 +9,14 @@ int cli_fail(const struct err *err)
     return CLI_NOT_DONE;
 }
 
+bool cli_refuse_words(const char *command, int argc, char **argv)
+{
+    if (argc)
+        fprintf(stderr, "doorbell: %s takes no arguments, but there is \"%s\".\n", command,
+                argv[0]);
+    return argc > 0;
+}
+
 struct config *cli_load_config(struct cli *cli)
 {
     struct err err;

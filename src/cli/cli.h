@@ -30,6 +30,9 @@ int cli_version(struct cli *cli, int argc, char **argv);
 int cli_pick(const struct cli_command *table, const char *prefix, struct cli *cli, int argc,
              char **argv);
 
+/* For a command without arguments: says so and returns true where there are some. */
+bool cli_refuse_words(const char *command, int argc, char **argv);
+
 /* Prints "doorbell: sentence" on standard error and returns CLI_NOT_DONE. */
 int cli_fail(const struct err *err);
 /* Loads the configuration, or prints why not and returns NULL. */

@@ -14,29 +14,34 @@ static int print_document(char *text)
 static int run_sample(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
-    (void)argc;
-    (void)argv;
+    if (cli_refuse_words("config sample", argc, argv))
+        return CLI_WRONG_WORDS;
     return print_document(schema_sample_yaml());
 }
 
 static int run_table(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
-    (void)argc;
-    (void)argv;
+    if (cli_refuse_words("config table", argc, argv))
+        return CLI_WRONG_WORDS;
     return print_document(schema_markdown());
 }
 
 static int run_check(struct cli *cli, int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    if (cli_refuse_words("config check", argc, argv))
+        return CLI_WRONG_WORDS;
     struct config *config = cli_load_config(cli);
     if (!config)
         return CLI_NOT_DONE;
+    struct err err;
+    struct policy *policy = policy_new(config, &err); /* its lists have rules of their own */
+    int status = policy ? CLI_DONE : cli_fail(&err);
+    policy_free(policy);
     config_free(config);
-    puts("The configuration can be loaded.");
-    return CLI_DONE;
+    if (status == CLI_DONE)
+        puts("The configuration can be loaded.");
+    return status;
 }
 
 int cli_config(struct cli *cli, int argc, char **argv)

@@ -66,11 +66,8 @@ static int run_url(struct cli *cli, int argc, char **argv)
 
 static int run_airgapped(struct cli *cli, int argc, char **argv)
 {
-    (void)argv;
-    if (argc) {
-        fprintf(stderr, "doorbell: qr-code airgapped takes no arguments.\n");
+    if (cli_refuse_words("qr-code airgapped", argc, argv))
         return CLI_WRONG_WORDS;
-    }
     return with_key(cli, NULL);
 }
 

@@ -5,12 +5,8 @@
 
 int cli_server(struct cli *cli, int argc, char **argv)
 {
-    (void)argv;
-    if (argc) {
-        fprintf(stderr,
-                "doorbell: server takes no arguments. Settings go into the configuration.\n");
+    if (cli_refuse_words("server", argc, argv))
         return CLI_WRONG_WORDS;
-    }
     struct config *config = cli_load_config(cli);
     if (!config)
         return CLI_NOT_DONE;

@@ -11,10 +11,8 @@ static int run_generate(struct cli *cli, int argc, char **argv)
     (void)argv;
     struct err err;
     char text[VAPID_PRIVATE_TEXT_SIZE];
-    if (argc) {
-        fprintf(stderr, "doorbell: vapid generate takes no arguments.\n");
+    if (cli_refuse_words("vapid generate", argc, argv))
         return CLI_WRONG_WORDS;
-    }
     struct vapid *vapid = vapid_generate(&err);
     if (!vapid)
         return cli_fail(&err);

@@ -5,8 +5,8 @@
 int cli_version(struct cli *cli, int argc, char **argv)
 {
     (void)cli;
-    (void)argc;
-    (void)argv;
+    if (cli_refuse_words("version", argc, argv))
+        return CLI_WRONG_WORDS;
     puts("doorbell " DOORBELL_VERSION);
     return CLI_DONE;
 }

@@ -9,8 +9,7 @@
 #include "base/text.h"
 
 enum {
-    FOREIGN_MAX = 60,      /* characters of a server's own words */
-    FOREIGN_WORD_MAX = 20, /* longer words may be part of an endpoint */
+    FOREIGN_MAX = 60, /* characters of a server's own words */
     RETRY_AFTER_MAX_S = 3600,
     SKEW_S = 5 * 60,
     DAY_S = 24 * 3600,
@@ -183,40 +182,6 @@ struct told {
     char foreign[FOREIGN_MAX + 1];   /* its own words for a person */
 };
 
-static bool is_separator(char c)
-{
-    return (unsigned char)c <= ' ';
-}
-
-/* A word that may be a part of an endpoint or name a user is not repeated (security.md 16, 22). */
-static bool may_be_repeated(const char *word, size_t length)
-{
-    return length <= FOREIGN_WORD_MAX && !memchr(word, '/', length) && !memchr(word, '@', length);
-}
-
-static void take_foreign(char foreign[FOREIGN_MAX + 1], const char *from, size_t length)
-{
-    char line[FOREIGN_MAX + FOREIGN_WORD_MAX + 2];
-    size_t used = 0, at = 0;
-    while (used <= FOREIGN_MAX) {
-        while (at < length && is_separator(from[at]))
-            at++;
-        size_t start = at;
-        while (at < length && !is_separator(from[at]))
-            at++;
-        if (at == start)
-            break;
-        bool whole = may_be_repeated(from + start, at - start);
-        const char *word = whole ? from + start : "...";
-        size_t size = whole ? at - start : 3;
-        if (used)
-            line[used++] = ' ';
-        memcpy(line + used, word, size);
-        used += size;
-    }
-    text_printable(foreign, FOREIGN_MAX + 1, line, used);
-}
-
 /* ntfy: {"code":42901,"http":429,"error":"..."}; autopush: {"code":401,"errno":109,"message":"..."}
  */
 static void take_json(struct told *told, const json_t *json, int status)
@@ -231,7 +196,8 @@ static void take_json(struct told *told, const json_t *json, int status)
     if (!json_is_string(words))
         words = json_object_get(json, "error");
     if (json_is_string(words))
-        take_foreign(told->foreign, json_string_value(words), json_string_length(words));
+        text_words(told->foreign, sizeof told->foreign, json_string_value(words),
+                   json_string_length(words));
 }
 
 static void read_body(struct told *told, const struct push_answer *answer)
@@ -246,7 +212,7 @@ static void read_body(struct told *told, const struct push_answer *answer)
     if (json)
         take_json(told, json, answer->status);
     else if (answer->body[0] != '<') /* HTML says nothing in 60 characters */
-        take_foreign(told->foreign, answer->body, length);
+        text_words(told->foreign, sizeof told->foreign, answer->body, length);
     json_decref(json);
 }
 

@@ -468,7 +468,7 @@ static int on_peer_close(struct channel *channel, const uint8_t *payload, size_t
     struct transport_end end = {.kind = TRANSPORT_CLOSE, .close_code = 1005};
     if (length >= 2) {
         end.close_code = payload[0] << 8 | payload[1];
-        text_printable(end.text, sizeof end.text, payload + 2, length - 2);
+        text_words(end.text, sizeof end.text, payload + 2, length - 2);
     }
     int result = flush(channel);
     let_go(channel);

@@ -746,6 +746,5 @@ def test_wrong_words_are_told_on_standard_error_and_return_2(
     [["version", "now"], ["config", "check", "now"], ["config", "sample", "x"]],
     ids=" ".join,
 )
-@pytest.mark.xfail(reason="version and config take words that they do not know", strict=True)
 def test_words_that_a_command_does_not_know_are_wrong(shell: Shell, words: list[str]) -> None:
     Said(shell.run(*words)).expect(WRONG_WORDS)

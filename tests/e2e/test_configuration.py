@@ -181,15 +181,11 @@ def test_an_entry_that_only_the_policy_refuses_is_told_without_its_path(shell: S
     assert "its path must not have . or .." in sentence and "/a/" not in sentence
 
 
-@pytest.mark.xfail(
-    reason="the policy reads its entries when file and line are forgotten", strict=True
-)
-def test_an_entry_that_only_the_policy_refuses_is_told_by_the_check_with_its_line(
-    shell: Shell,
-) -> None:
+def test_an_entry_that_only_the_policy_refuses_is_told_by_the_check(shell: Shell) -> None:
     shell.write(POLICY)
     check = shell.run("config", "check")
-    assert check.returncode == NOT_DONE and "doorbell.yaml:4: " in check.stderr
+    assert check.returncode == NOT_DONE
+    assert 'push.allowed_endpoints: entry 2, "https://ntfy.example.org": ' in check.stderr
 
 
 def test_settings_that_contradict_each_other_are_both_named(shell: Shell) -> None:

@@ -257,7 +257,6 @@ def test_a_reload_disconnects_who_is_not_allowed_any_more_and_nobody_else(
     assert len(signal.sessions_of(staying)) == 2
 
 
-@pytest.mark.xfail(reason="a trial that passes is not asked again who is allowed", strict=True)
 def test_a_reload_also_holds_for_who_is_just_being_tried(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
@@ -1059,7 +1058,6 @@ def test_the_log_of_a_whole_life_names_nobody(
     assert any(re.search(r"Account [0-9a-f]{10}: registered\.", line) for line in doorbell.lines)
 
 
-@pytest.mark.xfail(reason="an answer's words are repeated when they are short", strict=True)
 @pytest.mark.parametrize("status", [400, 401, 403, 413, 451])
 def test_a_push_server_that_repeats_the_endpoint_does_not_bring_it_into_the_log(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, status: int
@@ -1073,7 +1071,6 @@ def test_a_push_server_that_repeats_the_endpoint_does_not_bring_it_into_the_log(
     assert topic not in "\n".join(doorbell.output())
 
 
-@pytest.mark.xfail(reason="the messenger's own words are repeated as they are", strict=True)
 def test_a_server_that_names_the_account_does_not_bring_it_into_the_log(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:

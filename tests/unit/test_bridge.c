@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "unit.h"
+#include "wake/wake.h"
 
 #define ALICE "9d0652a3-dcc3-4d11-975f-74d61598733f"
 #define BOB "6838237d-02f6-4098-b110-698253d15961"
@@ -24,7 +25,7 @@ struct link {
     struct link_request request;
     const struct link_events *events;
     void *arg;
-    bool started, freed, promoted;
+    bool started, stopping, freed, promoted;
     uint64_t acked[MANY];
     size_t acked_count;
 };
@@ -51,7 +52,7 @@ static struct world {
     /* The store: rows by key, and what waits to become durable. */
     struct store_account rows[MANY];
     size_t row_count;
-    bool hold_store;
+    bool hold_store, store_fails;
     struct pending {
         store_done_fn *done;
         void *arg;
@@ -84,9 +85,7 @@ static void link_start(struct link *link)
 
 static void link_stop(struct link *link)
 {
-    struct link_down down = {.reason = LINK_STOPPED};
-    link->started = false;
-    link->events->down(link->arg, &down);
+    link->stopping = true; /* `down` comes in a turn of its own */
 }
 
 static void link_acknowledge(struct link *link, uint64_t ack)
@@ -213,15 +212,29 @@ void store_forget(struct store *store, void *arg)
 
 /* Time and turns */
 
+static void report_stopped(void)
+{
+    for (size_t i = 0; i < world.link_count; i++) {
+        struct link *link = world.links[i];
+        struct link_down down = {.reason = LINK_STOPPED};
+        if (!link->stopping || link->freed)
+            continue;
+        link->stopping = link->started = false;
+        link->events->down(link->arg, &down);
+    }
+}
+
 static void turn(void)
 {
     for (int i = 0; i < 5; i++) {
+        report_stopped();
         uv_run(&world.loop.uv, UV_RUN_NOWAIT);
         timers_fire(&world.loop.timers, loop_now_ms(&world.loop));
         size_t count = world.hold_store ? 0 : world.pending_count;
         for (size_t k = 0; k < count; k++)
             if (world.pending[k].done)
-                world.pending[k].done(world.pending[k].arg, 0, NULL);
+                world.pending[k].done(world.pending[k].arg, world.store_fails ? ERR_IO : 0,
+                                      &(struct err){.text = "the disk is full"});
         world.pending_count -= count;
         for (size_t k = 0; k < world.pending_count; k++)
             world.pending[k] = world.pending[count + k];
@@ -712,8 +725,11 @@ END_TEST
 
 START_TEST(what_the_operator_adds_needs_no_proof)
 {
-    struct registration registration = {
-        .uuid = ALICE, .device = 2, .password = "secret", .endpoint = ENDPOINT, .by_operator = true};
+    struct registration registration = {.uuid = ALICE,
+                                        .device = 2,
+                                        .password = "secret",
+                                        .endpoint = ENDPOINT,
+                                        .by_operator = true};
     begin();
     start();
     world.answers = 0;
@@ -749,6 +765,183 @@ START_TEST(own_messages_and_quiet_ones_do_not_ring)
 }
 END_TEST
 
+START_TEST(a_debt_brings_the_whole_row_because_there_may_be_none_yet)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    world.store_fails = true;
+    drained(newest());
+    expect(REGISTRATION_INTERNAL_ERROR); /* nothing is on disk that we could be relied on for */
+    answer(VERDICT_ACCEPTED, 201);
+    struct link *link = newest();
+    world.store_fails = false;
+    world.hold_store = true;
+    size_t rows = world.row_count;
+    for (uint64_t i = 0; i < 9; i++) /* more than are held while the ring is out */
+        link->events->waiting(link->arg, i, true, false);
+    ck_assert_uint_gt(world.row_count, rows);
+    ck_assert(world.rows[world.row_count - 1].owed_since_unix != 0);
+    ck_assert_uint_eq(link->acked_count, 0);
+    world.hold_store = false;
+    turn();
+    ck_assert_uint_eq(link->acked_count, 9);
+    end();
+}
+END_TEST
+
+START_TEST(who_is_not_on_disk_is_not_told_that_all_is_well)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    world.store_fails = true;
+    drained(newest());
+    expect(REGISTRATION_INTERNAL_ERROR);
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    expect(REGISTRATION_INTERNAL_ERROR);
+    world.store_fails = false;
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    expect(REGISTRATION_OK);
+    end();
+}
+END_TEST
+
+START_TEST(an_account_that_the_operator_enters_anew_keeps_what_it_is_owed)
+{
+    struct registration registration = {.uuid = ALICE,
+                                        .device = 2,
+                                        .password = "secret",
+                                        .endpoint = ENDPOINT,
+                                        .by_operator = true};
+    begin();
+    world.config.wake_interval_ms = 0;
+    start();
+    register_alice();
+    struct link *link = newest();
+    world.hold_store = true;
+    for (uint64_t i = 0; i < 9; i++)
+        link->events->waiting(link->arg, i, true, false);
+    ck_assert_uint_eq(link->acked_count, 0); /* the debt is being written */
+    bridge_register(world.bridge, &registration, on_status, NULL);
+    turn();
+    drained(newest());
+    struct link *new = newest();
+    new->events->waiting(new->arg, 1, true, false);
+    ck_assert_uint_eq(new->acked_count, 0); /* nothing is on disk yet */
+    world.hold_store = false;
+    turn();
+    ck_assert_uint_eq(new->acked_count, 1);
+    ck_assert(world.owed != 0);
+    answer(VERDICT_ACCEPTED, 201);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert(world.owed == 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_debt_of_an_account_that_is_allowed_again_is_rung)
+{
+    begin();
+    world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = ENDPOINT,
+                                           .owed_since_unix = 1700000000};
+    world.row_count = 1;
+    world.config.accounts_allowed = (struct strings){bob_alone, 1};
+    start();
+    ck_assert_uint_eq(world.push_count, 0);
+    world.config.accounts_allowed = (struct strings){everybody, 1};
+    bridge_reload(world.bridge, &world.config, world.policy);
+    turn();
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    end();
+}
+END_TEST
+
+START_TEST(new_credentials_of_a_device_are_no_contention)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *old = newest();
+    ask(ALICE, 2, "changed", ENDPOINT, false);
+    struct link *new = newest();
+    up(new);
+    down(old, LINK_CONTESTED); /* the server shows the door to the old link first */
+    new->events->drained(new->arg);
+    turn();
+    expect(REGISTRATION_OK);
+    ck_assert_uint_eq(count_pushes(PUSH_CONTESTED), 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_word_about_contention_waits_for_a_test_that_is_out)
+{
+    begin();
+    start();
+    register_alice();
+    ask(ALICE, 2, "secret", ENDPOINT, true);
+    down(newest(), LINK_CONTESTED);
+    ck_assert_uint_eq(count_pushes(PUSH_CONTESTED), 0);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(count_pushes(PUSH_CONTESTED), 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    world.config.accounts_allowed = (struct strings){bob_alone, 1};
+    bridge_reload(world.bridge, &world.config, world.policy);
+    drained(newest());
+    expect(REGISTRATION_INVALID_UUID);
+    ck_assert_uint_eq(world.row_count, 0);
+    ck_assert(newest()->freed);
+    end();
+}
+END_TEST
+
+START_TEST(failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind)
+{
+    begin();
+    start();
+    register_alice();
+    newest()->events->waiting(newest()->arg, 1, true, false);
+    for (int i = 0; i < 12; i++) {
+        answer(VERDICT_RETRY, i % 2 ? 502 : 503);
+        later(15 * 60 * 1000);
+    }
+    unsigned rings = count_pushes(PUSH_RING);
+    answer(VERDICT_RETRY, 503);
+    /* With 2 s * 2^n and full jitter, a wait of under 100 ms is one in many thousands. */
+    later(100);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), rings);
+    end();
+}
+END_TEST
+
+START_TEST(a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    for (uint64_t i = 0; i <= WAKE_HELD_MAX; i++)
+        link->events->waiting(link->arg, i, true, false);
+    ck_assert(link->stopping);
+    turn();
+    ck_assert(!link->started);
+    later(300000);
+    ck_assert(link->started);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("bridge", credentials_that_show_their_queue_become_an_account,
           a_first_message_is_a_proof_and_rings, refused_credentials_leave_no_trace,
           an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
@@ -764,4 +957,13 @@ UNIT_MAIN("bridge", credentials_that_show_their_queue_become_an_account,
           an_endpoint_is_shared_by_three_accounts_at_most,
           accounts_that_the_configuration_forbids_are_disconnected_and_come_back,
           a_debt_of_the_last_run_is_rung_at_the_start, what_the_operator_adds_needs_no_proof,
-          own_messages_and_quiet_ones_do_not_ring)
+          own_messages_and_quiet_ones_do_not_ring,
+          a_debt_brings_the_whole_row_because_there_may_be_none_yet,
+          who_is_not_on_disk_is_not_told_that_all_is_well,
+          an_account_that_the_operator_enters_anew_keeps_what_it_is_owed,
+          a_debt_of_an_account_that_is_allowed_again_is_rung,
+          new_credentials_of_a_device_are_no_contention,
+          a_word_about_contention_waits_for_a_test_that_is_out,
+          a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
+          failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
+          a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once)

@@ -192,6 +192,23 @@ START_TEST(three_refusals_in_a_row_are_the_fleets)
 }
 END_TEST
 
+START_TEST(a_refusal_of_the_whole_fleet_lasts_until_somebody_is_let_in)
+{
+    struct fleet fleet;
+    unsigned marks[3] = {0}, alarms = 0;
+    bool alarm;
+    fleet_init(&fleet);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 3; i++) {
+            bool wide = fleet_refused(&fleet, &marks[i], start + round * 700000 + i, &alarm);
+            alarms += alarm;
+            ck_assert(wide || round == 0);
+        }
+    }
+    ck_assert_uint_eq(alarms, 1);
+}
+END_TEST
+
 START_TEST(refusals_that_are_far_apart_are_each_accounts_own)
 {
     struct fleet fleet;
@@ -212,4 +229,5 @@ UNIT_MAIN("life", the_wait_doubles_with_full_jitter_up_to_the_cap,
           what_is_refused_to_the_whole_fleet_disables_nobody,
           a_wait_that_the_server_demands_is_a_floor, fresh_authentication_goes_on_at_once,
           a_client_that_is_refused_waits_minutes, three_refusals_in_a_row_are_the_fleets,
+          a_refusal_of_the_whole_fleet_lasts_until_somebody_is_let_in,
           refusals_that_are_far_apart_are_each_accounts_own)

@@ -23,6 +23,33 @@ START_TEST(foreign_text_becomes_printable_and_bounded)
 }
 END_TEST
 
+START_TEST(what_may_be_an_identifier_is_not_repeated)
+{
+    static const char *const rows[][2] = {
+        {"Container being shut down", "Container being shut down"},
+        {"topic upabcdefghijkl is not for you", "topic ... is not for you"},
+        {"topic  aB3x\tgone", "topic ... gone"},
+        {"No messages for 9d0652a3-dcc3-4d11-975f-74d61598733f.2", "No messages for ..."},
+        {"/up secretTokens4 me@example.org OK", "... ... ... OK"},
+        {"", ""},
+        {"a\x1b[m", "a [m"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char to[64];
+        text_words(to, sizeof to, rows[i][0], strlen(rows[i][0]));
+        ck_assert_str_eq(to, rows[i][1]);
+    }
+    for (size_t size = 0; size < 20; size++) {
+        char *to = malloc(size ? size : 1);
+        size_t length = text_words(to, size, "one two three four", 18);
+        ck_assert_uint_le(length, size ? size - 1 : 0);
+        if (size)
+            ck_assert_uint_eq(strlen(to), length);
+        free(to);
+    }
+}
+END_TEST
+
 START_TEST(html_is_escaped)
 {
     char *html = text_html("<a href=\"x\">'&'</a>");
@@ -108,7 +135,8 @@ START_TEST(a_pseudonym_is_stable_under_its_key_and_only_there)
 }
 END_TEST
 
-UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded, html_is_escaped,
+UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded,
+          what_may_be_an_identifier_is_not_repeated, html_is_escaped,
           distances_find_the_word_that_was_meant, base64_is_read_in_both_alphabets_padded_or_not,
           what_is_not_base64_is_refused, a_buffer_grows_to_its_bound_and_no_further,
           an_error_keeps_its_sentence_behind_a_prefix,

@@ -53,7 +53,7 @@ static const struct row {
 
     {401, 401, NULL, VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, ANEW, "VAPID token (401)"},
     {401, 401, AUTOPUSH(109, "InvalidSignature"), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, ANEW,
-     "(401, errno 109): \"InvalidSignature\""},
+     "(401, errno 109): \"...\""},
     {401, 401, AUTOPUSH(109, "Invalid VAPID audience"), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, ANEW,
      "\"Invalid VAPID audience\""},
     {401, 401, AUTOPUSH(109, "ExpiredSignature"), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, ANEW,
@@ -295,7 +295,7 @@ END_TEST
 START_TEST(a_servers_words_are_printable_and_short)
 {
     struct verdict verdict = judged(400, "  no\x1b[31m \n\r such\tthing \xc3\xa4 \n");
-    ck_assert_msg(strstr(verdict.text, ": \"no [31m such thing ??\".") != NULL, "%s", verdict.text);
+    ck_assert_msg(strstr(verdict.text, ": \"no ... such thing ??\".") != NULL, "%s", verdict.text);
 
     verdict = judged(400, "a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H");
     ck_assert_msg(strstr(verdict.text, "z A B C...\"") != NULL, "%s", verdict.text);

@@ -352,6 +352,20 @@ START_TEST(hurrying_respects_the_distance_between_rings)
 }
 END_TEST
 
+START_TEST(an_accepted_ring_ends_a_floor_that_came_while_it_was_out)
+{
+    struct world w;
+    begin(&w);
+    message(&w, 1);
+    wake_hold_off(&w.wake, INT64_MAX); /* a test push was answered 410 meanwhile */
+    accepted(&w);
+    later(&w, 1000);
+    message(&w, 2);
+    ck_assert_uint_eq(w.rings, 2);
+    wake_fini(&w.wake);
+}
+END_TEST
+
 /* Random events against the statement of the guarantee: what the messenger no longer has was not
  * urgent, or a ring that began later was accepted, or a debt is on disk that covers it. */
 struct proof {
@@ -519,4 +533,6 @@ UNIT_MAIN("wake", an_urgent_message_rings_at_once_and_is_answered_when_the_ring_
           a_ring_that_was_taken_back_is_sent_again,
           a_debt_that_was_paid_while_it_was_being_written_is_cleared,
           a_server_that_breaks_its_own_window_is_noticed,
-          hurrying_respects_the_distance_between_rings, random_events_never_break_the_guarantee)
+          hurrying_respects_the_distance_between_rings,
+          an_accepted_ring_ends_a_floor_that_came_while_it_was_out,
+          random_events_never_break_the_guarantee)
