@@ -92,6 +92,7 @@ run: deps
 
 check-deps: deps
 	@tests/install-packages $(CHECK_DEPS)
+	@tests/install-packages libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev # libFuzzer and sanitizers
 	@tests/peers/prepare
 
 check: check-deps
