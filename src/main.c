@@ -6,13 +6,14 @@
 #include "cli/cli.h"
 
 static const struct cli_command commands[] = {
-    {"server", cli_server, "", "Runs the bridge in the foreground."},
+    {"server", cli_server, "", "Runs the bridge in the foreground.", false},
     {"connection", cli_connection, "add|list|remove|ping",
-     "Accounts, on the running server or its store."},
-    {"qr-code", cli_qr_code, "url|airgapped", "Prints the code that links Molly."},
-    {"vapid", cli_vapid, "generate|test", "The key that signs pushes."},
-    {"config", cli_config, "check|sample|table", "The configuration and its documents."},
-    {"version", cli_version, "", "Prints the version."},
+     "Accounts, on the running server or its store.", true},
+    {"qr-code", cli_qr_code, "url|airgapped", "Prints the code that links Molly.", true},
+    {"qrcode", cli_qr_code, "url|airgapped", "The same.", true},
+    {"vapid", cli_vapid, "generate|test", "The key that signs pushes.", true},
+    {"config", cli_config, "check|sample|table", "The configuration and its documents.", true},
+    {"version", cli_version, "", "Prints the version.", false},
     {0},
 };
 
@@ -44,5 +45,5 @@ int main(int argc, char **argv)
         else
             overrides[cli.sources.override_count++] = argv[at];
     }
-    return cli_pick(commands, "doorbell [-c FILE] [--set PATH=VALUE]", &cli, argc - at, argv + at);
+    return cli_pick(commands, "doorbell", &cli, argc - at, argv + at);
 }

@@ -201,13 +201,6 @@ void registry_set_endpoint(struct registry *registry, struct account *account,
     add_endpoint(registry, account);
 }
 
-void registry_set_password(struct account *account, const char *password)
-{
-    char *copy = mem_text(password);
-    mem_free_secret(account->password);
-    account->password = copy;
-}
-
 void registry_row(const struct account *account, struct store_account *row)
 {
     memset(row, 0, sizeof *row);

@@ -29,7 +29,6 @@ size_t registry_count_endpoint(const struct registry *registry, const char *url)
 
 void registry_set_endpoint(struct registry *registry, struct account *account,
                            const struct endpoint *endpoint); /* copied; state ok, not proven */
-void registry_set_password(struct account *account, const char *password);
 
 /* The row that mirrors the account; its texts are borrowed from it. */
 void registry_row(const struct account *account, struct store_account *row);

@@ -249,7 +249,8 @@ static int64_t judge(struct bell *bell, const struct verdict *verdict)
     int64_t next = wait == INT64_MAX ? INT64_MAX : now + wait;
     if ((floor_for_all || wait == INT64_MAX) && next > bell->floor_until_ms)
         bell->floor_until_ms = next;
-    log_debug("Account %s: the ring was not accepted. %s", name_of(bell), verdict->text);
+    log_debug("Account %s: not accepted (%s). %s", name_of(bell), verdict_kind_name(verdict->kind),
+              verdict->text);
     return next;
 }
 
@@ -460,7 +461,7 @@ static void on_drained(void *arg)
 
 static void became_refused(struct bell *bell, const struct link_down *down)
 {
-    log_warn("Account %s: %s. The device was probably unlinked: link it again in the app.",
+    log_warn("Account %s: %s The device was probably unlinked: link it again in the app.",
              name_of(bell), down->text);
     store_set_refused(bell->bridge->parts.store, &bell->account->key, true, NULL, NULL);
 }
@@ -500,8 +501,8 @@ static void say_down(struct bell *bell, const struct link_down *down, int64_t wa
     log_write(person  ? LOG_LEVEL_WARN
               : first ? LOG_LEVEL_INFO
                       : LOG_LEVEL_DEBUG,
-              "Account %s: not connected: %s. Next try in %lld s.", name_of(bell), down->text,
-              (long long)(wait_ms + 999) / 1000);
+              "Account %s: not connected (%s): %s Next try in %lld s.", name_of(bell),
+              link_reason_name(down->reason), down->text, (long long)(wait_ms + 999) / 1000);
 }
 
 /* A device that the server refuses goes once another one of the same user stands beside it. */
@@ -592,7 +593,7 @@ static struct bell *make(struct bridge *bridge, bool candidate)
     return bell;
 }
 
-void bell_open_link(struct bell *bell, const struct link_request *request)
+static void open_link(struct bell *bell, const struct link_request *request)
 {
     const struct bridge_parts *parts = &bell->bridge->parts;
     if (parts->link_ops)
@@ -604,7 +605,7 @@ static void open_own_link(struct bell *bell)
     struct link_request request = {.device = bell->account->key.device,
                                    .password = bell->account->password};
     memcpy(request.uuid, bell->account->key.uuid, sizeof request.uuid);
-    bell_open_link(bell, &request);
+    open_link(bell, &request);
 }
 
 struct bell *bell_new(struct bridge *bridge, struct account *account)
@@ -630,7 +631,7 @@ struct bell *bell_on_trial(struct bridge *bridge, struct trial *trial,
 {
     struct bell *bell = make(bridge, true);
     bell->trial = trial;
-    bell_open_link(bell, request);
+    open_link(bell, request);
     return bell;
 }
 

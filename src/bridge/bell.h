@@ -82,7 +82,6 @@ void bell_remove_account(struct bell *bell);
 void bell_owed(struct bell *bell);
 /* A ring is owed by word of another bell, or of a row whose writing may have failed. */
 void bell_inherit(struct bell *bell);
-void bell_open_link(struct bell *bell, const struct link_request *request);
 void bell_connect_in(struct bell *bell, int64_t wait_ms);
 /* Follows accounts.allowed: disconnects or connects. */
 void bell_follow_config(struct bell *bell);

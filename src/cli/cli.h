@@ -16,6 +16,7 @@ struct cli_command {
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the word after the name */
     const char *words;                                  /* its arguments, for help */
     const char *help;
+    bool has_table; /* of commands of its own, which has its own help */
 };
 
 int cli_server(struct cli *cli, int argc, char **argv);

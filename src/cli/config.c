@@ -47,10 +47,10 @@ static int run_check(struct cli *cli, int argc, char **argv)
 int cli_config(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_command table[] = {
-        {"check", run_check, "", "Loads the configuration and says what is wrong with it."},
+        {"check", run_check, "", "Loads the configuration and says what is wrong with it.", false},
         {"sample", run_sample, "",
-         "Prints a configuration file with every setting and its default."},
-        {"table", run_table, "", "Prints the settings as the table of the README."},
+         "Prints a configuration file with every setting and its default.", false},
+        {"table", run_table, "", "Prints the settings as the table of the README.", false},
         {0},
     };
     return cli_pick(table, "doorbell config", cli, argc, argv);

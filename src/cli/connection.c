@@ -254,10 +254,12 @@ int cli_connection(struct cli *cli, int argc, char **argv)
     static const struct cli_command table[] = {
         {"add", run_add, "ACCOUNT_ID DEVICE_ID PASSWORD ENDPOINT | LINE | -",
          "Adds an account: paste what Molly shows in air-gapped mode; - reads it from standard "
-         "input."},
-        {"list", run_list, "[-a]", "Lists the accounts; -a shows pseudonyms instead of ids."},
-        {"remove", run_remove, "ACCOUNT_ID", "Forgets an account and its devices."},
-        {"ping", run_ping, "ACCOUNT_ID", "Sends a test push."},
+         "input.",
+         false},
+        {"list", run_list, "[-a]", "Lists the accounts; -a shows pseudonyms instead of ids.",
+         false},
+        {"remove", run_remove, "ACCOUNT_ID", "Forgets an account and its devices.", false},
+        {"ping", run_ping, "ACCOUNT_ID", "Sends a test push.", false},
         {0},
     };
     return cli_pick(table, "doorbell connection", cli, argc, argv);

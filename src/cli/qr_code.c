@@ -21,6 +21,8 @@ static int print_code(char *link, const char *introduction)
     return status;
 }
 
+#define WHERE "Scan this in Molly (Settings, Notifications, Delivery service: UnifiedPush)"
+
 static int with_key(struct cli *cli, const char *url)
 {
     struct err err;
@@ -32,13 +34,10 @@ static int with_key(struct cli *cli, const char *url)
     if (!vapid)
         return cli_fail(&err);
     const char *key = vapid_public_text(vapid);
-    int status = url ? print_code(qr_link_webserver(key, url),
-                                  "Scan this in Molly (Settings, Notifications, "
-                                  "UnifiedPush) to link it with this server:")
-                     : print_code(qr_link_airgapped(key),
-                                  "Scan this in Molly (Settings, Notifications, "
-                                  "UnifiedPush), then give the line that it shows to "
-                                  "`doorbell connection add -`:");
+    int status =
+        url ? print_code(qr_link_webserver(key, url), WHERE " to link it with this server:")
+            : print_code(qr_link_airgapped(key), WHERE ", then paste the line that it shows into "
+                                                       "`doorbell connection add -`:");
     vapid_free(vapid);
     return status;
 }
@@ -74,8 +73,9 @@ static int run_airgapped(struct cli *cli, int argc, char **argv)
 int cli_qr_code(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_command table[] = {
-        {"url", run_url, "URL", "The code that links Molly with this server at its public URL."},
-        {"airgapped", run_airgapped, "", "The code for a server that Molly cannot reach."},
+        {"url", run_url, "URL", "The code that links Molly with this server at its public URL.",
+         false},
+        {"airgapped", run_airgapped, "", "The code for a server that Molly cannot reach.", false},
         {0},
     };
     return cli_pick(table, "doorbell qr-code", cli, argc, argv);

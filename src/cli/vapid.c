@@ -61,8 +61,9 @@ static int run_test(struct cli *cli, int argc, char **argv)
 int cli_vapid(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_command table[] = {
-        {"generate", run_generate, "", "Prints a new private key for push.vapid_key_file."},
-        {"test", run_test, "ENDPOINT", "Prints the Authorization header for an endpoint's origin."},
+        {"generate", run_generate, "", "Prints a new private key for push.vapid_key_file.", false},
+        {"test", run_test, "ENDPOINT", "Prints the Authorization header for an endpoint's origin.",
+         false},
         {0},
     };
     return cli_pick(table, "doorbell vapid", cli, argc, argv);

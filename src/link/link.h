@@ -1,7 +1,7 @@
 /* A link is how a messenger tells us that something waits for one account. It speaks the
  * messenger's protocol and knows nothing of pushes, the store or other accounts. It never decrypts
  * and keeps no message bytes. One link per account; it makes one connection each time it is started
- * and reports its end with `down`; when to start again is the account's decision (account/life.h).
+ * and reports its end with `down`; when to start again is the account's decision (link/life.h).
  * All calls and events happen on the loop. Events are never delivered from inside a call to the
  * link. */
 #ifndef DOORBELL_LINK_LINK_H
@@ -32,7 +32,7 @@ struct link_down {
     int status;             /* HTTP status of the handshake, 0: none */
     int close_code;         /* websocket close code, 0: none */
     int64_t retry_after_ms; /* what the server demands, 0: nothing */
-    char text[160];         /* one printable sentence for people */
+    char text[160];         /* one printable sentence for people, with its full stop */
 };
 
 /* What the link tells its owner. `arg` is the owner's. */
@@ -66,7 +66,8 @@ struct link_ops {
     void (*stop)(struct link *link);  /* ends in `down` with LINK_STOPPED, soon */
     void (*acknowledge)(struct link *link, uint64_t ack);
     void (*promote)(struct link *link); /* the candidate is one no more */
-    /* Ends it, too, without an event; a connection is closed in the protocol's manner. */
+    /* Ends it, too, without an event, also from inside one of its own; a connection is closed in
+     * the protocol's manner. */
     void (*free)(struct link *link);
 };
 

@@ -71,23 +71,13 @@ static const struct {
     [PUSH_CONTESTED] = {"{\"code\":4409}", "4409"},
 };
 
-const char *push_payload(enum push_kind kind)
-{
-    return kinds[kind].payload;
-}
-
-const char *push_topic(enum push_kind kind)
-{
-    return kinds[kind].topic;
-}
-
 /* Who has the phone's keys must not tell by the topic what is in the message: a test and a notice
  * look alike. A ring has a topic of its own, or they would replace it while the phone is away. Made
  * from the endpoint's secret, so that a ring after a restart still replaces the one before. */
 static void write_topic(struct push_request *request)
 {
     if (!request->has_keys) {
-        snprintf(request->topic, sizeof request->topic, "%s", push_topic(request->kind));
+        snprintf(request->topic, sizeof request->topic, "%s", kinds[request->kind].topic);
         return;
     }
     const char *use = request->kind == PUSH_RING ? "doorbell topic ring" : "doorbell topic other";
@@ -97,11 +87,29 @@ static void write_topic(struct push_request *request)
     b64url_encode(request->topic, hash, sizeof hash);
 }
 
+/* Whether the body has one of the parts of a path or query: a topic, a token. */
+static bool names_part_of(const struct push_answer *answer, const char *target)
+{
+    enum { LEAST = 4 /* shorter ones tell nothing, and stand in many words */ };
+    static const char separators[] = "/?&=;,.";
+    while (*(target += strspn(target, separators))) {
+        size_t length = strcspn(target, separators);
+        if (length >= LEAST && answer->body &&
+            memmem(answer->body, answer->body_length, target, length))
+            return true;
+        target += length;
+    }
+    return false;
+}
+
 /* What a person needs to know goes behind the verdict's sentence, or in its place where our own
  * policy says which setting it was. */
-static void judge(struct verdict *verdict, const struct push_answer *answer, const char *why)
+static void judge(struct push_request *request, const struct push_answer *answer, const char *why)
 {
-    verdict_judge(verdict, answer, clock_unix());
+    struct verdict *verdict = &request->verdict;
+    struct push_answer told = *answer;
+    told.names_endpoint = request->url.target && names_part_of(answer, request->url.target);
+    verdict_judge(verdict, &told, clock_unix());
     if (answer->failure == PUSH_ANSWERED || !*why)
         return;
     if (answer->failure == PUSH_OURS)
@@ -156,7 +164,7 @@ static void fail(struct push_request *request, enum push_failure failure, const 
     struct push *push = request->push;
     const struct push_answer answer = {.failure = failure};
     detach(request);
-    judge(&request->verdict, &answer, why);
+    judge(request, &answer, why);
     list_append(&push->ended, &request->node);
     loop_timer_set(push->loop, &push->report, 0);
 }
@@ -167,7 +175,7 @@ static int make_body(struct push_request *request, struct err *err)
 {
     if (!request->has_keys || request->body_length)
         return 0;
-    const char *payload = push_payload(request->kind);
+    const char *payload = kinds[request->kind].payload;
     int result = encrypt_payload(request->p256dh, request->auth, payload, strlen(payload),
                                  request->body, err);
     request->body_length = result == 0 ? sizeof request->body : 0;
@@ -187,7 +195,7 @@ static void start(struct push_request *request)
     int64_t now = loop_now_ms(push->loop);
     if (!request->deadline_ms)
         request->deadline_ms = now + push->total_ms;
-    const char *payload = push_payload(request->kind);
+    const char *payload = kinds[request->kind].payload;
     struct transfer_request what = {
         .endpoint = &request->url,
         .addresses = &request->addresses,
@@ -230,7 +238,7 @@ static void on_answer(void *arg, const struct push_answer *answer, const char *w
     struct push_request *request = arg;
     struct push *push = request->push;
     request->transfer = NULL;
-    judge(&request->verdict, answer, why);
+    judge(request, answer, why);
     bool again = signs_anew(request, &request->verdict);
     if (!again)
         detach(request);

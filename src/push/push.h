@@ -45,8 +45,4 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
                                enum push_kind kind, push_fn *fn, void *arg);
 void push_cancel(struct push_request *request); /* fn is not called */
 
-/* The exact request of RFC 8030 as tests and `doorbell vapid test` need it. */
-const char *push_payload(enum push_kind kind);
-const char *push_topic(enum push_kind kind);
-
 #endif

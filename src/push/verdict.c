@@ -319,7 +319,8 @@ void verdict_judge(struct verdict *verdict, const struct push_answer *answer, in
     format_code(code, sizeof code, answer->status, &told);
     if (rule->traits & TELL_CLOCK)
         format_skew(skew, sizeof skew, answer->date_unix, now_unix);
-    write_text(verdict, rule, code, rule->traits & TELL_ANSWER ? told.foreign : "", skew);
+    bool quoted = rule->traits & TELL_ANSWER && !answer->names_endpoint;
+    write_text(verdict, rule, code, quoted ? told.foreign : "", skew);
 }
 
 /* Above what is demanded, never below it: an impatient retry prolongs a limit. */

@@ -25,6 +25,7 @@ struct push_answer {
     const char *server;    /* Server header, may be NULL */
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
+    bool names_endpoint; /* the body repeats a part of the endpoint's path: it is not quoted */
 };
 
 enum { VERDICT_TEXT_SIZE = 192, VERDICT_BODY_MAX = 4096 };

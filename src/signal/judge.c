@@ -75,8 +75,8 @@ static void set_said(struct link_down *down, enum link_reason reason, const char
     down->reason = reason;
     int used = snprintf(down->text, sizeof down->text, "%s: ", text);
     if (used > 0 && (size_t)used < sizeof down->text)
-        snprintf(down->text + used, sizeof down->text - (size_t)used, "%.*s",
-                 (int)(sizeof down->text - 1 - (size_t)used), said);
+        snprintf(down->text + used, sizeof down->text - (size_t)used, "%.*s.",
+                 (int)(sizeof down->text - 2 - (size_t)used), said);
 }
 
 static void judge_forbidden(struct link_down *down, const struct transport_end *end)

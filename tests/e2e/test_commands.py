@@ -683,7 +683,7 @@ def test_help_names_the_words_on_standard_output(shell: Shell, command: str, wor
     assert (done.returncode, done.stderr) == (DONE, "")
     assert done.stdout.startswith("Usage:\n")
     known = {
-        "": ["server", "connection", "vapid", "qr-code", "config", "version", "--set", "-c FILE"],
+        "": ["server", "connection", "vapid", "qr-code", "config", "version", "--set", "-c, --config FILE", "--version"],
         "connection": ["add", "list", "remove", "ping"],
         "vapid": ["generate", "test"],
         "qr-code": ["url", "airgapped"],

@@ -246,19 +246,6 @@ START_TEST(a_new_endpoint_starts_ok_and_unproven)
 }
 END_TEST
 
-START_TEST(a_new_password_replaces_the_old_one)
-{
-    struct registry registry;
-    registry_init(&registry, pseudonym_key);
-    struct account *account = add(&registry, 1, 1, "https://a.example/1");
-    registry_set_password(account, "another password");
-    ck_assert_str_eq(account->password, "another password");
-    registry_set_password(account, account->password);
-    ck_assert_str_eq(account->password, "another password");
-    registry_fini(&registry);
-}
-END_TEST
-
 START_TEST(a_pseudonym_names_the_user_and_needs_the_key)
 {
     struct registry registry;
@@ -339,6 +326,5 @@ UNIT_MAIN("registry", an_account_mirrors_its_row, a_refused_row_makes_a_refused_
           accounts_are_found_by_messenger_user_and_device, a_removed_account_is_found_no_more,
           all_devices_of_a_user_are_visited_and_nobody_elses, visited_accounts_may_be_removed,
           accounts_are_counted_by_endpoint, a_new_endpoint_starts_ok_and_unproven,
-          a_new_password_replaces_the_old_one, a_pseudonym_names_the_user_and_needs_the_key,
-          endpoints_are_the_same_by_url_and_keys, a_copied_endpoint_has_its_own_url,
-          states_have_the_names_that_people_see)
+          a_pseudonym_names_the_user_and_needs_the_key, endpoints_are_the_same_by_url_and_keys,
+          a_copied_endpoint_has_its_own_url, states_have_the_names_that_people_see)
