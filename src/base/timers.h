@@ -39,8 +39,8 @@ void timers_cancel(struct timers *timers, struct timer *timer); /* fine when it 
 /* The next deadline, or INT64_MAX. */
 int64_t timers_next_ms(const struct timers *timers);
 
-/* Fires what is due at now_ms, in order of deadline. A timer that a callback sets for now_ms or
- * earlier waits for the next call, so this always returns. */
+/* Fires what is due at now_ms, in order of deadline, and at most as many as were set when it began:
+ * timers that set themselves anew for now cannot keep it for ever. */
 void timers_fire(struct timers *timers, int64_t now_ms);
 
 #endif

@@ -92,6 +92,18 @@ void bell_ping(struct bell *bell, push_fn *fn, void *arg);
 /* Writes the account's row; `waits` with this number are answered once it is durable. */
 unsigned bell_put(struct bell *bell);
 
+int64_t bell_now_ms(const struct bell *bell);
+const char *bell_name(const struct bell *bell); /* for logs: a pseudonym */
+/* After everything that may have changed when the wake wants to be called. */
+void bell_plan_wake(struct bell *bell);
+
+/* ring.c: debts and rings, tests and notices, and what the endpoint's answers mean for the next
+ * one. */
+extern const struct wake_ops ring_wake_ops;
+void ring_on_store_timer(void *arg);
+void ring_notice(struct bell *bell, enum push_kind kind);
+void ring_end_pings(struct bell *bell); /* whoever waits is told that the account changed */
+
 static inline struct bell *bell_of(struct account *account)
 {
     return account->owner;

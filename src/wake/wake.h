@@ -62,7 +62,7 @@ void wake_fini(struct wake *wake);
 void wake_owed(struct wake *wake, int64_t now_ms);
 /* Takes over from a predecessor that owed a ring: rings, and makes the debt durable once more. */
 void wake_inherit(struct wake *wake, int64_t now_ms);
-/* No ring before that: a floor that outlived a restart, an endpoint that is gone (INT64_MAX). */
+/* No ring before that: a floor that an answer demands, an endpoint that is gone (INT64_MAX). */
 void wake_hold_off(struct wake *wake, int64_t not_before_ms);
 
 void wake_link_up(struct wake *wake); /* the drain begins */
