@@ -8,16 +8,16 @@ FUZZ_SECONDS := 5
 # Debian's names; they are the same in bookworm and trixie.
 DEPS := build-essential pkg-config libwebsockets-dev libwebsockets-evlib-uv libcurl4-openssl-dev \
         libssl-dev libsodium-dev libyaml-dev libuv1-dev libc-ares-dev libmicrohttpd-dev \
-        libsqlite3-dev libqrencode-dev libjansson-dev ca-certificates
+        libnghttp2-dev libsqlite3-dev libqrencode-dev libjansson-dev ca-certificates
 UNIT_DEPS := check
-CHECK_DEPS := $(UNIT_DEPS) clang llvm valgrind clang-format cppcheck $(shell cat tests/peers/debian-packages)
+CHECK_DEPS := $(UNIT_DEPS) clang llvm valgrind clang-format cppcheck mandoc $(shell cat tests/peers/debian-packages)
 
 PACKAGES := libwebsockets libcurl libssl libcrypto libsodium yaml-0.1 libuv libcares libmicrohttpd \
-            sqlite3 libqrencode jansson
+            libnghttp2 sqlite3 libqrencode jansson
 
 CFLAGS := -O2 -g
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
-LINK_FLAGS := -pie -Wl,-z,relro,-z,now
+LINK_FLAGS := -pie -Wl,-z,relro,-z,now,--build-id=sha1
 ifneq ($(SANITIZE),)
 BUILD := build-sanitize
 CFLAGS := -O1 -g
@@ -36,11 +36,14 @@ PKG_CFLAGS = $(call once,PKG_CFLAGS,pkg-config --cflags $(PACKAGES) | sed 's/-I/
 PKG_LIBS = $(call once,PKG_LIBS,pkg-config --libs $(PACKAGES))
 CHECK_LIBS = $(call once,CHECK_LIBS,pkg-config --cflags --libs check)
 DIALECT = -std=gnu11 -D_GNU_SOURCE -include src/version.h -Isrc $(PKG_CFLAGS) -pthread
-ALL_CFLAGS = $(DIALECT) $(WARNINGS) $(HARDENING) $(CFLAGS) -MMD -MP
+ANYWHERE := -ffile-prefix-map=$(CURDIR)=. # where it is built leaves no trace in it
+ALL_CFLAGS = $(DIALECT) $(WARNINGS) $(HARDENING) $(CFLAGS) $(ANYWHERE) -MMD -MP
 ALL_LIBS = $(PKG_LIBS) -pthread
 
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
-LIBRARY_OBJECTS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/main.c,$(SOURCES)))
+PROGRAM_ONLY := src/main.c src/cli/version.c # what no test is linked with
+PROGRAM_OBJECTS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(PROGRAM_ONLY))
+LIBRARY_OBJECTS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out $(PROGRAM_ONLY),$(SOURCES)))
 LIBRARY := $(BUILD)/libdoorbell.a
 PROGRAM := $(BUILD)/doorbell
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -56,13 +59,27 @@ help:
 	@echo 'make run           installs what is missing, builds, runs the server on its embedded default'
 	@echo 'make check         installs what the tests need and runs them all; SANITIZE=1: under ASan and UBSan'
 	@echo 'make build         builds $(PROGRAM)'
+	@echo 'make man           manual pages and shell completion, in $(BUILD)/man and $(BUILD)/completion'
+	@echo 'make install       into PREFIX=$(PREFIX), below DESTDIR where it is set; make uninstall'
+	@echo 'make dist          the source as a tarball, $(BUILD)/doorbell-VERSION.tar.gz'
+	@echo 'make deb           a package for this release of Debian, in $(BUILD)'
 	@echo 'make deps          installs what the build needs'
 	@echo 'make unit e2e      the unit tests; the end-to-end tests against real peers'
 	@echo 'make valgrind      the unit tests under valgrind'
 	@echo 'make lint          layers, format, static analysis; make warnings: everything through clang as well'
 	@echo 'make fuzz          every fuzz target, one after the other, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make sim           random sequences of events against the delivery guarantee, in simulated time;'
+	@echo '                   make sim-mutants: shows that it finds deliberate mistakes (docs/delivery.md)'
+	@echo 'make chaos         every fault that we can make against the program, and a table of what was lost (0);'
+	@echo '                   make chaos-short: the part that make check runs;'
+	@echo '                   make chaos-mutants: shows that it finds deliberate mistakes'
 	@echo 'make bench         memory and latency beside a floor measured in the same run'
 	@echo 'make check-trixie  build and unit tests in a Debian trixie made with debootstrap (as root)'
+	@echo 'make image         the container image, by docker, podman or buildah; ARCH=arm64 cross-compiles it'
+	@echo 'make image-check   builds and runs it without a registry, by buildah and podman (as root)'
+	@echo 'make deb-check     builds, installs, upgrades, purges the package in clean Debian roots (as root)'
+	@echo 'make reproducible  builds twice, in two folders, and compares byte by byte'
+	@echo 'make sbom          what the program is made of, as SPDX, in $(BUILD)/doorbell-VERSION.spdx.json'
 
 # Program
 
@@ -75,11 +92,25 @@ $(BUILD)/obj/%.o: src/%.c Makefile
 
 $(LIBRARY): $(LIBRARY_OBJECTS)
 	@rm -f $@
-	@ar rcs $@ $^
+	@$(AR) rcsD $@ $^
 
-$(PROGRAM): $(BUILD)/obj/main.o $(LIBRARY)
+$(PROGRAM): $(PROGRAM_OBJECTS) $(LIBRARY)
 	@echo 'LINK $@'
 	@$(CC) $(LINK_FLAGS) $^ $(ALL_LIBS) -o $@
+
+# Named as the folders want them that they are installed into.
+MANUAL := $(addprefix $(BUILD)/man/,doorbell.1 doorbell.yaml.5)
+COMPLETION := $(addprefix $(BUILD)/completion/,doorbell _doorbell doorbell.fish)
+.PHONY: man
+man: $(MANUAL) $(COMPLETION)
+$(BUILD)/man/doorbell.1: PRINT = man 1
+$(BUILD)/man/doorbell.yaml.5: PRINT = man 5
+$(BUILD)/completion/doorbell: PRINT = completion bash
+$(BUILD)/completion/_doorbell: PRINT = completion zsh
+$(BUILD)/completion/doorbell.fish: PRINT = completion fish
+$(MANUAL) $(COMPLETION): $(PROGRAM)
+	@mkdir -p $(@D)
+	@$(PROGRAM) $(PRINT) > $@
 
 deps:
 	@tests/install-packages $(DEPS)
@@ -101,7 +132,7 @@ check: check-deps
 ifneq ($(SANITIZE),)
 check-everything: unit e2e
 else
-check-everything: lint warnings unit valgrind fuzz-seconds e2e
+check-everything: lint warnings unit sim sim-mutants valgrind fuzz-seconds e2e chaos-short
 	@$(MAKE) --no-print-directory SANITIZE=1 unit blackbox
 endif
 
@@ -116,10 +147,25 @@ unit: $(UNIT_TESTS)
 valgrind: $(UNIT_TESTS)
 	@tests/under-valgrind $^
 
+CHAOS_SKIPS := $(if $(filter-out 0,$(shell id -u)),--allow-skips)
+CHAOS_RUN = DOORBELL_BINARY=$(abspath $(PROGRAM)) /usr/bin/python3 tests/chaos/run
+CHAOS :=
+.PHONY: chaos chaos-short chaos-mutants
+chaos: $(PROGRAM)
+	$(CHAOS_RUN) $(CHAOS)
+
+chaos-short: $(PROGRAM)
+	$(CHAOS_RUN) --short $(CHAOS_SKIPS) $(CHAOS)
+
+chaos-mutants:
+	@tests/chaos/mutants $(MUTANT)
+
+# Most tests wait most of the time.
+WORKERS := 3
 E2E := CI=$(CI) DOORBELL_BINARY=$(abspath $(PROGRAM)) /usr/bin/python3 -m pytest -q
 
 e2e: $(PROGRAM)
-	$(E2E) tests/e2e
+	$(E2E) -n $(WORKERS) tests/e2e tests/chaos
 
 blackbox: $(PROGRAM)
 	$(E2E) tests/e2e/test_blackbox.py
@@ -149,20 +195,26 @@ fuzz-seconds: fuzz
 
 lint: $(PROGRAM)
 	@tests/lint/layers
+	@tests/lint/named_tests
 	@tests/lint/readme $(PROGRAM)
 	@clang-format --dry-run --Werror $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 	    --suppress=missingIncludeSystem --std=c11 -Isrc --include=src/version.h -j2 src
 
+CHECKED = $(SOURCES) $(wildcard tests/*/*.c)
 warnings:
 	@echo 'clang: warnings'
-	@for source in $(SOURCES); do echo "$$source"; done | xargs -P2 -I{} \
-	    clang $(DIALECT) $(WARNINGS) -fsyntax-only {}
+	@for source in $(CHECKED); do echo "$$source"; done | xargs -P2 -I{} \
+	    clang $(DIALECT) -Itests/unit -Itests/fuzz -Itests/sim $(WARNINGS) -fsyntax-only {}
 
 readme: $(PROGRAM)
 	@tests/lint/readme $(PROGRAM) --write
 
 include tests/bench/bench.mk
+include tests/sim/sim.mk
+include docker/image.mk
+include packaging/release.mk
+include packaging/install.mk
 
 bench: $(PROGRAM)
 	@tests/bench/run

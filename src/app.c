@@ -3,37 +3,66 @@
 #include <curl/curl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "bridge/checkup.h"
+#include "bridge/import.h"
+#include "config/schema.h"
+#include "push/headers.h"
+#include "push/trust.h"
+#include "signal/roots.h"
+#include "web/certificate.h"
 
 enum {
     SWEEP_MS = 30 * 1000,
-    TRIM_AFTER_EVENTS = 50,  /* so many leave buffers worth giving back */
-    OTHER_DESCRIPTORS = 512, /* store, pushes, name look-ups, races of connects, control */
+    TRIM_AFTER_EVENTS = 50, /* so many leave buffers worth giving back */
 };
+
+static int64_t descriptors_allowed(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY)
+        return INT64_MAX;
+    return (int64_t)limit.rlim_max;
+}
+
+/* Each account that is stored already is one that was taken, whatever accounts.max says now; and at
+ * a reload it is still the one that the server started with. */
+static struct descriptors share_descriptors(const struct app *app, struct config *config)
+{
+    int64_t rows = (int64_t)app->rows, most = app->config->accounts_max;
+    struct descriptors share = descriptors_share(descriptors_allowed(), rows > most ? rows : most,
+                                                 config->web_connections);
+    config->web_connections = share.strangers;
+    return share;
+}
 
 /* libwebsockets keeps tables for every descriptor that the limit allows, and a container may allow
  * 2^30 (libraries.md): ask for what the settings need and no more. */
-static void limit_descriptors(const struct config *config)
+static void limit_descriptors(struct app *app)
 {
+    struct config *config = app->config;
+    struct descriptors share = share_descriptors(app, config);
+    app->links_most = (size_t)share.links;
+    if (share.needed > share.limit)
+        log_warn("This process may open %lld files, but accounts.max (%lld) and web.connections "
+                 "need %lld: the web server takes %lld connections at most, and %lld accounts can "
+                 "be connected. Raise the limit (LimitNOFILE=, ulimit -n) if there are more.",
+                 (long long)share.limit, (long long)config->accounts_max, (long long)share.needed,
+                 (long long)share.strangers, (long long)share.links);
     struct rlimit limit;
-    rlim_t needed =
-        (rlim_t)(config->accounts_max + config->web_connections) + (rlim_t)OTHER_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    if (limit.rlim_max != RLIM_INFINITY && needed > limit.rlim_max) {
-        log_warn("This process may open %llu files, which is fewer than accounts.max (%lld) needs. "
-                 "Raise the limit (LimitNOFILE=, ulimit -n) to %llu or lower accounts.max.",
-                 (unsigned long long)limit.rlim_max, (long long)config->accounts_max,
-                 (unsigned long long)needed);
-        needed = limit.rlim_max;
-    }
-    limit.rlim_cur = needed;
+    limit.rlim_cur = (rlim_t)share.limit;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -50,78 +79,201 @@ static void take_log_settings(const struct config *config)
     log_configure((enum log_level)config->log_level, (enum log_format)config->log_format);
 }
 
+/* The service manager */
+
+static void describe(const struct app *app, char text[NOTIFY_STATUS_SIZE])
+{
+    struct bridge_counts counts;
+    bridge_count(app->bridge, &counts);
+    int used = snprintf(text, NOTIFY_STATUS_SIZE, "%zu account%s, %zu linked", counts.accounts,
+                        counts.accounts == 1 ? "" : "s", counts.up);
+    if (counts.refused)
+        used += snprintf(text + used, NOTIFY_STATUS_SIZE - (size_t)used, ", %zu refused",
+                         counts.refused);
+    if (counts.contested)
+        used += snprintf(text + used, NOTIFY_STATUS_SIZE - (size_t)used, ", %zu contested",
+                         counts.contested);
+    if (!health_is_alive(bridge_health(app->bridge)))
+        snprintf(text + used, NOTIFY_STATUS_SIZE - (size_t)used, ", the store cannot be written");
+}
+
+/* A store that fails is no reason to be ended: a start would fail, too. */
+static bool is_alive(void *arg)
+{
+    struct app *app = arg;
+    return bridge_health(app->bridge) != HEALTH_STORE_HANGS;
+}
+
+static void say_ready(struct app *app)
+{
+    char status[NOTIFY_STATUS_SIZE];
+    describe(app, status);
+    notify_ready(&app->notify, status, is_alive, app);
+}
+
+/* Checks: nothing is taken or changed */
+
+static int check_roots(const char *ca_file, struct err *err)
+{
+    X509_STORE *roots = roots_load(ca_file, err);
+    X509_STORE_free(roots);
+    return roots ? 0 : err->code;
+}
+
+static int check_trust(const char *ca_file, struct err *err)
+{
+    struct trust *trust = trust_load(NULL, ca_file, err);
+    trust_free(trust);
+    return trust ? 0 : err->code;
+}
+
+/* One that is not there may be made; where it cannot be, the store beside it has more to say. */
+static int check_key(const struct config *config, struct err *err)
+{
+    const char *path = config->push_vapid_key_file;
+    if (path && access(path, F_OK) != 0)
+        return 0;
+    struct vapid *vapid = vapid_from_config(config, false, err);
+    vapid_free(vapid);
+    return vapid ? 0 : err->code;
+}
+
+static int check_headers(const char *path, struct err *err)
+{
+    struct headers *headers = headers_load(path, err);
+    headers_free(headers);
+    return headers ? 0 : err->code;
+}
+
+static int check_certificate(const struct config *config, struct err *err)
+{
+    if (!config->web_enabled || !config->web_tls_cert)
+        return 0;
+    struct certificate *certificate =
+        certificate_load(config->web_tls_cert, config->web_tls_key, err);
+    certificate_free(certificate);
+    return certificate ? 0 : err->code;
+}
+
+static int check_policy(const struct config *config, struct err *err)
+{
+    struct policy *policy = policy_new(config, err);
+    policy_free(policy);
+    return policy ? 0 : err->code;
+}
+
+int app_check_config(const struct config *config, struct err *err)
+{
+    if (check_policy(config, err) == 0 && check_roots(config->signal_ca_file, err) == 0 &&
+        check_trust(config->push_ca_file, err) == 0 &&
+        check_headers(config->push_headers_file, err) == 0 && check_key(config, err) == 0 &&
+        check_certificate(config, err) == 0)
+        return 0;
+    config_locate(config, err);
+    return err->code;
+}
+
 /* Reload */
-
-static bool same_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-static bool same_list(const struct strings *a, const struct strings *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    return true;
-}
 
 static int check_unchanged(const struct config *old, const struct config *new, struct err *err)
 {
-    const char *changed = NULL;
-    if (!same_text(old->store_path, new->store_path))
-        changed = "store.path";
-    else if (!same_text(old->control_path, new->control_path))
-        changed = "control.path";
-    else if (!same_list(&old->web_listen, &new->web_listen) || old->web_enabled != new->web_enabled)
-        changed = "web.listen or web.enabled";
-    else if (!same_text(old->push_vapid_key_file, new->push_vapid_key_file))
-        changed = "push.vapid_key_file";
-    else if (old->accounts_max != new->accounts_max)
-        changed = "accounts.max";
-    else if (old->web_connections != new->web_connections)
-        changed = "web.connections";
+    const struct setting *changed = schema_changed(old, new);
     if (!changed)
         return 0;
-    return err_set(err, ERR_NOT_NOW, "%s cannot change while the server runs; restart it", changed);
+    return err_set(err, ERR_NOT_NOW, "%s cannot change while the server runs; restart it",
+                   changed->path);
+}
+
+/* What would be refused, before any part takes it: there may be no way back. */
+static int check_reload(const struct app *app, const struct config *config, struct err *err)
+{
+    if (check_unchanged(app->config, config, err) != 0 ||
+        check_headers(config->push_headers_file, err) != 0)
+        return err->code;
+    return check_trust(config->push_ca_file, err);
 }
 
 static int use_config(struct app *app, struct config *config, struct policy *policy,
                       struct err *err)
 {
-    if (check_unchanged(app->config, config, err) != 0 ||
-        signal_server_reload(app->signal, config, err) != 0 ||
-        resolver_reload(app->resolver, config, err) != 0 ||
-        push_reload(app->push, policy, config, err) != 0)
+    if (resolver_reload(app->resolver, config, err) != 0 ||
+        push_reload(app->push, policy, config, err) != 0 ||
+        lookout_reload(app->lookout, config, err) != 0)
         return ERR_NOT_NOW;
+    signal_server_reload(app->signal, config);
     connector_reload(app->connector, config);
     bridge_reload(app->bridge, config, policy);
     if (app->web)
         web_reload(app->web, config);
+    exporter_reload(app->exporter, config);
+    admin_reload(app->admin, config);
     take_log_settings(config);
     return 0;
 }
 
-static void reload(struct app *app)
+/* A reload that failed half way, whose files of before have gone meanwhile, so that there is no
+ * way back: some part may hold this until the end. */
+struct abandoned {
+    struct config *config;
+    struct policy *policy;
+    struct abandoned *next;
+};
+
+static void abandon(struct app *app, struct config *config, struct policy *policy)
 {
-    struct err err;
-    struct config *config = config_load(&app->sources, &err);
-    struct policy *policy = config ? policy_new(config, &err) : NULL;
+    struct abandoned *abandoned = mem_new(sizeof *abandoned);
+    *abandoned = (struct abandoned){config, policy, app->abandoned};
+    app->abandoned = abandoned;
+}
+
+static void free_abandoned(struct app *app)
+{
+    while (app->abandoned) {
+        struct abandoned *abandoned = app->abandoned;
+        app->abandoned = abandoned->next;
+        policy_free(abandoned->policy);
+        config_free(abandoned->config);
+        free(abandoned);
+    }
+}
+
+static int reload(struct app *app, struct err *err)
+{
+    struct config *config = config_load(&app->sources, err);
     struct config *kept = app->config;
-    if (policy && use_config(app, config, policy, &err) == 0) {
+    if (config)
+        share_descriptors(app, config); /* first: web.connections is compared */
+    bool usable = config && check_reload(app, config, err) == 0;
+    struct policy *policy = usable ? policy_new(config, err) : NULL;
+    if (policy && use_config(app, config, policy, err) == 0) {
         log_info("The configuration was loaded again.");
         policy_free(app->policy);
         app->policy = policy;
         app->config = config;
         config_free(kept);
-        return;
+        return 0;
     }
-    log_error("The configuration was not loaded again, the old one stays in force: %s", err.text);
-    if (policy) /* some parts may have taken the new one already */
-        use_config(app, kept, app->policy, NULL);
+    if (config)
+        config_locate(config, err);
+    log_error("The configuration was not loaded again, the old one stays in force: %s", err->text);
+    /* Some parts may have taken the new one already. */
+    if (policy && use_config(app, kept, app->policy, NULL) != 0) {
+        abandon(app, config, policy);
+        return err->code;
+    }
     policy_free(policy);
     config_free(config);
+    return err->code;
+}
+
+/* The same by SIGHUP and by command. */
+static int reload_when_told(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    notify_reloading(&app->notify);
+    int result = reload(app, err);
+    say_ready(app);
+    return result;
 }
 
 /* Loop */
@@ -130,22 +282,36 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct app *app = handle->data;
     if (number == SIGHUP) {
-        reload(app);
+        struct err err;
+        reload_when_told(app, &err); /* which has logged why not */
         return;
     }
     log_info("Stopping on %s.", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    notify_stopping(&app->notify);
     loop_stop(&app->loop);
 }
 
+static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP};
+
 static void watch_signals(struct app *app)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < sizeof watched_signals / sizeof *watched_signals; i++) {
         uv_signal_init(&app->loop.uv, &app->signals[i]);
         app->signals[i].data = app;
-        uv_signal_start(&app->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&app->signals[i], on_signal, watched_signals[i]);
         app->signal_count++;
     }
+}
+
+/* libuv hands them back to their default, which would end the process in the middle of its last
+ * writes. For good: it is on its way out. The store's thread takes none anyway. */
+static void block_signals(void)
+{
+    sigset_t watched;
+    sigemptyset(&watched);
+    for (size_t i = 0; i < sizeof watched_signals / sizeof *watched_signals; i++)
+        sigaddset(&watched, watched_signals[i]);
+    pthread_sigmask(SIG_BLOCK, &watched, NULL);
 }
 
 /* One coarse look around: the machine's addresses change, and a wave of connects or messages leaves
@@ -160,15 +326,39 @@ static void on_sweep(void *arg)
         app->events_at_trim = app->events_at_sweep;
         malloc_trim(0);
     }
-    app->events_at_sweep = counts.events;
+    app->events_at_sweep = counts.connects + counts.messages;
+    bridge_sweep(app->bridge);
+    if (app->web) {
+        web_sweep(app->web);
+        lookout_certificate(app->lookout, web_certificate_ends_unix(app->web));
+    }
     policy_refresh_own(app->policy);
+    absence_look(&app->absence);
+    char status[NOTIFY_STATUS_SIZE];
+    describe(app, status);
+    notify_status(&app->notify, status);
     loop_timer_set(&app->loop, &app->sweep, SWEEP_MS);
+}
+
+static void on_absence(void *arg, int64_t slept_ms)
+{
+    struct app *app = arg;
+    if (slept_ms)
+        log_info("This machine slept for %lld s: all links are tested.",
+                 (long long)slept_ms / 1000);
+    else
+        log_info("The clock was set forward, as after a pause: all links are tested.");
+    connector_forget_all(app->connector);
+    push_hurry(app->push);
+    bridge_resumed(app->bridge, slept_ms);
 }
 
 static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
-    app->control = control_new(&app->loop, app->bridge, config->control_path, err);
+    const struct commands_host host = {
+        .bridge = app->bridge, .reload = reload_when_told, .arg = app};
+    app->control = control_new(&app->loop, &host, config->control_path, err);
     if (!app->control)
         return err->code;
     if (config->web_enabled) {
@@ -176,12 +366,22 @@ static int start_server(struct app *app, struct err *err)
         if (!app->web)
             return err->code;
     }
+    app->exporter = exporter_new(&app->loop, app->bridge, app->push, app->store, config);
+    app->admin = admin_new(&app->loop, app->bridge, app->push, config);
+    if (app->web)
+        web_add_part(app->web, admin_takes, admin_answer_on_web, app->admin);
     watch_signals(app);
+    absence_init(&app->absence, &app->loop, on_absence, app);
+    app->watches = true;
     loop_timer_set(&app->loop, &app->sweep, SWEEP_MS);
+    if (app->web)
+        lookout_certificate(app->lookout, web_certificate_ends_unix(app->web));
+    lookout_begin(app->lookout, app->bridge);
     struct bridge_counts counts;
     bridge_count(app->bridge, &counts);
     log_info("Doorbell " DOORBELL_VERSION " is ready: %zu account%s, store %s.", counts.accounts,
              counts.accounts == 1 ? "" : "s", config->store_path);
+    say_ready(app);
     return 0;
 }
 
@@ -199,9 +399,108 @@ static int start_bridge(struct app *app, struct err *err)
             return err->code;
         parts.link_ops = &signal_link_ops;
         parts.messenger = app->signal;
+        parts.links_most = app->links_most;
     }
     app->bridge = bridge_new(&parts, err);
     return app->bridge ? 0 : err->code;
+}
+
+static int open_store(struct app *app, struct err *err)
+{
+    app->store = store_open(&store_sqlite, app->config->store_path, &app->loop, err);
+    if (app->store)
+        return 0;
+    err_prefix(err, "store.path");
+    return err->code;
+}
+
+static void count_row(void *arg, const struct store_account *row)
+{
+    (void)row;
+    ++*(size_t *)arg;
+}
+
+/* Made on the first start only: with another key the push servers refuse us for every phone that
+ * was linked with the old one. */
+static int open_key(struct app *app, struct err *err)
+{
+    const char *path = app->config->push_vapid_key_file;
+    bool may_make = app->kind != APP_LOCAL;
+    app->vapid = vapid_from_config(app->config, app->rows == 0 && may_make, err);
+    if (app->vapid)
+        return 0;
+    if (err->code == ERR_NOT_FOUND && app->rows == 0 && !may_make)
+        return 0; /* nobody can be rung, so nothing is signed */
+    if (err->code == ERR_NOT_FOUND)
+        err_set(err, ERR_NOT_FOUND,
+                "push.vapid_key_file: %s does not exist, but the accounts in the store were linked "
+                "with it. Put it back from a backup, or make another one with \"doorbell vapid "
+                "generate > %s\" and link every phone anew.",
+                path, path);
+    return err->code;
+}
+
+static int import(struct app *app, size_t *imported, struct err *err)
+{
+    *imported = 0;
+    int result = app->kind != APP_SERVER
+                     ? 0
+                     : import_at_start(app->store, app->config, app->policy, imported, err);
+    app->rows += *imported;
+    return result;
+}
+
+/* A key that was named has to be there where accounts are taken over. One that was not may never
+ * have been; it is made before them, because with them it would be one that is missing. */
+static int open_accounts(struct app *app, struct err *err)
+{
+    size_t imported;
+    const char *path = app->config->push_vapid_key_file;
+    bool named = !path || config_is_set(app->config, "push.vapid_key_file");
+    if (open_store(app, err) != 0 || store_load(app->store, count_row, &app->rows, err) != 0)
+        return err->code;
+    bool made = !named && access(path, F_OK) != 0;
+    if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0)
+        return err->code;
+    if (made && imported)
+        log_warn("No VAPID key was configured, so a new one was made. If MollySocket had one, put "
+                 "it into %s and restart: phones that were linked with it refuse pushes that "
+                 "another one has signed.",
+                 path);
+    return named ? open_key(app, err) : 0;
+}
+
+static int make_lookout(struct app *app, struct err *err)
+{
+    const struct lookout_parts parts = {.loop = &app->loop,
+                                        .resolver = app->resolver,
+                                        .store = app->store,
+                                        .push = app->push,
+                                        .config = app->config};
+    app->lookout = lookout_new(&parts, err);
+    return app->lookout ? 0 : err->code;
+}
+
+static int start_parts(struct app *app, struct err *err)
+{
+    struct config *config = app->config;
+    app->policy = policy_new(config, err);
+    if (!app->policy)
+        return err->code;
+    if (open_accounts(app, err) != 0)
+        return err->code;
+    if (app->kind == APP_SERVER)
+        limit_descriptors(app);
+    app->resolver = resolver_new(&app->loop, config, err);
+    if (!app->resolver)
+        return err->code;
+    app->push = push_new(&app->loop, app->resolver, app->policy, app->vapid, config, err);
+    if (!app->push || (app->kind == APP_SERVER && make_lookout(app, err) != 0))
+        return err->code;
+    int result = start_bridge(app, err);
+    if (result == 0 && app->kind == APP_SERVER)
+        result = start_server(app, err);
+    return result;
 }
 
 int app_start(struct app *app, enum app_kind kind, const struct config_sources *sources,
@@ -213,29 +512,21 @@ int app_start(struct app *app, enum app_kind kind, const struct config_sources *
     app->config = config;
     timer_init(&app->sweep, on_sweep, app);
     loop_init(&app->loop);
+    notify_init(&app->notify, &app->loop);
     take_log_settings(config);
     protect_process();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (kind == APP_SERVER)
-        limit_descriptors(config);
-    app->store = store_open(&store_sqlite, config->store_path, &app->loop, err);
-    if (!app->store)
+    if (kind == APP_SERVER && geteuid() == 0)
+        log_info(
+            config->user && config_is_of_package(config, "user")
+                ? "Doorbell stays root: this container lets it become no other user."
+                : "Doorbell runs as root and need not: the setting user names whom to become.");
+    /* First: a wrong configuration leaves no store and no key behind. */
+    if (kind == APP_SERVER && app_check_config(config, err) != 0)
         return err->code;
-    app->vapid = vapid_from_file(config->push_vapid_key_file, true, err);
-    if (!app->vapid)
-        return err->code;
-    app->policy = policy_new(config, err);
-    if (!app->policy)
-        return err->code;
-    app->resolver = resolver_new(&app->loop, config, err);
-    if (!app->resolver)
-        return err->code;
-    app->push = push_new(&app->loop, app->resolver, app->policy, app->vapid, config, err);
-    if (!app->push)
-        return err->code;
-    int result = start_bridge(app, err);
-    if (result == 0 && kind == APP_SERVER)
-        result = start_server(app, err);
+    int result = start_parts(app, err);
+    if (result != 0)
+        config_locate(config, err);
     return result;
 }
 
@@ -246,13 +537,21 @@ void app_run(struct app *app)
 
 void app_stop(struct app *app)
 {
+    if (app->signal_count)
+        block_signals();
     loop_timer_cancel(&app->loop, &app->sweep);
+    notify_fini(&app->notify);
+    if (app->watches)
+        absence_fini(&app->absence);
     for (size_t i = 0; i < app->signal_count; i++)
         uv_close((uv_handle_t *)&app->signals[i], NULL);
+    exporter_free(app->exporter);
     if (app->web)
         web_free(app->web);
+    admin_free(app->admin);
     if (app->control)
         control_free(app->control);
+    lookout_free(app->lookout);
     if (app->bridge)
         bridge_free(app->bridge);
     if (app->signal)
@@ -269,5 +568,6 @@ void app_stop(struct app *app)
     policy_free(app->policy);
     loop_fini(&app->loop);
     config_free(app->config);
+    free_abandoned(app);
     curl_global_cleanup();
 }

@@ -3,16 +3,22 @@
 #ifndef DOORBELL_APP_H
 #define DOORBELL_APP_H
 
+#include "alert/lookout.h"
+#include "base/absence.h"
+#include "base/notify.h"
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "control/server.h"
 #include "push/push.h"
 #include "signal/signal.h"
+#include "web/admin.h"
+#include "web/exporter.h"
 #include "web/web.h"
 
 enum app_kind {
     APP_SERVER, /* links, web and control socket */
     APP_LOCAL,  /* the command line acting on the store by itself: no links, nobody listens */
+    APP_FOUNDER /* likewise, and may make the key that a first start makes */
 };
 
 struct app {
@@ -21,6 +27,8 @@ struct app {
     struct loop loop;
     struct config *config;
     struct store *store;
+    size_t rows;       /* accounts in it at the start */
+    size_t links_most; /* as many as descriptors allow */
     struct resolver *resolver;
     struct connector *connector;
     struct policy *policy;
@@ -28,18 +36,27 @@ struct app {
     struct push *push;
     struct signal_server *signal;
     struct bridge *bridge;
+    struct lookout *lookout;
     struct control *control;
     struct web *web;
+    struct exporter *exporter;
+    struct admin *admin;
     uv_signal_t signals[3];
     size_t signal_count;
     struct timer sweep;
+    struct absence absence;
+    struct notify notify; /* the service manager */
+    bool watches;         /* for absences: the server, once it has started */
     uint64_t events_at_trim, events_at_sweep;
+    struct abandoned *abandoned; /* of reloads that failed */
 };
 
 /* Takes over `config`, also when it fails. What was made until then is taken down again by
  * app_stop, which the caller owes in every case. `sources` is where a reload loads from. */
 int app_start(struct app *app, enum app_kind kind, const struct config_sources *sources,
               struct config *config, struct err *err);
+/* Reads every file that a server would read with it, and changes nothing. */
+int app_check_config(const struct config *config, struct err *err);
 void app_run(struct app *app); /* until a signal ends it, or loop_stop */
 void app_stop(struct app *app);
 

@@ -3,47 +3,208 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/options.h"
 
 static const struct cli_command commands[] = {
-    {"server", cli_server, "", "Runs the bridge in the foreground.", false},
-    {"connection", cli_connection, "add|list|remove|ping",
-     "Accounts, on the running server or its store.", true},
-    {"qr-code", cli_qr_code, "url|airgapped", "Prints the code that links Molly.", true},
-    {"qrcode", cli_qr_code, "url|airgapped", "The same.", true},
-    {"vapid", cli_vapid, "generate|test", "The key that signs pushes.", true},
-    {"config", cli_config, "check|sample|table", "The configuration and its documents.", true},
-    {"version", cli_version, "", "Prints the version.", false},
+    {.name = "server",
+     .help = "Runs the bridge in the foreground.",
+     .run = cli_server,
+     .mollysockets = true},
+    {.name = "setup",
+     .words = "[--url URL] [--alert URL] [--allow ORIGIN] [--wait SECONDS] [--qr] [--no-link]",
+     .help = "Sets up the running server: asks, checks, links a phone and waits until it rings.",
+     .run = cli_setup,
+     .options = cli_setup_options,
+     .details =
+         "Run it with the server's configuration and environment. It asks nothing that it can find "
+         "out, and without a terminal nothing at all. Answers are "
+         "kept in setup.yaml beside the store, and whatever doorbell.yaml, the environment or the "
+         "command line say wins over them. A fault of the public address is told with its remedy "
+         "and the lines that the proxy needs. Exit status 0: the push server took a ring, or "
+         "nothing was to be waited for; 1: not.",
+     .example = "doorbell setup --url https://push.example.org/ --alert none"},
+    {.name = "status",
+     .words = "[--account ID] [--timeline] [--json]",
+     .help = "Shows how each account fares, the worst first, and what is to be done.",
+     .run = cli_status,
+     .options = cli_status_options,
+     .details =
+         "Both halves of the path are told apart: LINK is the messenger's, ENDPOINT the push "
+         "server's. The exit status says only whether there was an answer.",
+     .example = "doorbell status --account 4c98 --timeline"},
+    {.name = "doctor",
+     .words = "[--json]",
+     .help = "Looks at the whole path and says what is wrong, each with its remedy.",
+     .run = cli_doctor,
+     .options = cli_doctor_options,
+     .details = "It rings nobody and changes nothing. The report has no account id, password or "
+                "endpoint path, and names for accounts that mean nothing elsewhere: it may be "
+                "shown to whoever helps. Exit status 0: no fault; 1: a fault was found.",
+     .example = "doorbell doctor"},
+    {.name = "connection",
+     .help = "Adds, lists, removes and tests accounts.",
+     .table = cli_connection,
+     .mollysockets = true},
+    {.name = "qr-code",
+     .help = "Prints the code that links Molly.",
+     .table = cli_qr_code,
+     .details = "Also spelled qrcode.",
+     .mollysockets = true},
+    {.name = "qrcode", .table = cli_qr_code, .mollysockets = true},
+    {.name = "health",
+     .words = "[--links]",
+     .help = "Says whether the running server is well, with or without a web server.",
+     .run = cli_health,
+     .options = cli_health_options,
+     .details = "It is not when it does not answer within 5 s or cannot write its store; that "
+                "Signal's server is away makes no difference without --links. Exit status 0: well; "
+                "1: not, and standard error says why.",
+     .example = "doorbell health --links"},
+    {.name = "config",
+     .help = "Prints every setting with its value and where it was written; secrets are hidden.",
+     .run = cli_config_effective,
+     .table = cli_config},
+    {.name = "admin",
+     .help = "Makes and revokes the token that opens the status page.",
+     .table = cli_admin},
+    {.name = "test",
+     .help = "Says whether the configuration allows an endpoint or an account.",
+     .table = cli_test,
+     .mollysockets = true},
+    {.name = "vapid",
+     .help = "Makes and tries the key that signs pushes.",
+     .table = cli_vapid,
+     .mollysockets = true},
+    {.name = "import",
+     .words = "PATH [--dry-run]",
+     .help = "Takes accounts over from MollySocket's database, which is never written.",
+     .run = cli_import,
+     .options = cli_import_options,
+     .details = "A server that is started beside that database does so by itself.",
+     .example = "doorbell import mollysocket.db --dry-run"},
+    {.name = "export",
+     .words = "--mollysocket FILE",
+     .help = "Writes a database for MollySocket, also while the server runs.",
+     .run = cli_export,
+     .options = cli_export_options,
+     .details = "MollySocket keeps one device for each account; it gets the one that registered "
+                "last.",
+     .example = "doorbell export --mollysocket mollysocket.db"},
+    {.name = "man",
+     .help = "Prints the manual: 1 for the commands, 5 for the settings.",
+     .table = cli_man},
+    {.name = "completion",
+     .help = "Prints a script that completes commands in bash, zsh or fish.",
+     .table = cli_completion},
+    {.name = "version",
+     .help = "Prints the version, the commit that it was built of, and the libraries that run.",
+     .run = cli_version,
+     .details = "doorbell --version prints the first line only."},
     {0},
 };
 
-/* Options come before the command: --config FILE (-c), --set PATH=VALUE, --version (-V). */
+enum { OPTION_CONFIG, OPTION_SET, OPTION_VERBOSE, OPTION_VERSION, OPTION_HELP };
+
+static const struct cli_option options[] = {
+    [OPTION_CONFIG] = {"-c", "--config", "FILE",
+                       "The configuration to load; one that ends in .toml is MollySocket's."},
+    [OPTION_SET] = {NULL, "--set", "PATH=VALUE",
+                    "A setting, over file and environment; may be repeated."},
+    [OPTION_VERBOSE] = {"-v", "--verbose", NULL,
+                        "Logs more: as --set log.level=info; -vv as =debug."},
+    [OPTION_VERSION] = {"-V", "--version", NULL, "Prints the version."},
+    [OPTION_HELP] = {"-h", "--help", NULL, "Prints help; after a command, on that command."},
+    {0},
+};
+
+enum { OVERRIDES_MAX = 64 };
+
+struct words {
+    struct cli *cli;
+    const char **overrides;
+    int verbose; /* how often */
+};
+
+static bool add_override(struct words *words, const char *override)
+{
+    size_t *count = &words->cli->sources.override_count;
+    if (*count == OVERRIDES_MAX) {
+        fprintf(stderr, "doorbell: There may be %d of --set and -v at most; use a file.\n",
+                OVERRIDES_MAX);
+        return false;
+    }
+    words->overrides[(*count)++] = override;
+    return true;
+}
+
+/* "-v", "-vv", "--verbose"; what MollySocket has more of is debug here. */
+static bool be_verbose(struct words *words)
+{
+    static const char *const levels[] = {"log.level=info", "log.level=debug"};
+    return words->verbose == 2 || add_override(words, levels[words->verbose++]);
+}
+
+static bool take_option(struct words *words, int option, const char *value)
+{
+    if (option == OPTION_VERBOSE)
+        return be_verbose(words);
+    if (!value) {
+        fprintf(stderr, "doorbell: %s needs a value.\n", options[option].whole);
+        return false;
+    }
+    if (option == OPTION_SET)
+        return add_override(words, value);
+    words->cli->sources.file = value;
+    return true;
+}
+
+static int help(struct cli *cli)
+{
+    char *word[] = {"--help"};
+    return cli_run(cli, 1, word);
+}
+
+/* What stands before the command, then the command, which also refuses what is no option. */
+static int run(struct words *words, struct options *read)
+{
+    const char *value;
+    int option;
+    while ((option = options_next(read, options, &value)) >= 0) {
+        if (option == OPTION_VERSION)
+            return cli_version_line();
+        if (option == OPTION_HELP)
+            return help(words->cli);
+        if (!take_option(words, option, value))
+            return CLI_WRONG_WORDS;
+    }
+    int at = option == OPTIONS_END ? read->argc : read->at - 1;
+    return cli_run(words->cli, read->argc - at, read->argv + at);
+}
+
+/* The program's name as a first word: in a container it is the entrypoint already, and
+ * MollySocket's instructions have it twice, images made from its own with the folder. */
+static bool is_program_name(const char *word)
+{
+    const char *slash = strrchr(word, '/');
+    const char *name = slash ? slash + 1 : word;
+    return strcmp(name, "doorbell") == 0 || strcmp(name, "mollysocket") == 0 ||
+           strcmp(name, "ms") == 0;
+}
+
 int main(int argc, char **argv)
 {
-    enum { OVERRIDES_MAX = 64 };
     const char *overrides[OVERRIDES_MAX];
-    struct cli cli = {.sources = {.environment = environ, .overrides = overrides}};
-    int at = 1;
+    struct cli cli = {.sources = {.environment = environ, .overrides = overrides},
+                      .commands = commands,
+                      .options = options};
+    struct words words = {.cli = &cli, .overrides = overrides};
     if (sodium_init() < 0) {
         fprintf(stderr, "doorbell: libsodium cannot be initialised.\n");
         return CLI_NOT_DONE;
     }
-    for (; at < argc && argv[at][0] == '-'; at++) {
-        bool config = strcmp(argv[at], "--config") == 0 || strcmp(argv[at], "-c") == 0;
-        bool set = strcmp(argv[at], "--set") == 0;
-        if (strcmp(argv[at], "--version") == 0 || strcmp(argv[at], "-V") == 0)
-            return cli_version(&cli, 0, NULL);
-        if (!config && !set)
-            break; /* --help, or something that the table refuses */
-        if (at + 1 == argc || (set && cli.sources.override_count == OVERRIDES_MAX)) {
-            fprintf(stderr, "doorbell: %s needs a value.\n", argv[at]);
-            return CLI_WRONG_WORDS;
-        }
-        at++;
-        if (config)
-            cli.sources.file = argv[at];
-        else
-            overrides[cli.sources.override_count++] = argv[at];
-    }
-    return cli_pick(commands, "doorbell", &cli, argc - at, argv + at);
+    int first = argc > 1 && is_program_name(argv[1]) ? 2 : 1;
+    if (first > argc) /* without even a name */
+        return cli_run(&cli, 0, argv);
+    struct options read = {.argc = argc - first, .argv = argv + first};
+    return run(&words, &read);
 }

@@ -27,6 +27,22 @@ const char *endpoint_state_name(enum endpoint_state state)
 }
 
 /* Whoever has the URL can ring the phone, so it is wiped like the keys. */
+void endpoint_origin(const char *url, char origin[URL_ORIGIN_SIZE])
+{
+    struct url parsed;
+    origin[0] = '\0';
+    if (url_parse(&parsed, url, NULL) != 0)
+        return;
+    url_origin(&parsed, origin);
+    url_fini(&parsed);
+}
+
+enum endpoint_state endpoint_state_to_store(const struct endpoint *endpoint)
+{
+    bool asked_again = endpoint->state == ENDPOINT_GONE && !endpoint->for_good;
+    return asked_again ? ENDPOINT_SUSPECT : endpoint->state;
+}
+
 void endpoint_fini(struct endpoint *endpoint)
 {
     mem_free_secret(endpoint->url);

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "account/record.h"
+#include "account/timeline.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/url.h"
 #include "store/store.h"
 
 enum account_messenger { MESSENGER_SIGNAL = 1 };
@@ -20,8 +23,10 @@ enum account_state {
     ACCOUNT_REFUSED,   /* the messenger confirmed that the credentials are dead */
     ACCOUNT_DISABLED,  /* no longer allowed by the configuration */
 };
+enum { ACCOUNT_STATES = ACCOUNT_DISABLED + 1 };
 
 enum endpoint_state { ENDPOINT_OK, ENDPOINT_FAILING, ENDPOINT_SUSPECT, ENDPOINT_GONE };
+enum { ENDPOINT_STATES = ENDPOINT_GONE + 1 };
 
 const char *account_state_name(enum account_state state);   /* "backing-off" */
 const char *endpoint_state_name(enum endpoint_state state); /* "ok" */
@@ -38,14 +43,22 @@ struct endpoint {
     uint8_t p256dh[STORE_PUSH_KEY_SIZE];
     uint8_t auth[STORE_PUSH_AUTH_SIZE];
     enum endpoint_state state;
+    int status; /* HTTP status of the last answer; 0: none */
+    int64_t
+        not_before_unix; /* the floor that it demands, for the next start; INT64_MAX: for ever */
+    bool for_good;       /* gone by a 410: not asked again; by a 404 it is, also after a start */
 };
 
+/* scheme://host[:port] of an endpoint; empty where that cannot be read. */
+void endpoint_origin(const char *url, char origin[URL_ORIGIN_SIZE]);
+/* What the store keeps of the state: only what is gone for good is gone for the next start. */
+enum endpoint_state endpoint_state_to_store(const struct endpoint *endpoint);
 void endpoint_fini(struct endpoint *endpoint);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b); /* URL and keys */
 void endpoint_copy(struct endpoint *to, const struct endpoint *from);   /* `to` must be empty */
 
 struct account {
-    struct map_node by_key, by_user, by_endpoint; /* the registry's */
+    struct map_node by_key, by_user, by_endpoint, by_origin; /* the registry's */
     struct account_key key;
     char pseudonym[PSEUDONYM_SIZE];
     char *password;
@@ -53,7 +66,9 @@ struct account {
     enum account_state state;
     int64_t registered_unix;
     int64_t owed_since_unix; /* as the store has it */
-    void *owner;             /* the bridge's part of this account */
+    struct timeline timeline;
+    struct record record;
+    void *owner; /* the bridge's part of this account */
 };
 
 #endif

@@ -36,6 +36,12 @@ static bool has_user(const struct map_node *node, const void *key)
     return memcmp(&user, key, sizeof user) == 0;
 }
 
+/* Without the text: 64 bits of a keyed hash are enough to tell origins apart. */
+static bool has_origin(const struct map_node *node, const void *key)
+{
+    return node->hash == *(const uint64_t *)key;
+}
+
 static bool has_endpoint(const struct map_node *node, const void *key)
 {
     const struct account *account = map_owner(node, const struct account, by_endpoint);
@@ -58,6 +64,16 @@ static void add_endpoint(struct registry *registry, struct account *account)
     const char *url = account->endpoint.url;
     map_add(&registry->by_endpoint, &account->by_endpoint,
             map_hash(&registry->by_endpoint, url, strlen(url)));
+    char origin[URL_ORIGIN_SIZE];
+    endpoint_origin(url, origin);
+    map_add(&registry->by_origin, &account->by_origin,
+            map_hash(&registry->by_origin, origin, strlen(origin)));
+}
+
+static void remove_endpoint(struct registry *registry, struct account *account)
+{
+    map_remove(&registry->by_endpoint, &account->by_endpoint);
+    map_remove(&registry->by_origin, &account->by_origin);
 }
 
 static void account_free(struct account *account)
@@ -72,6 +88,7 @@ void registry_init(struct registry *registry, const uint8_t pseudonym_key[STORE_
     map_init(&registry->by_key);
     map_init(&registry->by_user);
     map_init(&registry->by_endpoint);
+    map_init(&registry->by_origin);
     memcpy(registry->pseudonym_key, pseudonym_key, sizeof registry->pseudonym_key);
 }
 
@@ -87,6 +104,7 @@ void registry_fini(struct registry *registry)
     map_fini(&registry->by_key);
     map_fini(&registry->by_user);
     map_fini(&registry->by_endpoint);
+    map_fini(&registry->by_origin);
     sodium_memzero(registry->pseudonym_key, sizeof registry->pseudonym_key);
 }
 
@@ -101,6 +119,9 @@ static void endpoint_from_row(struct endpoint *endpoint, const struct store_acco
     endpoint->url = mem_text(row->endpoint);
     endpoint->proven = row->endpoint_proven;
     endpoint->state = endpoint_state_of(row->endpoint_state);
+    endpoint->for_good = endpoint->state == ENDPOINT_GONE;
+    endpoint->status = row->endpoint_status;
+    endpoint->not_before_unix = row->endpoint_not_before_unix;
     endpoint->has_keys = row->has_push_keys;
     memcpy(endpoint->p256dh, row->push_p256dh, sizeof endpoint->p256dh);
     memcpy(endpoint->auth, row->push_auth, sizeof endpoint->auth);
@@ -131,7 +152,7 @@ void registry_remove(struct registry *registry, struct account *account)
 {
     map_remove(&registry->by_key, &account->by_key);
     map_remove(&registry->by_user, &account->by_user);
-    map_remove(&registry->by_endpoint, &account->by_endpoint);
+    remove_endpoint(registry, account);
     account_free(account);
 }
 
@@ -160,6 +181,15 @@ void registry_each_of_user(struct registry *registry, const struct account_key *
     }
 }
 
+void registry_each_of_origin(struct registry *registry, const char *origin,
+                             void (*each)(void *arg, struct account *account), void *arg)
+{
+    uint64_t hash = map_hash(&registry->by_origin, origin, strlen(origin));
+    struct map_node *node = map_find(&registry->by_origin, hash, has_origin, &hash);
+    for (; node; node = next_equal(node, has_origin, &hash))
+        each(arg, map_owner(node, struct account, by_origin));
+}
+
 struct each_call {
     void (*each)(void *arg, struct account *account);
     void *arg;
@@ -178,6 +208,15 @@ void registry_each(struct registry *registry, void (*each)(void *arg, struct acc
     map_each(&registry->by_key, call_each, &call);
 }
 
+void registry_each_of_endpoint(struct registry *registry, const char *url,
+                               void (*each)(void *arg, struct account *account), void *arg)
+{
+    uint64_t hash = map_hash(&registry->by_endpoint, url, strlen(url));
+    struct map_node *node = map_find(&registry->by_endpoint, hash, has_endpoint, url);
+    for (; node; node = next_equal(node, has_endpoint, url))
+        each(arg, map_owner(node, struct account, by_endpoint));
+}
+
 size_t registry_count_endpoint(const struct registry *registry, const char *url)
 {
     size_t count = 0;
@@ -194,8 +233,11 @@ void registry_set_endpoint(struct registry *registry, struct account *account,
     struct endpoint copy; /* first, because it may be the account's own */
     endpoint_copy(&copy, endpoint);
     copy.state = ENDPOINT_OK;
+    copy.for_good = false;
     copy.proven = false;
-    map_remove(&registry->by_endpoint, &account->by_endpoint);
+    copy.status = 0;
+    copy.not_before_unix = 0;
+    remove_endpoint(registry, account);
     endpoint_fini(&account->endpoint);
     account->endpoint = copy;
     add_endpoint(registry, account);
@@ -212,7 +254,9 @@ void registry_row(const struct account *account, struct store_account *row)
     memcpy(row->push_auth, account->endpoint.auth, sizeof row->push_auth);
     row->refused = account->state == ACCOUNT_REFUSED;
     row->endpoint_proven = account->endpoint.proven;
-    row->endpoint_state = (uint8_t)account->endpoint.state;
+    row->endpoint_state = (uint8_t)endpoint_state_to_store(&account->endpoint);
+    row->endpoint_status = account->endpoint.status;
+    row->endpoint_not_before_unix = account->endpoint.not_before_unix;
     row->registered_unix = account->registered_unix;
     row->owed_since_unix = account->owed_since_unix;
 }
@@ -222,4 +266,12 @@ void registry_pseudonym(const struct registry *registry, const struct account_ke
 {
     struct user_id user = user_of(key);
     log_pseudonym(text, registry->pseudonym_key, &user, sizeof user);
+}
+
+void registry_user_mark(const struct registry *registry, const struct account_key *any_device,
+                        uint8_t mark[STORE_MARK_SIZE])
+{
+    struct user_id user = user_of(any_device);
+    crypto_generichash(mark, STORE_MARK_SIZE, (const unsigned char *)&user, sizeof user,
+                       registry->pseudonym_key, sizeof registry->pseudonym_key);
 }

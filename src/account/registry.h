@@ -1,11 +1,11 @@
-/* All accounts of the process, found by key, by user and by endpoint. Owns them. */
+/* All accounts of the process, found by key, by user, by endpoint and by its origin. Owns them. */
 #ifndef DOORBELL_ACCOUNT_REGISTRY_H
 #define DOORBELL_ACCOUNT_REGISTRY_H
 
 #include "account/account.h"
 
 struct registry {
-    struct map by_key, by_user, by_endpoint;
+    struct map by_key, by_user, by_endpoint, by_origin;
     uint8_t pseudonym_key[STORE_SECRET_SIZE];
 };
 
@@ -25,6 +25,13 @@ void registry_each_of_user(struct registry *registry, const struct account_key *
                            void (*each)(void *arg, struct account *account), void *arg);
 void registry_each(struct registry *registry, void (*each)(void *arg, struct account *account),
                    void *arg);
+/* For all accounts whose endpoint lives at this push server, as endpoint_origin writes it; `each`
+ * removes none and changes no endpoint. */
+void registry_each_of_origin(struct registry *registry, const char *origin,
+                             void (*each)(void *arg, struct account *account), void *arg);
+/* For all accounts with this endpoint, whatever their keys; `each` as above. */
+void registry_each_of_endpoint(struct registry *registry, const char *url,
+                               void (*each)(void *arg, struct account *account), void *arg);
 size_t registry_count_endpoint(const struct registry *registry, const char *url);
 
 void registry_set_endpoint(struct registry *registry, struct account *account,
@@ -36,5 +43,8 @@ void registry_row(const struct account *account, struct store_account *row);
 /* A stable name for logs (security.md 22): of the user, not of the device. */
 void registry_pseudonym(const struct registry *registry, const struct account_key *key,
                         char text[PSEUDONYM_SIZE]);
+/* What the store remembers the user by once the operator has removed him (store_marked). */
+void registry_user_mark(const struct registry *registry, const struct account_key *any_device,
+                        uint8_t mark[STORE_MARK_SIZE]);
 
 #endif

@@ -17,5 +17,7 @@ bool bucket_take(struct bucket *bucket, int64_t now_ms);
 
 /* When the next token will be there: now_ms where one is. */
 int64_t bucket_next_ms(const struct bucket *bucket, int64_t now_ms);
+/* Likewise, for one who leaves so many to others. */
+int64_t bucket_next_leaving_ms(const struct bucket *bucket, int64_t left, int64_t now_ms);
 
 #endif

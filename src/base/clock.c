@@ -19,7 +19,12 @@ int64_t clock_boot_ms(void)
     return read_ms(CLOCK_BOOTTIME);
 }
 
+int64_t clock_wall_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
+}
+
 int64_t clock_unix(void)
 {
-    return read_ms(CLOCK_REALTIME) / 1000;
+    return clock_wall_ms() / 1000;
 }

@@ -8,6 +8,7 @@
 
 int64_t clock_ms(void);      /* CLOCK_MONOTONIC: stands still while the machine sleeps */
 int64_t clock_boot_ms(void); /* CLOCK_BOOTTIME: goes on while the machine sleeps */
-int64_t clock_unix(void);    /* CLOCK_REALTIME in seconds: may jump */
+int64_t clock_wall_ms(void); /* CLOCK_REALTIME: may jump */
+int64_t clock_unix(void);    /* the same in seconds */
 
 #endif

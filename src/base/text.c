@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -147,4 +148,22 @@ char *text_html(const char *from)
             *at++ = *c;
     }
     return to;
+}
+
+void text_wrap(FILE *to, const char *text, int column, int indent, int width)
+{
+    bool begins = true;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (!begins && column + 1 + length > width) {
+            fprintf(to, "\n");
+            column = 0;
+        }
+        column += fprintf(to, "%*s%.*s", column < indent ? indent - column : !begins && column > 0,
+                          "", length, text);
+        begins = false;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fprintf(to, "\n");
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Copies at most size - 1 bytes of `from` into `to` and ends them with a zero; what is not
  * printable ASCII becomes '?'. Text that did not fit ends in "...". Returns the length written. */
@@ -22,6 +23,10 @@ bool text_starts_nocase(const char *text, const char *prefix);
 
 /* Edit distance, for "did you mean": used by configuration and commands. Texts up to 63 bytes. */
 unsigned text_distance(const char *a, const char *b);
+
+/* Prints whole words up to `width`, the first from `column` on, where the terminal is, and further
+ * lines from `indent` on; then ends the line. */
+void text_wrap(FILE *to, const char *text, int column, int indent, int width);
 
 /* `from` escaped for HTML text and attribute values; the caller frees it. */
 char *text_html(const char *from);

@@ -7,13 +7,29 @@
 #include "account/registry.h"
 #include "base/bucket.h"
 #include "base/list.h"
+#include "bridge/arrivals.h"
 #include "bridge/bridge.h"
+#include "bridge/health.h"
 #include "bridge/limits.h"
+#include "bridge/tally.h"
 #include "link/fleet.h"
 #include "link/life.h"
+#include "push/endpoint_life.h"
+#include "wake/spacing.h"
 #include "wake/wake.h"
 
 struct trial;
+
+/* What may befall all accounts alike, and is one alarm then. */
+enum { FLEET_CREDENTIALS, FLEET_CLIENT, FLEET_SERVER, FLEETS };
+
+/* What bridge_health saw last. */
+struct checkup {
+    struct health_memory memory;
+    struct health_sight sight;
+    bool looked;
+    int64_t looked_ms;
+};
 
 struct bridge {
     struct bridge_parts parts;
@@ -21,15 +37,23 @@ struct bridge {
     struct registry registry;
     struct wake_timing wake_timing;
     struct life_timing life_timing;
-    struct fleet fleet;
+    struct endpoint_timing endpoint_timing;
+    struct fleet fleets[FLEETS];
     struct limits limits;
     struct list trials; /* of bells */
     size_t trial_count;
+    size_t linked;         /* bells that are */
+    bool said_no_room;     /* for more of them; said once */
     struct list buried;    /* bells to be freed outside of their own events */
     struct list immediate; /* waits that are answered in the next turn */
     struct timer bury_timer;
     bool store_failing; /* said once */
-    uint64_t events;    /* links that came up and messages that came */
+    int64_t started_unix;
+    int64_t heard_unix, message_unix; /* the messenger's last frame, and message; 0: none yet */
+    uint64_t connects, reconnections, messages, pushes; /* see bridge_counts */
+    struct tally tally;
+    struct checkup checkup;
+    struct arrivals arrivals;
 };
 
 struct bell {
@@ -42,21 +66,18 @@ struct bell {
     struct life life;
     struct wake wake;
     struct timer connect_timer, wake_timer, store_timer;
+    bool ring_left, notice_left;
     struct push_request *ring, *notice; /* in flight; notice: a test or a word about contention */
     struct list pings;                  /* the operator's, who waits for the answers */
-    unsigned fleet_mark;
+    unsigned fleet_marks[FLEETS];
     bool broke_window; /* the server sent more than it may; the link is being stopped for that */
     bool test_due, contested_due; /* asked for while another notice was in flight */
     enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said; /* in the log, last */
+    enum link_reason said_reason;                          /* of SAID_DOWN */
 
-    /* The endpoint's recent answers. */
-    int last_status;
-    enum verdict_kind last_kind;
-    unsigned failures;          /* answers like the last one before it */
-    unsigned failures_in_a_row; /* of any kind */
-    int64_t floor_until_ms;     /* what hurries a ring respects this */
-    int64_t suspect_since_ms;
+    struct endpoint_life endpoint_life;
     struct bucket tests;
+    struct spending spending;
 
     /* Registrations that wait for a row to be durable. */
     struct list waits;
@@ -76,33 +97,70 @@ void bell_free(struct bell *bell);
 /* Ends everything at once and frees it in the next turn of the loop. */
 void bell_bury(struct bell *bell);
 
-/* Its device was unlinked and another one of the user has taken its place: gone, with its row. */
-void bell_remove_account(struct bell *bell);
+/* Its device was unlinked and another one of the user, which knows its debts already, has taken its
+ * place: gone, with its row, as soon as the heir's is on disk. */
+void bell_remove_account(struct bell *bell, struct bell *heir);
+/* Memory or store say that a ring is due. */
+bool bell_owes(const struct bell *bell);
 /* The row says that a ring is owed. */
 void bell_owed(struct bell *bell);
 /* A ring is owed by word of another bell, or of a row whose writing may have failed. */
 void bell_inherit(struct bell *bell);
+/* For people, on the account's timeline and record; a trial has none. */
+void bell_note(struct bell *bell, enum timeline_kind kind, unsigned detail);
 void bell_connect_in(struct bell *bell, int64_t wait_ms);
 /* Follows accounts.allowed: disconnects or connects. */
 void bell_follow_config(struct bell *bell);
+/* The machine was away: its link is tested, or made at once. */
+void bell_resumed(struct bell *bell, int64_t slept_ms);
+/* The server lets accounts in again: who waits because all met the same fault tries soon. */
+void bell_fleet_recovered(struct bell *bell);
+void bridge_fleet_recovered(struct bridge *bridge);
+/* Once in a while. */
+void bell_sweep(struct bell *bell);
 void bell_endpoint_changed(struct bell *bell);
 void bell_test_push(struct bell *bell);
 /* The operator's test push: no bucket, and the answer is told. */
 void bell_ping(struct bell *bell, push_fn *fn, void *arg);
 /* Writes the account's row; `waits` with this number are answered once it is durable. */
 unsigned bell_put(struct bell *bell);
+/* What the store is to keep of its account. */
+void bell_row(const struct bell *bell, struct store_account *row);
+/* Likewise, and removes the row of a device in one with it. */
+void bell_put_instead(struct bell *bell, const struct account_key *gone);
 
 int64_t bell_now_ms(const struct bell *bell);
 const char *bell_name(const struct bell *bell); /* for logs: a pseudonym */
 /* After everything that may have changed when the wake wants to be called. */
 void bell_plan_wake(struct bell *bell);
+/* What is owed may be rung as early as that, and is, unless the account is disabled. */
+void bell_hurry(struct bell *bell, int64_t not_before_ms);
 
-/* ring.c: debts and rings, tests and notices, and what the endpoint's answers mean for the next
- * one. */
+/* bell_link.c: what the link tells. */
+extern const struct link_events bell_link_events;
+void bell_show_state(struct bell *bell); /* the account has the link's */
+void bell_set_linked(struct bell *bell, bool linked);
+bool bell_is_disabled(const struct bell *bell);
+
+/* ring.c: debts and rings, tests and notices. */
 extern const struct wake_ops ring_wake_ops;
 void ring_on_store_timer(void *arg);
 void ring_notice(struct bell *bell, enum push_kind kind);
+/* A push that was no ring of this bell has shown how its endpoint fares. */
+void ring_learned(struct bell *bell, bool accepted, int64_t retry_at_ms);
 void ring_end_pings(struct bell *bell); /* whoever waits is told that the account changed */
+
+/* verdicts.c: what the endpoint's answers mean for it, and for others of its origin. Takes note of
+ * one and returns when the next ring may be tried. */
+int64_t verdicts_take(struct bell *bell, const struct verdict *verdict);
+/* At the start: what the row knows about the endpoint holds. */
+void verdicts_resume(struct bell *bell);
+/* It has this endpoint now: what others know about it holds. When it may be rung; 0: at once. */
+int64_t verdicts_join(struct bell *bell);
+/* Rings what is owed as soon as the last answer's own floor allows. */
+void verdicts_hurry(struct bell *bell);
+/* What waited for this push server may ring, as soon as the answers' own floors allow. */
+void verdicts_origin_recovered(struct bridge *bridge, const char *origin);
 
 static inline struct bell *bell_of(struct account *account)
 {

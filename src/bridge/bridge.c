@@ -3,14 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "bridge/bell.h"
 
-enum {
-    HELD_MOST = 8,               /* settled.md "hold time" */
-    PROVEN_AFTER_MS = 60 * 1000, /* settled.md "back-off" */
-};
+enum { HELD_MOST = 8 }; /* settled.md "hold time" */
 
 int64_t bridge_now_ms(const struct bridge *bridge)
 {
@@ -19,20 +17,14 @@ int64_t bridge_now_ms(const struct bridge *bridge)
 
 bool bridge_allows(const struct bridge *bridge, const struct account_key *key)
 {
-    const struct strings *allowed = &bridge->config->accounts_allowed;
-    for (size_t i = 0; i < allowed->count; i++) {
-        uint8_t uuid[16];
-        if (strcmp(allowed->items[i], "*") == 0)
-            return true;
-        if (uuid_parse(uuid, allowed->items[i]) == 0 && memcmp(uuid, key->uuid, 16) == 0)
-            return true;
-    }
-    return false;
+    return config_allows_account(bridge->config, key->uuid);
 }
 
 static void take_config(struct bridge *bridge, const struct config *config)
 {
     bridge->config = config;
+    for (size_t i = 0; i < FLEETS; i++)
+        bridge->fleets[i].window_ms = config->signal_fleet_window_ms;
     bridge->wake_timing = (struct wake_timing){.interval_ms = config->wake_interval_ms,
                                                .hold_ms = config->push_hold_ms,
                                                .held_most = HELD_MOST};
@@ -41,8 +33,19 @@ static void take_config(struct bridge *bridge, const struct config *config)
                              .reconnect_max_ms = config->signal_reconnect_max_ms,
                              .contested_min_ms = config->signal_contested_min_ms,
                              .contested_max_ms = config->signal_contested_max_ms,
+                             .contested_end_ms = config->signal_contested_end_ms,
                              .refused_confirm_ms = config->signal_refused_confirm_ms,
-                             .proven_after_ms = PROVEN_AFTER_MS};
+                             .refused_max_ms = config->signal_refused_max_ms,
+                             .refused_retry_ms = config->signal_refused_retry_ms,
+                             .client_refused_min_ms = config->signal_client_refused_min_ms,
+                             .client_refused_max_ms = config->signal_client_refused_max_ms,
+                             .reconnect_reset_ms = config->signal_reconnect_reset_ms};
+    bridge->endpoint_timing = (struct endpoint_timing){.retry_min_ms = config->push_retry_min_ms,
+                                                       .retry_max_ms = config->push_retry_max_ms,
+                                                       .gone_after_ms = config->push_gone_after_ms,
+                                                       .gone_alike_ms = config->push_gone_alike_ms,
+                                                       .suspect_after = config->push_suspect_after,
+                                                       .floor_percent = config->push_floor_percent};
 }
 
 static void on_row(void *arg, const struct store_account *row)
@@ -65,6 +68,28 @@ static void start_bell(void *arg, struct account *account)
         bell_owed(bell);
 }
 
+static void count_others(void *arg, struct account *account)
+{
+    const char **endpoint = arg;
+    if (*endpoint && strcmp(account->endpoint.url, *endpoint) != 0)
+        *endpoint = NULL;
+}
+
+static bool origin_is_shared(void *arg, const char *origin, const char *endpoint)
+{
+    struct bridge *bridge = arg;
+    registry_each_of_origin(&bridge->registry, origin, count_others, &endpoint);
+    return !endpoint;
+}
+
+static void origin_recovered(void *arg, const char *origin)
+{
+    verdicts_origin_recovered(arg, origin);
+}
+
+static const struct push_events push_events = {.origin_is_shared = origin_is_shared,
+                                               .origin_recovered = origin_recovered};
+
 struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
 {
     uint8_t pseudonym_key[STORE_SECRET_SIZE];
@@ -72,9 +97,11 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
         return NULL;
     struct bridge *bridge = mem_new(sizeof *bridge);
     bridge->parts = *parts;
+    bridge->started_unix = clock_unix();
+    for (size_t i = 0; i < FLEETS; i++)
+        fleet_init(&bridge->fleets[i]);
     take_config(bridge, parts->config);
     registry_init(&bridge->registry, pseudonym_key);
-    fleet_init(&bridge->fleet);
     limits_init(&bridge->limits);
     list_init(&bridge->trials);
     list_init(&bridge->buried);
@@ -84,6 +111,8 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
         bridge_free(bridge);
         return NULL;
     }
+    if (parts->push)
+        push_listen(parts->push, &push_events, bridge);
     registry_each(&bridge->registry, start_bell, bridge);
     return bridge;
 }
@@ -119,6 +148,59 @@ void bridge_reload(struct bridge *bridge, const struct config *config, const str
     bridge->parts.policy = policy;
     take_config(bridge, config);
     registry_each(&bridge->registry, follow_config, NULL);
+}
+
+static void resume_one(void *slept_ms, struct account *account)
+{
+    bell_resumed(bell_of(account), *(const int64_t *)slept_ms);
+}
+
+void bridge_resumed(struct bridge *bridge, int64_t slept_ms)
+{
+    registry_each(&bridge->registry, resume_one, &slept_ms);
+    list_each(node, &bridge->trials)
+        bell_resumed(list_owner(node, struct bell, node), slept_ms);
+}
+
+static void recover_one(void *arg, struct account *account)
+{
+    (void)arg;
+    bell_fleet_recovered(bell_of(account));
+}
+
+void bridge_fleet_recovered(struct bridge *bridge)
+{
+    registry_each(&bridge->registry, recover_one, NULL);
+}
+
+static void sweep_one(void *arg, struct account *account)
+{
+    (void)arg;
+    bell_sweep(bell_of(account));
+}
+
+static void retry_one(void *arg, struct account *account)
+{
+    bool *retried = arg;
+    if (!*retried)
+        bell_put(bell_of(account));
+    *retried = true;
+}
+
+/* What could not be written may be of no use by now, and nobody else finds out that the store can
+ * be written again: one row is, as it is. */
+static void retry_store(struct bridge *bridge)
+{
+    bool retried = false;
+    registry_each(&bridge->registry, retry_one, &retried);
+    bridge->store_failing = retried;
+}
+
+void bridge_sweep(struct bridge *bridge)
+{
+    if (bridge->store_failing)
+        retry_store(bridge);
+    registry_each(&bridge->registry, sweep_one, NULL);
 }
 
 static int key_of(const char *uuid, struct account_key *key, struct err *err)
@@ -165,15 +247,25 @@ static void remove_one(void *arg, struct account *account)
     registry_remove(&removal->bridge->registry, account);
 }
 
+/* So that MollySocket's database does not bring it back (import.h). */
+static void remember_removal(struct bridge *bridge, const struct account_key *key)
+{
+    uint8_t mark[STORE_MARK_SIZE];
+    registry_user_mark(&bridge->registry, key, mark);
+    store_mark(bridge->parts.store, mark, clock_unix());
+}
+
 int bridge_remove(struct bridge *bridge, const char *uuid, store_done_fn *done, void *arg,
                   struct err *err)
 {
     struct account_key key;
     struct removal removal = {.bridge = bridge, .done = done, .arg = arg};
     int result = find_user(bridge, uuid, &key, &removal.left, err);
-    if (result == 0)
-        registry_each_of_user(&bridge->registry, &key, remove_one, &removal);
-    return result;
+    if (result != 0)
+        return result;
+    remember_removal(bridge, &key);
+    registry_each_of_user(&bridge->registry, &key, remove_one, &removal);
+    return 0;
 }
 
 struct pinging {
@@ -210,11 +302,24 @@ static void count_state(void *arg, struct account *account)
 
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
 {
-    *counts = (struct bridge_counts){.events = bridge->events};
+    *counts = (struct bridge_counts){.connects = bridge->connects,
+                                     .reconnections = bridge->reconnections,
+                                     .messages = bridge->messages,
+                                     .pushes = bridge->pushes};
     registry_each(&bridge->registry, count_state, counts);
 }
 
 struct registry *bridge_registry(struct bridge *bridge)
 {
     return &bridge->registry;
+}
+
+const struct arrivals *bridge_arrivals(const struct bridge *bridge)
+{
+    return &bridge->arrivals;
+}
+
+bool bridge_makes_links(const struct bridge *bridge)
+{
+    return bridge->parts.link_ops;
 }

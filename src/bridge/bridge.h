@@ -11,6 +11,7 @@
 #include "push/push.h"
 
 struct bridge;
+struct arrivals;
 
 struct bridge_parts {
     struct loop *loop;
@@ -19,9 +20,13 @@ struct bridge_parts {
     struct push *push;
     const struct policy *policy;
     const struct link_ops
-        *link_ops;   /* NULL: accounts are kept but not linked (CLI without a server) */
-    void *messenger; /* the first argument of link_ops->open */
+        *link_ops;     /* NULL: accounts are kept but not linked (CLI without a server) */
+    void *messenger;   /* the first argument of link_ops->open */
+    size_t links_most; /* that may be connected at once; 0: any number */
 };
+
+/* The machine was away (base/absence.h): links are tested or made at once. */
+void bridge_resumed(struct bridge *bridge, int64_t slept_ms);
 
 /* Loads the accounts and connects them. */
 struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err);
@@ -30,6 +35,9 @@ void bridge_free(struct bridge *bridge);
 /* Accounts that the new configuration does not allow are disconnected, those that it allows again
  * are connected; everything else goes on. */
 void bridge_reload(struct bridge *bridge, const struct config *config, const struct policy *policy);
+
+/* Once in a while: what time alone changes. */
+void bridge_sweep(struct bridge *bridge);
 
 enum registration_status {
     REGISTRATION_OK,
@@ -71,9 +79,14 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
 
 struct bridge_counts {
     size_t accounts, up, refused, contested;
-    uint64_t events; /* links that came up, messages that came: since the start */
+    uint64_t connects, reconnections; /* links that came up since the start; not the first ones */
+    uint64_t messages, pushes;        /* that came; that were accepted */
 };
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts);
 struct registry *bridge_registry(struct bridge *bridge);
+/* The last registrations (arrivals.h). */
+const struct arrivals *bridge_arrivals(const struct bridge *bridge);
+/* Whether accounts are linked at all: not in a process beside the server. */
+bool bridge_makes_links(const struct bridge *bridge);
 
 #endif

@@ -18,10 +18,13 @@ enum {
 /* Who asked, and waits for the word. */
 struct registration_wait {
     struct list node; /* in bell->waits or bridge->immediate */
-    struct loop *loop;
+    struct bridge *bridge;
     registration_fn *fn;
     void *arg;
     struct timer timer;
+    bool is_known; /* whose it is, by its key */
+    struct account_key key;
+    char origin[URL_ORIGIN_SIZE]; /* of the endpoint */
     unsigned put; /* answered once this row is durable; 0: the verdict is still out */
     enum registration_status status;
     struct err why;
@@ -43,7 +46,7 @@ static struct registration_wait *wait_at(struct list *node)
 
 static void wait_end(struct registration_wait *wait)
 {
-    loop_timer_cancel(wait->loop, &wait->timer);
+    loop_timer_cancel(wait->bridge->parts.loop, &wait->timer);
     list_remove(&wait->node);
     free(wait);
 }
@@ -53,11 +56,21 @@ void registration_forget(struct registration_wait *wait)
     wait_end(wait);
 }
 
+static void note_arrival(const struct registration_wait *wait)
+{
+    struct bridge *bridge = wait->bridge;
+    const struct account *account =
+        wait->is_known ? registry_find(&bridge->registry, &wait->key) : NULL;
+    arrivals_note(&bridge->arrivals, wait->status, account ? account->pseudonym : NULL,
+                  wait->origin, wait->why.text, clock_unix());
+}
+
 /* Its status is set: the timer tells, in a turn of its own. */
 static void on_wait_timer(void *arg)
 {
     struct registration_wait wait = *(struct registration_wait *)arg;
     wait_end(arg);
+    note_arrival(&wait);
     wait.fn(wait.arg, wait.status, &wait.why);
 }
 
@@ -72,7 +85,7 @@ static void wait_answer(struct registration_wait *wait, enum registration_status
                         const char *why)
 {
     wait_set(wait, status, why);
-    loop_timer_set(wait->loop, &wait->timer, 0);
+    loop_timer_set(wait->bridge->parts.loop, &wait->timer, 0);
 }
 
 /* Until told otherwise its answer is that nothing is decided yet. */
@@ -80,14 +93,14 @@ static struct registration_wait *wait_new(struct bridge *bridge, struct list *qu
                                           registration_fn *fn, void *arg)
 {
     struct registration_wait *wait = mem_new(sizeof *wait);
-    wait->loop = bridge->parts.loop;
+    wait->bridge = bridge;
     wait->fn = fn;
     wait->arg = arg;
     timer_init(&wait->timer, on_wait_timer, wait);
     list_append(queue, &wait->node);
     wait_set(wait, REGISTRATION_INTERNAL_ERROR,
              "the messenger's server has not answered yet; the trial goes on");
-    loop_timer_set(wait->loop, &wait->timer, bridge->config->accounts_verdict_ms);
+    loop_timer_set(bridge->parts.loop, &wait->timer, bridge->config->accounts_verdict_ms);
     return wait;
 }
 
@@ -285,8 +298,10 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
         bell_free(bell_of(account));
         registry_remove(&bridge->registry, account);
     }
+    trial_end(bridge, key, password);
     struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
     bell->account->owed_since_unix = owed_since;
+    wake_hold_off(&bell->wake, verdicts_join(bell));
     if (owes)
         bell_inherit(bell);
     log_info("Account %s: added.", bell->account->pseudonym);
@@ -340,6 +355,9 @@ struct registration_wait *bridge_register(struct bridge *bridge,
     else
         wait = try_unknown(bridge, &key, registration, &endpoint, fn, arg);
 out:
+    wait->is_known = form == REGISTRATION_OK;
+    wait->key = key;
+    endpoint_origin(registration->endpoint, wait->origin);
     endpoint_fini(&endpoint);
     return wait;
 }

@@ -102,6 +102,15 @@ struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key
     return bell;
 }
 
+void trial_end(struct bridge *bridge, const struct account_key *key, const char *password)
+{
+    struct bell *bell = find(bridge, key, password);
+    if (!bell)
+        return;
+    waits_answer(bell, REGISTRATION_INTERNAL_ERROR, "the operator entered the account meanwhile");
+    bell_bury(bell);
+}
+
 /* Two connections for one device would displace each other: one trial of a device at a time. */
 bool trial_may_connect(struct bell *bell)
 {
@@ -139,21 +148,55 @@ void trial_expired(struct bell *bell)
     bell_bury(bell);
 }
 
+/* Devices of the user that were unlinked make room for the one that takes their place, and leave it
+ * what they are owed: the app on the phone is still the same. */
+struct succession {
+    const struct trial *heir;
+    struct bell *bell; /* the heir's */
+    size_t dead, dead_on_endpoint;
+    bool owed;
+};
+
+static bool is_dead(const struct account *account, const struct succession *succession)
+{
+    return account->state == ACCOUNT_REFUSED && !same_key(&account->key, &succession->heir->key);
+}
+
+static void look_at_dead(void *arg, struct account *account)
+{
+    struct succession *succession = arg;
+    if (!is_dead(account, succession))
+        return;
+    succession->dead++;
+    succession->dead_on_endpoint +=
+        strcmp(account->endpoint.url, succession->heir->endpoint.url) == 0;
+    succession->owed |= bell_owes(bell_of(account));
+}
+
+static void drop_dead(void *arg, struct account *account)
+{
+    const struct succession *succession = arg;
+    if (is_dead(account, succession))
+        bell_remove_account(bell_of(account), succession->bell);
+}
+
 /* Why it cannot become an account although it is a true one; NULL: it can. */
-static const char *obstacle(struct bridge *bridge, const struct trial *trial,
+static const char *obstacle(struct bridge *bridge, const struct succession *succession,
                             const struct account *known, enum registration_status *status)
 {
+    const struct trial *trial = succession->heir;
     if (!bridge_allows(bridge, &trial->key)) {
         *status = REGISTRATION_INVALID_UUID;
         return "accounts.allowed does not have this account id any more";
     }
     bool uses_it = known && strcmp(known->endpoint.url, trial->endpoint.url) == 0;
     size_t users = registry_count_endpoint(&bridge->registry, trial->endpoint.url);
-    if (users - uses_it >= ACCOUNT_PER_ENDPOINT_MAX) {
+    if (users - uses_it - succession->dead_on_endpoint >= ACCOUNT_PER_ENDPOINT_MAX) {
         *status = REGISTRATION_INVALID_ENDPOINT;
         return "three other accounts use this endpoint already";
     }
-    if (!known && (int64_t)registry_count(&bridge->registry) >= bridge->config->accounts_max) {
+    size_t others = registry_count(&bridge->registry) - succession->dead;
+    if (!known && (int64_t)others >= bridge->config->accounts_max) {
         *status = REGISTRATION_INTERNAL_ERROR;
         return "there are as many accounts as accounts.max allows";
     }
@@ -180,14 +223,6 @@ static void hand_over_password(struct account *account, struct trial *trial)
     trial->password = NULL;
 }
 
-/* Devices that were unlinked make room for the one that took their place. */
-static void drop_dead(void *arg, struct account *account)
-{
-    const struct trial *trial = arg;
-    if (account->state == ACCOUNT_REFUSED && !same_key(&account->key, &trial->key))
-        bell_remove_account(bell_of(account));
-}
-
 void trial_proven(struct bell *bell)
 {
     struct bridge *bridge = bell->bridge;
@@ -195,8 +230,9 @@ void trial_proven(struct bell *bell)
     struct account *account = registry_find(&bridge->registry, &trial->key);
     struct bell *old = account ? bell_of(account) : NULL;
     enum registration_status status;
-    registry_each_of_user(&bridge->registry, &trial->key, drop_dead, trial);
-    const char *why = obstacle(bridge, trial, account, &status);
+    struct succession succession = {.heir = trial, .bell = bell};
+    registry_each_of_user(&bridge->registry, &trial->key, look_at_dead, &succession);
+    const char *why = obstacle(bridge, &succession, account, &status);
     if (why) {
         log_warn("A registration was not taken: %s.", why);
         waits_answer(bell, status, why);
@@ -210,9 +246,12 @@ void trial_proven(struct bell *bell)
         registry_set_endpoint(&bridge->registry, account, &trial->endpoint);
     bell_adopt(bell, account, old, same_endpoint);
     hand_over_password(account, trial);
-    trial_free(bell);
     account->registered_unix = clock_unix();
     log_info("Account %s: registered.", account->pseudonym);
+    if (succession.owed)
+        bell_inherit(bell);
     waits_bind(bell, bell_put(bell));
+    registry_each_of_user(&bridge->registry, &trial->key, drop_dead, &succession);
+    trial_free(bell);
     bell_test_push(bell);
 }

@@ -25,4 +25,7 @@ struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key
                                  const char *password, const struct endpoint *endpoint,
                                  struct err *err);
 
+/* The account took these credentials on by another way: what the trial knows is old. */
+void trial_end(struct bridge *bridge, const struct account_key *key, const char *password);
+
 #endif

@@ -1,7 +1,18 @@
 #include "cli/cli.h"
 
+#include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/user.h"
+#include "cli/usage.h"
+
+enum { WORD_MAX = 64 };
 
 int cli_fail(const struct err *err)
 {
@@ -12,9 +23,52 @@ int cli_fail(const struct err *err)
 bool cli_refuse_words(const char *command, int argc, char **argv)
 {
     if (argc)
-        fprintf(stderr, "doorbell: %s takes no arguments, but there is \"%s\".\n", command,
-                argv[0]);
+        fprintf(stderr, "doorbell: %s takes no arguments, but there is \"%s\"%s.\n", command,
+                argv[0], argv[0][0] == '-' ? "; options stand before the command" : "");
     return argc > 0;
+}
+
+/* A container's first process has nobody else to be unless somebody says so. */
+static const char *user_name(const struct config *config)
+{
+    if (geteuid() != 0)
+        return NULL;
+    if (config->user)
+        return config->user;
+    return getpid() == 1 && getpwnam("doorbell") ? "doorbell" : NULL;
+}
+
+/* A user that nobody asked for must not be in the way of a container whose root can become no other
+ * (rootless without subordinate ids, all capabilities dropped): that root has little to give up. */
+static bool stays_root(const struct config *config, const struct user *user)
+{
+    return config_is_of_package(config, "user") && !user_is_possible(user);
+}
+
+int cli_become_user(const struct config *config, bool takes_over, struct err *err)
+{
+    const char *name = user_name(config);
+    if (!name)
+        return 0;
+    struct user user;
+    int result = user_find(&user, name, err);
+    if (result == 0 && stays_root(config, &user))
+        return 0;
+    char *path = mem_text(config->store_path);
+    if (result == 0 && takes_over)
+        result = user_take_over(&user, dirname(path), config->store_mollysocket, err);
+    if (result == 0)
+        result = user_become(&user, err);
+    if (result != 0)
+        config_locate(config, err);
+    free(path);
+    return result;
+}
+
+const char *cli_why(const json_t *answer)
+{
+    const char *why = json_string_value(json_object_get(answer, "error"));
+    return why ? why : "The running server's answer has no sense; is it of another version?";
 }
 
 struct config *cli_load_config(struct cli *cli)
@@ -26,21 +80,53 @@ struct config *cli_load_config(struct cli *cli)
     return config;
 }
 
-static void print_command(const struct cli_command *command, const char *prefix, FILE *to)
+static bool begins_with(const struct cli_command *command, const char *word)
 {
-    fprintf(to, "  %s %s%s%s\n      %s\n", prefix, command->name, *command->words ? " " : "",
-            command->words, command->help);
+    return *word && strncmp(command->name, word, strlen(word)) == 0;
 }
 
-static void print_usage(const struct cli_command *table, const char *prefix, FILE *to)
+static bool is_same(const struct cli_command *a, const struct cli_command *b)
 {
-    fprintf(to, "Usage:\n");
-    for (const struct cli_command *command = table; command->name; command++)
-        print_command(command, prefix, to);
-    fprintf(to, "Options come before the command:\n"
-                "  -c, --config FILE   the configuration to load\n"
-                "  --set PATH=VALUE    a setting, over file and environment; may be repeated\n"
-                "  -V, --version       the version\n");
+    return a->run == b->run && a->table == b->table;
+}
+
+/* Of several that a word could mean it is MollySocket's, so that what its users write keeps its
+ * meaning. */
+const struct cli_command *cli_find(const struct cli_command *table, const char *word, bool *several)
+{
+    const struct cli_command *found = NULL;
+    *several = false;
+    for (const struct cli_command *command = table; command->name; command++) {
+        if (strcmp(command->name, word) == 0) {
+            *several = false;
+            return command;
+        }
+        if (!begins_with(command, word) || (found && found->mollysockets))
+            continue;
+        *several = found && !command->mollysockets && !is_same(found, command);
+        found = command;
+    }
+    return *several ? NULL : found;
+}
+
+static void refuse_word(const struct cli_path *path, const char *word, bool several)
+{
+    const char *nearest = NULL;
+    unsigned least = (unsigned)strnlen(word, WORD_MAX) / 3 + 1; /* more is another word */
+    for (const struct cli_command *command = path->table; command->name; command++) {
+        unsigned distance = strlen(word) < WORD_MAX ? text_distance(word, command->name) : least;
+        if (distance < least) {
+            least = distance;
+            nearest = command->name;
+        }
+    }
+    if (several)
+        fprintf(stderr, "doorbell: \"%s\" could mean several commands; write more of it.\n", word);
+    else if (nearest)
+        fprintf(stderr, "doorbell: \"%s\" is not a command; did you mean \"%s\"?\n", word, nearest);
+    else
+        fprintf(stderr, "doorbell: \"%s\" is not %s. \"%s --help\" tells what there is.\n", word,
+                *word == '-' ? "an option here" : "a command", path->words);
 }
 
 static bool asks_for_help(const char *word)
@@ -48,26 +134,66 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-int cli_pick(const struct cli_command *table, const char *prefix, struct cli *cli, int argc,
-             char **argv)
+static void enter(struct cli_path *path, const struct cli_command *command)
 {
-    const char *word = argc ? argv[0] : "";
-    if (asks_for_help(word) || strcmp(word, "help") == 0) {
-        print_usage(table, prefix, stdout);
+    size_t length = strlen(path->words);
+    snprintf(path->words + length, sizeof path->words - length, " %s", command->name);
+    path->command = command;
+    path->table = command->table;
+}
+
+/* Follows the words as far as there are tables; how many they were, or -1: said why not. */
+static int follow(struct cli_path *path, int argc, char **argv)
+{
+    bool ended = false;
+    for (int i = 0; i < argc; i++)
+        ended |= strcmp(argv[i], "--") == 0;
+    int at = 0;
+    for (; path->table && at < argc && !asks_for_help(argv[at]); at++) {
+        bool several;
+        if (strcmp(argv[at], "help") == 0) {
+            path->wants_help = true;
+            continue;
+        }
+        const struct cli_command *command = cli_find(path->table, argv[at], &several);
+        if (!command) {
+            refuse_word(path, argv[at], several);
+            return -1;
+        }
+        enter(path, command);
+    }
+    if (at < argc) /* also before a command that it is not for, as MollySocket takes it */
+        path->wants_help |= asks_for_help(argv[at]) || (!ended && asks_for_help(argv[argc - 1]));
+    return at;
+}
+
+/* A command without options takes each word as it is, but for the mark that ends options. */
+static int drop_mark(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--") != 0)
+            continue;
+        memmove(argv + i, argv + i + 1, sizeof *argv * (size_t)(argc - i - 1));
+        return argc - 1;
+    }
+    return argc;
+}
+
+int cli_run(struct cli *cli, int argc, char **argv)
+{
+    struct cli_path path = {.words = "doorbell", .table = cli->commands};
+    int taken = follow(&path, argc, argv);
+    if (taken < 0)
+        return CLI_WRONG_WORDS;
+    if (path.wants_help) {
+        cli_print_usage(cli, &path, stdout);
         return CLI_DONE;
     }
-    for (const struct cli_command *command = table; command->name; command++) {
-        if (strcmp(command->name, word) != 0)
-            continue;
-        if (argc == 2 && !command->has_table && asks_for_help(argv[1])) {
-            printf("Usage:\n");
-            print_command(command, prefix, stdout);
-            return CLI_DONE;
-        }
-        return command->run(cli, argc - 1, argv + 1);
+    int left = argc - taken;
+    if (path.command && path.command->run) {
+        left = path.command->options ? left : drop_mark(left, argv + taken);
+        return path.command->run(cli, left, argv + taken);
     }
-    if (*word)
-        fprintf(stderr, "doorbell: \"%s\" is not a command.\n", word);
-    print_usage(table, prefix, stderr);
+    cli_print_usage(cli, &path, stderr);
     return CLI_WRONG_WORDS;
 }

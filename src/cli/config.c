@@ -35,23 +35,35 @@ static int run_check(struct cli *cli, int argc, char **argv)
     if (!config)
         return CLI_NOT_DONE;
     struct err err;
-    struct policy *policy = policy_new(config, &err); /* its lists have rules of their own */
-    int status = policy ? CLI_DONE : cli_fail(&err);
-    policy_free(policy);
+    int status = app_check_config(config, &err) == 0 ? CLI_DONE : cli_fail(&err);
     config_free(config);
     if (status == CLI_DONE)
         puts("The configuration can be loaded.");
     return status;
 }
 
-int cli_config(struct cli *cli, int argc, char **argv)
+int cli_config_effective(struct cli *cli, int argc, char **argv)
 {
-    static const struct cli_command table[] = {
-        {"check", run_check, "", "Loads the configuration and says what is wrong with it.", false},
-        {"sample", run_sample, "",
-         "Prints a configuration file with every setting and its default.", false},
-        {"table", run_table, "", "Prints the settings as the table of the README.", false},
-        {0},
-    };
-    return cli_pick(table, "doorbell config", cli, argc, argv);
+    (void)argc;
+    (void)argv;
+    struct config *config = cli_load_config(cli);
+    if (!config)
+        return CLI_NOT_DONE;
+    int status = print_document(schema_effective_yaml(config));
+    config_free(config);
+    return status;
 }
+
+const struct cli_command cli_config[] = {
+    {.name = "check",
+     .help = "Loads the configuration and says what is wrong with it.",
+     .run = run_check,
+     .details = "Reads every file that a server would read with it, and changes nothing.",
+     .example = "doorbell -c new.yaml config check"},
+    {.name = "sample",
+     .help = "Prints a configuration file with every setting and its default.",
+     .run = run_sample,
+     .example = "doorbell config sample > doorbell.yaml"},
+    {.name = "table", .help = "Prints the settings as the table of the README.", .run = run_table},
+    {0},
+};

@@ -29,7 +29,9 @@ static int with_key(struct cli *cli, const char *url)
     struct config *config = cli_load_config(cli);
     if (!config)
         return CLI_NOT_DONE;
-    struct vapid *vapid = vapid_from_file(config->push_vapid_key_file, true, &err);
+    struct vapid *vapid = NULL;
+    if (cli_become_user(config, true, &err) == 0)
+        vapid = vapid_from_config(config, true, &err);
     config_free(config);
     if (!vapid)
         return cli_fail(&err);
@@ -70,13 +72,17 @@ static int run_airgapped(struct cli *cli, int argc, char **argv)
     return with_key(cli, NULL);
 }
 
-int cli_qr_code(struct cli *cli, int argc, char **argv)
-{
-    static const struct cli_command table[] = {
-        {"url", run_url, "URL", "The code that links Molly with this server at its public URL.",
-         false},
-        {"airgapped", run_airgapped, "", "The code for a server that Molly cannot reach.", false},
-        {0},
-    };
-    return cli_pick(table, "doorbell qr-code", cli, argc, argv);
-}
+const struct cli_command cli_qr_code[] = {
+    {.name = "url",
+     .words = "URL",
+     .help = "The code that links Molly with this server at its public URL.",
+     .run = run_url,
+     .example = "doorbell qr-code url https://push.example.org/",
+     .mollysockets = true},
+    {.name = "airgapped",
+     .help = "The code for a server that Molly cannot reach.",
+     .run = run_airgapped,
+     .details = "Molly then shows a line for doorbell connection add.",
+     .mollysockets = true},
+    {0},
+};

@@ -10,9 +10,14 @@ int cli_server(struct cli *cli, int argc, char **argv)
     struct config *config = cli_load_config(cli);
     if (!config)
         return CLI_NOT_DONE;
-    config_wipe_environment(environ);
-    struct app app;
     struct err err = {0};
+    if (cli_become_user(config, true, &err) != 0) {
+        config_free(config);
+        return cli_fail(&err);
+    }
+    char **environment = config_take_environment(environ);
+    cli->sources.environment = environment;
+    struct app app;
     int status = CLI_DONE;
     if (app_start(&app, APP_SERVER, &cli->sources, config, &err) == 0) {
         app_run(&app);
@@ -21,5 +26,6 @@ int cli_server(struct cli *cli, int argc, char **argv)
         status = CLI_NOT_DONE;
     }
     app_stop(&app);
+    config_free_environment(environment);
     return status;
 }

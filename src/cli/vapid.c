@@ -33,7 +33,7 @@ static int print_header(const struct config *config, const char *endpoint, struc
     }
     url_origin(&url, origin);
     url_fini(&url);
-    struct vapid *vapid = vapid_from_file(config->push_vapid_key_file, false, err);
+    struct vapid *vapid = vapid_from_config(config, false, err);
     if (!vapid)
         return err->code;
     int result = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
@@ -58,13 +58,18 @@ static int run_test(struct cli *cli, int argc, char **argv)
     return status;
 }
 
-int cli_vapid(struct cli *cli, int argc, char **argv)
-{
-    static const struct cli_command table[] = {
-        {"generate", run_generate, "", "Prints a new private key for push.vapid_key_file.", false},
-        {"test", run_test, "ENDPOINT", "Prints the Authorization header for an endpoint's origin.",
-         false},
-        {0},
-    };
-    return cli_pick(table, "doorbell vapid", cli, argc, argv);
-}
+const struct cli_command cli_vapid[] = {
+    {.name = "generate",
+     .help = "Prints a new private key for push.vapid_key_file.",
+     .run = run_generate,
+     .details = "Phones that were linked with another key have to be linked anew.",
+     .example = "doorbell vapid generate > vapid.key",
+     .mollysockets = true},
+    {.name = "test",
+     .words = "ENDPOINT",
+     .help = "Prints the Authorization header for an endpoint's origin.",
+     .run = run_test,
+     .example = "doorbell vapid test https://ntfy.example.org/",
+     .mollysockets = true},
+    {0},
+};

@@ -9,14 +9,20 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/uuid.h"
 #include "config/internal.h"
+#include "config/setup_file.h"
 
-static const char file_here[] = "doorbell.yaml";
-static const char file_of_system[] = "/etc/doorbell/doorbell.yaml";
+static const char file_here[] = CONFIG_FILE_HERE;
+static const char file_of_system[] = CONFIG_FILE_OF_SYSTEM;
+static const char molly_file_here[] = CONFIG_MOLLY_FILE_HERE;
+static const char molly_file_of_system[] = CONFIG_MOLLY_FILE_OF_SYSTEM;
+static const char package_defaults[] = CONFIG_PACKAGE_DEFAULTS;
 
 struct config *config_new(void)
 {
     struct config *config = mem_new(sizeof *config);
+    config->places = mem_new(schema_count * sizeof *config->places);
     for (size_t i = 0; i < schema_count; i++) {
         int result = 0;
         if (schema[i].standard)
@@ -30,7 +36,7 @@ static void free_setting(struct config *config, const struct setting *setting)
 {
     void *field = (char *)config + setting->offset;
     if (setting->type == SETTING_TEXT)
-        free(*(char **)field);
+        mem_free_secret(*(char **)field);
     if (setting->type != SETTING_LIST)
         return;
     struct strings *strings = field;
@@ -43,9 +49,50 @@ void config_free(struct config *config)
 {
     if (!config)
         return;
-    for (size_t i = 0; i < schema_count; i++)
+    for (size_t i = 0; i < schema_count; i++) {
         free_setting(config, &schema[i]);
+        free(config->places[i]);
+    }
+    free(config->places);
     free(config);
+}
+
+void config_note_place(struct config *config, const struct setting *setting, const char *place)
+{
+    char **field = &config->places[setting - schema];
+    free(*field);
+    *field = mem_text(place);
+}
+
+bool config_is_set(const struct config *config, const char *path)
+{
+    return config->places[schema_find(path) - schema] != NULL;
+}
+
+bool config_is_of_package(const struct config *config, const char *path)
+{
+    const char *place = config->places[schema_find(path) - schema];
+    return !place || text_starts(place, package_defaults);
+}
+
+/* Whether a sentence begins with this name, and not with a longer one. */
+static bool begins_with_name(const char *sentence, const char *name)
+{
+    static const char continues[] = "._abcdefghijklmnopqrstuvwxyz";
+    if (!text_starts(sentence, name))
+        return false;
+    char next = sentence[strlen(name)];
+    return !next || !strchr(continues, next);
+}
+
+void config_locate(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < schema_count; i++) {
+        if (!config->places[i] || !begins_with_name(err->text, schema[i].path))
+            continue;
+        err_prefix(err, "%s", config->places[i]);
+        return;
+    }
 }
 
 bool strings_contain(const struct strings *strings, const char *text)
@@ -56,27 +103,108 @@ bool strings_contain(const struct strings *strings, const char *text)
     return false;
 }
 
-/* The file that nobody named, or NULL where there is none. Whoever may not enter the working
- * directory (sudo -u, from /root) has no file in it; but going on without a file of the system that
- * is there and cannot be read would be going on with other settings. */
-static const char *find_file(void)
+bool config_allows_account(const struct config *config, const uint8_t uuid[16])
 {
-    struct stat status;
-    if (stat(file_here, &status) == 0)
-        return file_here;
-    if (stat(file_of_system, &status) == 0 || (errno != ENOENT && errno != ENOTDIR))
-        return file_of_system;
-    return NULL;
+    const struct strings *allowed = &config->accounts_allowed;
+    for (size_t i = 0; i < allowed->count; i++) {
+        uint8_t entry[16];
+        if (strcmp(allowed->items[i], "*") == 0)
+            return true;
+        if (uuid_parse(entry, allowed->items[i]) == 0 && memcmp(uuid, entry, sizeof entry) == 0)
+            return true;
+    }
+    return false;
 }
 
-static int read_file(struct config *config, const struct config_sources *sources, struct err *err)
+/* Whoever may not enter the working directory (sudo -u, from /root) has no file in it; but going on
+ * without a file of the system that is there and cannot be read would be going on with other
+ * settings. */
+
+static bool is_there(const char *path)
 {
-    const char *path = sources->file;
-    if (!path)
-        path = config_environment_value(sources->environment, CONFIG_FILE_VARIABLE);
-    if (!path)
-        path = find_file();
-    return path ? config_read_yaml_file(config, path, err) : 0;
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+static bool is_there_perhaps(const char *path)
+{
+    return is_there(path) || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/* The file that nobody named, or NULL where there is none. */
+static const char *find_file(void)
+{
+    if (is_there(file_here))
+        return file_here;
+    return is_there_perhaps(file_of_system) ? file_of_system : NULL;
+}
+
+/* The one of the user's own; the caller frees it. */
+static char *user_molly_file(char **environment)
+{
+    static const char name[] = CONFIG_MOLLY_FILE_OF_USER;
+    const char *xdg = config_environment_value(environment, "XDG_CONFIG_HOME");
+    const char *home = config_environment_value(environment, "HOME");
+    if (xdg)
+        return mem_format("%s/%s", xdg, name);
+    return home ? mem_format("%s/.config/%s", home, name) : NULL;
+}
+
+/* MollySocket's, in its own order (mollysocket.md 2); the caller frees it. */
+static char *find_molly_file(char **environment)
+{
+    char *path = user_molly_file(environment);
+    if (path && is_there(path))
+        return path;
+    free(path);
+    if (is_there(molly_file_here))
+        return mem_text(molly_file_here);
+    return is_there_perhaps(molly_file_of_system) ? mem_text(molly_file_of_system) : NULL;
+}
+
+static bool is_toml(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 5 && strcmp(path + length - 5, ".toml") == 0;
+}
+
+/* Which of the two kinds of file are read, and in this order; NULL: none. The caller frees them. */
+struct files {
+    char *molly, *own;
+};
+
+static void choose_files(struct files *files, const struct config_sources *sources)
+{
+    bool is_molly = sources->file && is_toml(sources->file);
+    const char *own = is_molly ? NULL : sources->file;
+    const char *molly = is_molly ? sources->file : NULL;
+    if (!own)
+        own = config_environment_value(sources->environment, CONFIG_FILE_VARIABLE);
+    if (!molly)
+        molly = config_environment_value(sources->environment, CONFIG_MOLLY_FILE_VARIABLE);
+    if (!own && !is_molly)
+        own = find_file();
+    files->own = own ? config_without_quotes(own) : NULL;
+    files->molly = molly ? config_without_quotes(molly) : NULL;
+    if (!own && !molly)
+        files->molly = find_molly_file(sources->environment);
+}
+
+static int read_files(struct config *config, const struct config_sources *sources, struct err *err)
+{
+    struct files files;
+    const char *defaults = sources->defaults ? sources->defaults : package_defaults;
+    int result = 0;
+    choose_files(&files, sources);
+    if (is_there(defaults))
+        result = config_read_file(config, defaults, config_read_yaml, err);
+    if (result == 0 && files.molly)
+        result = config_read_file(config, files.molly, config_read_molly_toml, err);
+    if (result == 0 && files.own)
+        result = config_read_file(config, files.own, config_read_yaml, err);
+    free(files.molly);
+    free(files.own);
+    return result;
 }
 
 /* "path=value" from the command line. */
@@ -98,6 +226,8 @@ static int read_override(struct config *config, const char *override, struct err
     int result = schema_set(config, setting, override + length + 1, err);
     if (result != 0)
         err_prefix(err, "command line: %s", path);
+    else
+        config_note_place(config, setting, "command line");
     return result;
 }
 
@@ -112,24 +242,79 @@ static int read_overrides(struct config *config, const struct config_sources *so
     return 0;
 }
 
-/* A file beside the database; the caller frees its path. */
-static char *beside_store(const struct config *config, const char *name)
+char *config_beside_store(const struct config *config, const char *name)
 {
     const char *slash = strrchr(config->store_path, '/');
     int folder = slash ? (int)(slash + 1 - config->store_path) : 0;
     return mem_format("%.*s%s", folder, config->store_path, name);
 }
 
-static int derive(struct config *config, struct err *err)
+/* systemd's credential of this name; the caller frees its path, NULL: there is none. */
+static char *credential(char **environment, const char *name)
 {
+    const char *folder = config_environment_value(environment, "CREDENTIALS_DIRECTORY");
+    char *path = folder ? mem_format("%s/%s", folder, name) : NULL;
+    if (path && is_there(path))
+        return path;
+    free(path);
+    return NULL;
+}
+
+static int take_answer(struct config *config, const struct config *answers,
+                       const struct setting *setting, struct err *err)
+{
+    const void *field = (const char *)answers + setting->offset;
+    const struct strings *list = field;
+    const char *text = setting->type == SETTING_LIST ? NULL : *(char *const *)field;
+    int result = setting->type == SETTING_LIST
+                     ? schema_set_list(config, setting, list->items, list->count, err)
+                     : schema_set(config, setting, text ? text : "", err);
+    if (result == 0)
+        config_note_place(config, setting, answers->places[setting - schema]);
+    return result;
+}
+
+/* The lowest file but the package's: where it is, only all others together tell. */
+static int read_setup(struct config *config, const struct config_sources *sources, struct err *err)
+{
+    const char *defaults = sources->defaults ? sources->defaults : package_defaults;
+    char *path = setup_file_path(config);
+    struct config *answers = setup_file_read(path, err);
+    free(path);
+    if (!answers)
+        return err->code;
+    int result = 0;
+    for (size_t i = 0; i < schema_count && result == 0; i++) {
+        const char *place = config->places[i];
+        if (answers->places[i] && (!place || text_starts(place, defaults)))
+            result = take_answer(config, answers, &schema[i], err);
+    }
+    config_free(answers);
+    return result;
+}
+
+static void derive_key_file(struct config *config, char **environment)
+{
+    if (config->push_vapid_key_file || config->push_vapid_key)
+        return;
+    config->push_vapid_key_file = credential(environment, "vapid.key");
     if (!config->push_vapid_key_file)
-        config->push_vapid_key_file = beside_store(config, "vapid.key");
+        config->push_vapid_key_file = config_beside_store(config, "vapid.key");
+    else
+        config_note_place(config, schema_find("push.vapid_key_file"), "credential vapid.key");
+}
+
+static int derive(struct config *config, char **environment, struct err *err)
+{
+    derive_key_file(config, environment);
+    if (!config->admin_token_file)
+        config->admin_token_file = config_beside_store(config, "admin.token");
     if (config->control_path)
         return 0;
-    config->control_path = beside_store(config, "doorbell.sock");
+    config->control_path = config_beside_store(config, "doorbell.sock");
     int result = check_socket_path(config->control_path, err);
     if (result != 0)
-        err_prefix(err, "control.path (beside store.path, because it is not set)");
+        err_prefix(err, "store.path: control.path lies beside it, because it is not set");
     return result;
 }
 
@@ -144,6 +329,9 @@ static int check_pair(const struct config *config, const char *least, const char
     char least_text[DURATION_TEXT_SIZE], most_text[DURATION_TEXT_SIZE];
     duration_format(least_text, values[0]);
     duration_format(most_text, values[1]);
+    if (!config_is_set(config, least)) /* the default is not what to change */
+        return err_set(err, ERR_INVALID, "%s (%s) is shorter than %s (%s); change one of them",
+                       most, most_text, least, least_text);
     return err_set(err, ERR_INVALID, "%s (%s) is longer than %s (%s); change one of them", least,
                    least_text, most, most_text);
 }
@@ -154,7 +342,12 @@ static int check_together(const struct config *config, struct err *err)
     static const char *const pairs[][2] = {
         {"signal.reconnect_min", "signal.reconnect_max"},
         {"signal.contested_min", "signal.contested_max"},
+        {"signal.refused_confirm", "signal.refused_max"},
+        {"signal.client_refused_min", "signal.client_refused_max"},
         {"push.retry_min", "push.retry_max"},
+        {"push.gone_after", "push.gone_alike"},
+        {"push.breaker_open", "push.breaker_max"},
+        {"alert.retry_min", "alert.retry_max"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         int result = check_pair(config, pairs[i][0], pairs[i][1], err);
@@ -165,17 +358,24 @@ static int check_together(const struct config *config, struct err *err)
         strings_contain(&config->web_trusted_proxies, "none"))
         return err_set(err, ERR_INVALID,
                        "web.trusted_proxies: none must stand alone; leave it or the others out");
+    if (!config->web_tls_cert != !config->web_tls_key)
+        return err_set(err, ERR_INVALID, "%s is set, but %s is not: name the file with the %s",
+                       config->web_tls_cert ? "web.tls_cert" : "web.tls_key",
+                       config->web_tls_cert ? "web.tls_key" : "web.tls_cert",
+                       config->web_tls_cert ? "private key" : "certificate");
     return 0;
 }
 
 struct config *config_load(const struct config_sources *sources, struct err *err)
 {
     struct config *config = config_new();
-    if (read_file(config, sources, err) == 0 &&
+    if (read_files(config, sources, err) == 0 &&
+        config_read_molly_environment(config, sources->environment, err) == 0 &&
         config_read_environment(config, sources->environment, err) == 0 &&
-        read_overrides(config, sources, err) == 0 && derive(config, err) == 0 &&
-        check_together(config, err) == 0)
+        read_overrides(config, sources, err) == 0 && read_setup(config, sources, err) == 0 &&
+        derive(config, sources->environment, err) == 0 && check_together(config, err) == 0)
         return config;
+    config_locate(config, err);
     config_free(config);
     return NULL;
 }

@@ -9,8 +9,8 @@
 
 static const char ours[] = "DOORBELL_";
 
-/* Variables whose values are keys or passwords. */
-static const char *const secrets[] = {"DOORBELL_STORE_KEY"};
+/* Besides the settings that are secret. */
+static const char *const secrets[] = {"MOLLY_VAPID_PRIVKEY", "MOLLY_ALLOWED_UUIDS"};
 
 /* Whether "NAME=value" has this name. */
 static bool is_named(const char *variable, const char *name)
@@ -29,8 +29,7 @@ const char *config_environment_value(char **environment, const char *name)
     return NULL;
 }
 
-/* Compose files in list form keep the quotes of NAME="value". The caller frees it. */
-static char *without_quotes(const char *value)
+char *config_without_quotes(const char *value)
 {
     size_t length = strlen(value);
     bool is_quoted = length >= 2 && (*value == '"' || *value == '\'') &&
@@ -75,11 +74,15 @@ static int read_variable(struct config *config, const char *variable, struct err
         warn_unknown(variable, length);
         return 0;
     }
-    char *value = without_quotes(variable + length + 1);
+    char *value = config_without_quotes(variable + length + 1);
     int result = schema_set(config, setting, value, err);
-    free(value);
+    mem_free_secret(value);
+    char *name = mem_copy(variable, length);
     if (result != 0)
-        err_prefix(err, "%.*s", (int)length, variable);
+        err_prefix(err, "%s", name);
+    else
+        config_note_place(config, setting, name);
+    free(name);
     return result;
 }
 
@@ -93,14 +96,40 @@ int config_read_environment(struct config *config, char **environment, struct er
     return 0;
 }
 
-void config_wipe_environment(char **environment)
+static bool is_secret(const char *variable, size_t length)
 {
-    for (; environment && *environment; environment++) {
-        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-            if (!is_named(*environment, secrets[i]))
-                continue;
-            char *value = *environment + strlen(secrets[i]) + 1;
-            sodium_memzero(value, strlen(value));
-        }
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        if (is_named(variable, secrets[i]))
+            return true;
+    for (size_t i = 0; i < schema_count; i++)
+        if (schema[i].secret && schema_is_environment_name(&schema[i], variable, length))
+            return true;
+    return false;
+}
+
+static void wipe_secret(char *variable)
+{
+    char *value = strchr(variable, '=');
+    if (value && is_secret(variable, (size_t)(value - variable)))
+        sodium_memzero(value + 1, strlen(value + 1));
+}
+
+char **config_take_environment(char **environment)
+{
+    size_t count = 0;
+    while (environment && environment[count])
+        count++;
+    char **copy = mem_new((count + 1) * sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = mem_text(environment[i]);
+        wipe_secret(environment[i]);
     }
+    return copy;
+}
+
+void config_free_environment(char **taken)
+{
+    for (size_t i = 0; taken && taken[i]; i++)
+        mem_free_secret(taken[i]);
+    free(taken);
 }

@@ -19,21 +19,45 @@ enum {
     DURATION_TEXT_SIZE = 32,
 };
 
-/* Names the file; not a setting. */
+/* Where files are looked for, and read by the manual, too. */
+#define CONFIG_FILE_HERE "doorbell.yaml"
+#define CONFIG_FILE_OF_SYSTEM "/etc/doorbell/doorbell.yaml"
+#define CONFIG_PACKAGE_DEFAULTS "/usr/share/doorbell/defaults.yaml"
+#define CONFIG_MOLLY_FILE_HERE "mollysocket.toml"
+#define CONFIG_MOLLY_FILE_OF_USER "mollysocket/config.toml" /* below ~/.config */
+#define CONFIG_MOLLY_FILE_OF_SYSTEM "/etc/mollysocket/config.toml"
+
+/* Name files; not settings. */
 #define CONFIG_FILE_VARIABLE "DOORBELL_CONFIG"
+#define CONFIG_MOLLY_FILE_VARIABLE "MOLLY_CONF"
 
-/* All defaults of the table; what is derived from other settings is still NULL. */
-struct config *config_new(void);
+/* Notes where the value that a setting has now was written. */
+void config_note_place(struct config *config, const struct setting *setting, const char *place);
 
-/* Reads settings from YAML; `name` is what errors call it: "NAME:LINE: ...". */
-int config_read_yaml(struct config *config, const char *name, const void *bytes, size_t length,
-                     struct err *err);
-int config_read_yaml_file(struct config *config, const char *path, struct err *err);
+/* A file beside the database; the caller frees its path. */
+char *config_beside_store(const struct config *config, const char *name);
 
-/* Reads DOORBELL_* variables; unknown ones are one warning each. */
+/* Reads settings from a file's content; `name` is what errors call it: "NAME:LINE: ...". */
+typedef int config_reader(struct config *config, const char *name, const void *bytes, size_t length,
+                          struct err *err);
+config_reader config_read_yaml;
+config_reader config_read_molly_toml; /* MollySocket's; unknown keys are one warning each */
+int config_read_file(struct config *config, const char *path, config_reader *read, struct err *err);
+
+/* Read variables of the environment, DOORBELL_* or MollySocket's; unknown ones are one warning
+ * each. */
 int config_read_environment(struct config *config, char **environment, struct err *err);
+int config_read_molly_environment(struct config *config, char **environment, struct err *err);
+/* MollySocket's variables that set one of our settings, "MOLLY_HOST, MOLLY_PORT"; NULL: none. The
+ * caller frees it. */
+char *config_molly_names(const struct setting *setting);
 /* NULL when there is no such variable, or an empty one. */
 const char *config_environment_value(char **environment, const char *name);
+/* Compose files in list form keep the quotes of NAME="value". The caller frees it. */
+char *config_without_quotes(const char *value);
+
+/* Said of settings that are fixed. */
+#define SCHEMA_FIXED_HELP "A change needs a restart."
 
 /* Whether settings begin with "path.". */
 bool schema_is_section(const char *path);
@@ -52,6 +76,9 @@ void duration_format(char text[DURATION_TEXT_SIZE], int64_t ms);
 int check_file_path(const char *value, struct err *err);
 int check_socket_path(const char *value, struct err *err);
 int check_listen(const char *value, struct err *err);
+int check_metrics_listen(const char *value, struct err *err);
+int check_admin_listen(const char *value, struct err *err);
+int check_contact(const char *value, struct err *err);
 int check_http_url(const char *value, struct err *err);
 int check_trusted_proxy(const char *value, struct err *err);
 int check_signal_url(const char *value, struct err *err);
@@ -61,5 +88,7 @@ int check_denied(const char *value, struct err *err);
 int check_vapid_subject(const char *value, struct err *err);
 int check_allowed_account(const char *value, struct err *err);
 int check_nameserver(const char *value, struct err *err);
+int check_alert_url(const char *value, struct err *err);
+int check_token(const char *value, struct err *err);
 
 #endif

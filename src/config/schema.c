@@ -31,7 +31,8 @@ static const char *in_some_section(const char *name)
 {
     const char *found = NULL;
     for (size_t i = 0; i < schema_count; i++) {
-        if (strcmp(strrchr(schema[i].path, '.') + 1, name) != 0)
+        const char *dot = strrchr(schema[i].path, '.');
+        if (!dot || strcmp(dot + 1, name) != 0)
             continue;
         if (found)
             return NULL;

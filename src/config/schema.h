@@ -27,6 +27,8 @@ struct setting {
     const char *const *choices;                       /* ends with NULL */
     int (*check)(const char *value, struct err *err); /* per value or member; may be NULL */
     const char *help;                                 /* one sentence */
+    bool fixed;                                       /* cannot change while the server runs */
+    bool secret;                                      /* printed only where it is the default */
 };
 
 extern const struct setting schema[];
@@ -47,9 +49,18 @@ int schema_set_list(struct config *config, const struct setting *setting, char *
 /* "DOORBELL_PUSH_TIMEOUT" for "push.timeout"; the caller frees it. */
 char *schema_environment_name(const struct setting *setting);
 
-/* The documents that come from the table: a commented sample YAML and the README's Markdown table;
- * the caller frees them. */
+/* The first setting that a reload would have to change and cannot, or NULL. */
+const struct setting *schema_changed(const struct config *old, const struct config *new);
+
+/* What a setting has now, as it would stand in our file; the caller frees it. */
+char *schema_get(const struct config *config, const struct setting *setting);
+
+/* The documents that come from the table: a commented sample YAML, the README's Markdown table and
+ * the manual page doorbell.yaml(5); and what a configuration comes to, as a file whose comments
+ * tell where each value was written, without secrets. The caller frees them. */
 char *schema_sample_yaml(void);
 char *schema_markdown(void);
+char *schema_manual(void);
+char *schema_effective_yaml(const struct config *config);
 
 #endif

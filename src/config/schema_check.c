@@ -15,6 +15,7 @@ enum {
     HOST_MAX = 253, /* RFC 1035 section 2.3.4, without the root's dot */
     LABEL_MAX = 63,
     USER_AGENT_MAX = 200,
+    CONTACT_MAX = 200,
     SOCKET_PATH_MAX = sizeof((struct sockaddr_un *)NULL)->sun_path - 1,
 };
 
@@ -120,6 +121,23 @@ int check_listen(const char *value, struct err *err)
     return err_set(err, ERR_INVALID,
                    "it must be a numeric address with a port, such as 127.0.0.1:8020 or "
                    "[::]:8020, or unix:PATH");
+}
+
+int check_metrics_listen(const char *value, struct err *err)
+{
+    return strcmp(value, "none") == 0 ? 0 : check_listen(value, err);
+}
+
+int check_admin_listen(const char *value, struct err *err)
+{
+    return strcmp(value, "web") == 0 ? 0 : check_metrics_listen(value, err);
+}
+
+int check_contact(const char *value, struct err *err)
+{
+    if (strlen(value) > CONTACT_MAX)
+        return err_set(err, ERR_INVALID, "it is longer than %d bytes", CONTACT_MAX);
+    return 0;
 }
 
 /* What no URL of ours may have. Looks at the text, because an empty query vanishes when it is
@@ -245,4 +263,26 @@ int check_nameserver(const char *value, struct err *err)
     return err_set(err, ERR_INVALID,
                    "it must be a numeric address such as 192.0.2.53, 192.0.2.53:5353 or "
                    "[2001:db8::53]:53");
+}
+
+/* A password or a query may be in it: it is the operator's own. */
+int check_alert_url(const char *value, struct err *err)
+{
+    if (!text_starts_nocase(value, "https://") && !text_starts_nocase(value, "http://"))
+        return err_set(err, ERR_INVALID, "it must begin with https:// or http://");
+    struct url url;
+    int result = url_parse(&url, value, err);
+    if (result != 0)
+        return result;
+    if (url.has_fragment)
+        result = err_set(err, ERR_INVALID, "it must not have a # in it");
+    url_fini(&url);
+    return result;
+}
+
+int check_token(const char *value, struct err *err)
+{
+    if (text_is_token(value, strlen(value)))
+        return 0;
+    return err_set(err, ERR_INVALID, "it has spaces or characters that are not printable ASCII");
 }

@@ -1,3 +1,4 @@
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +34,20 @@ static size_t section_length(const struct setting *setting)
     return strcspn(setting->path, ".");
 }
 
+/* Of its own, without a section. */
+static bool stands_alone(const struct setting *setting)
+{
+    return !setting->path[section_length(setting)];
+}
+
 static const char *name_of(const struct setting *setting)
 {
-    return setting->path + section_length(setting) + 1;
+    return stands_alone(setting) ? setting->path : setting->path + section_length(setting) + 1;
+}
+
+static const char *indent_of(const struct setting *setting)
+{
+    return stands_alone(setting) ? "" : "  ";
 }
 
 static bool begins_section(size_t i)
@@ -62,11 +74,13 @@ static char *help_of(const struct setting *setting)
     buf_init(&help, DOCUMENT_MAX);
     buf_add_text(&help, setting->help);
     add_choices(&help, setting);
+    if (setting->fixed)
+        buf_add_text(&help, " " SCHEMA_FIXED_HELP);
     return take_text(&help);
 }
 
 /* Breaks at spaces. */
-static void add_comment(struct buf *buf, const char *text)
+static void add_comment(struct buf *buf, const char *indent, const char *text)
 {
     while (*text) {
         size_t length = strlen(text);
@@ -75,7 +89,7 @@ static void add_comment(struct buf *buf, const char *text)
             while (length > 1 && text[length] != ' ')
                 length--;
         }
-        buf_format(buf, "  # %.*s\n", (int)length, text);
+        buf_format(buf, "%s# %.*s\n", indent, (int)length, text);
         text += length;
         text += strspn(text, " ");
     }
@@ -112,12 +126,14 @@ char *schema_sample_yaml(void)
     buf_add_text(&buf, sample_head);
     for (size_t i = 0; i < schema_count; i++) {
         const struct setting *setting = &schema[i];
-        if (begins_section(i))
+        if (stands_alone(setting))
+            buf_add_text(&buf, "\n");
+        else if (begins_section(i))
             buf_format(&buf, "\n%.*s:\n", (int)section_length(setting), setting->path);
         char *help = help_of(setting);
-        add_comment(&buf, help);
+        add_comment(&buf, indent_of(setting), help);
         free(help);
-        buf_format(&buf, "  #%s: ", name_of(setting));
+        buf_format(&buf, "%s#%s: ", indent_of(setting), name_of(setting));
         add_default(&buf, setting);
         buf_add_text(&buf, "\n");
     }
@@ -143,5 +159,126 @@ char *schema_markdown(void)
     buf_add_text(&buf, "| setting | environment | default | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < schema_count; i++)
         add_markdown_row(&buf, &schema[i]);
+    return take_text(&buf);
+}
+
+/* JSON's form of texts and lists is YAML, too. Takes the value over. */
+static char *json_text(json_t *value)
+{
+    char *text = json_dumps(value, JSON_ENCODE_ANY);
+    json_decref(value);
+    return text ? text : mem_text("\"(not UTF-8)\"");
+}
+
+static char *list_text(const struct strings *list)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(array, json_string(list->items[i]));
+    return json_text(array);
+}
+
+char *schema_get(const struct config *config, const struct setting *setting)
+{
+    const void *field = (const char *)config + setting->offset;
+    char duration[DURATION_TEXT_SIZE];
+    switch (setting->type) {
+    case SETTING_TEXT: {
+        const char *text = *(char *const *)field;
+        return json_text(json_string(text ? text : ""));
+    }
+    case SETTING_BOOL:
+        return mem_text(*(const bool *)field ? "true" : "false");
+    case SETTING_NUMBER:
+        return mem_format("%lld", (long long)*(const int64_t *)field);
+    case SETTING_DURATION:
+        duration_format(duration, *(const int64_t *)field);
+        return mem_text(duration);
+    case SETTING_CHOICE:
+        return mem_text(setting->choices[*(const int *)field]);
+    case SETTING_LIST:
+        return list_text(field);
+    }
+    return NULL;
+}
+
+/* None is as good as empty. */
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool is_same_list(const struct strings *a, const struct strings *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+/* By the bytes, not by what is printed: a path need not be UTF-8. */
+static bool is_same(const struct config *a, const struct config *b, const struct setting *setting)
+{
+    const void *one = (const char *)a + setting->offset, *other = (const char *)b + setting->offset;
+    switch (setting->type) {
+    case SETTING_TEXT:
+        return is_same_text(*(char *const *)one, *(char *const *)other);
+    case SETTING_BOOL:
+        return *(const bool *)one == *(const bool *)other;
+    case SETTING_NUMBER:
+    case SETTING_DURATION:
+        return *(const int64_t *)one == *(const int64_t *)other;
+    case SETTING_CHOICE:
+        return *(const int *)one == *(const int *)other;
+    case SETTING_LIST:
+        return is_same_list(one, other);
+    }
+    return false;
+}
+
+/* One that nobody wrote follows from another, which is the one to name. */
+const struct setting *schema_changed(const struct config *old, const struct config *new)
+{
+    const struct setting *changed = NULL;
+    for (size_t i = 0; i < schema_count; i++) {
+        if (!schema[i].fixed || is_same(old, new, &schema[i]))
+            continue;
+        if (old->places[i] || new->places[i])
+            return &schema[i];
+        changed = &schema[i];
+    }
+    return changed;
+}
+
+/* What a report that is shown around must not tell. */
+static bool is_to_be_hidden(const struct setting *setting, const char *value)
+{
+    return setting->secret && strcmp(value, "\"\"") != 0 && strcmp(value, "[\"*\"]") != 0;
+}
+
+static void add_effective(struct buf *buf, const struct config *config,
+                          const struct setting *setting)
+{
+    const char *place = config->places[setting - schema];
+    char *value = schema_get(config, setting);
+    if (is_to_be_hidden(setting, value))
+        buf_format(buf, "%s#%s: hidden", indent_of(setting), name_of(setting));
+    else
+        buf_format(buf, "%s%s: %s", indent_of(setting), name_of(setting), value);
+    buf_format(buf, "  # %s\n", place ? place : "default");
+    mem_free_secret(value);
+}
+
+char *schema_effective_yaml(const struct config *config)
+{
+    struct buf buf;
+    buf_init(&buf, DOCUMENT_MAX + CONFIG_FILE_MAX);
+    for (size_t i = 0; i < schema_count; i++) {
+        if (begins_section(i) && !stands_alone(&schema[i]))
+            buf_format(&buf, "%.*s:\n", (int)section_length(&schema[i]), schema[i].path);
+        add_effective(&buf, config, &schema[i]);
+    }
     return take_text(&buf);
 }

@@ -182,7 +182,7 @@ static int set_text(char **field, const struct setting *setting, const char *val
     if (result != 0)
         return result;
     char *copy = mem_text(value);
-    free(*field);
+    mem_free_secret(*field);
     *field = copy;
     return 0;
 }
@@ -219,7 +219,7 @@ static int set_empty(struct config *config, const struct setting *setting, struc
         return 0;
     }
     char **text = field;
-    free(*text);
+    mem_free_secret(*text);
     *text = NULL;
     return 0;
 }
@@ -358,6 +358,6 @@ int schema_set(struct config *config, const struct setting *setting, const char 
         break;
     }
 out:
-    free(value);
+    mem_free_secret(value);
     return result;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 enum { ANSWER_TIMEOUT_S = 60 }; /* longer than any push may take */
 
-static int connect_to(const char *path, struct err *err)
+static int connect_to(const char *path, int seconds, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
@@ -26,7 +27,7 @@ static int connect_to(const char *path, struct err *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_set(err, ERR_IO, "No socket can be made: %s.", strerror(errno));
-    struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+    struct timeval timeout = {.tv_sec = seconds};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
@@ -35,9 +36,27 @@ static int connect_to(const char *path, struct err *err)
     close(fd);
     if (reason == ENOENT || reason == ECONNREFUSED)
         return err_set(err, ERR_NOT_FOUND, "No server listens on %s.", path);
+    if (reason == EAGAIN)
+        return err_set(err, ERR_TIMEOUT, "The running server does not accept anything on %s.",
+                       path);
     return err_set(err, ERR_IO, "The running server cannot be reached on %s: %s.%s", path,
                    strerror(reason),
                    reason == EACCES ? " Run this as the user that runs the server." : "");
+}
+
+/* Who owns the folder decides who listens there. Under systemd 257 and later a service with
+ * DynamicUser= is another user inside of its folder than that belongs to outside: then the owner of
+ * the socket tells, where nobody else could have put it. */
+static bool is_of_folder(uid_t uid, const char *path)
+{
+    char *copy = mem_text(path);
+    struct stat folder, there;
+    bool is_known = stat(dirname(copy), &folder) == 0;
+    free(copy);
+    if (!is_known || folder.st_uid == uid)
+        return is_known;
+    return !(folder.st_mode & (S_IWGRP | S_IWOTH)) && lstat(path, &there) == 0 &&
+           there.st_uid == folder.st_uid;
 }
 
 static int check_peer(int fd, const char *path, struct err *err)
@@ -46,13 +65,7 @@ static int check_peer(int fd, const char *path, struct err *err)
     socklen_t length = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
         return err_set(err, ERR_IO, "Who listens on %s cannot be told: %s.", path, strerror(errno));
-    if (peer.uid == 0 || peer.uid == geteuid())
-        return 0;
-    char *copy = mem_text(path);
-    struct stat folder;
-    int known = stat(dirname(copy), &folder);
-    free(copy);
-    if (known == 0 && folder.st_uid == peer.uid)
+    if (peer.uid == 0 || peer.uid == geteuid() || is_of_folder(peer.uid, path))
         return 0;
     return err_set(err, ERR_REFUSED, "Another user (uid %u) listens on %s; it is not trusted.",
                    (unsigned)peer.uid, path);
@@ -65,7 +78,7 @@ static int send_all(int fd, const char *text, size_t length)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent <= 0)
-            return ERR_IO;
+            return sent < 0 && errno == EAGAIN ? ERR_TIMEOUT : ERR_IO;
         text += sent;
         length -= (size_t)sent;
     }
@@ -80,7 +93,7 @@ static int receive_all(int fd, struct buf *answer)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return ERR_IO;
+            return errno == EAGAIN ? ERR_TIMEOUT : ERR_IO;
         if (got == 0)
             return answer->length ? 0 : ERR_IO;
         if (buf_add(answer, piece, (size_t)got) != 0)
@@ -88,19 +101,27 @@ static int receive_all(int fd, struct buf *answer)
     }
 }
 
-json_t *control_ask(const char *path, const json_t *request, struct err *err)
+static int exchange(int fd, const char *text, struct buf *answer)
+{
+    int result = send_all(fd, text, strlen(text));
+    if (result == 0)
+        result = send_all(fd, "\n", 1);
+    return result == 0 ? receive_all(fd, answer) : result;
+}
+
+json_t *control_ask_within(const char *path, const json_t *request, int seconds, struct err *err)
 {
     struct buf answer;
     json_t *result = NULL;
     char *text = NULL;
     buf_init(&answer, CONTROL_ANSWER_MAX);
-    int fd = connect_to(path, err);
+    int fd = connect_to(path, seconds, err);
     if (fd < 0 || check_peer(fd, path, err) != 0)
         goto out;
     text = json_dumps(request, JSON_COMPACT);
-    if (send_all(fd, text, strlen(text)) != 0 || send_all(fd, "\n", 1) != 0 ||
-        receive_all(fd, &answer) != 0) {
-        err_set(err, ERR_IO, "The running server did not answer on %s.", path);
+    int failed = exchange(fd, text, &answer);
+    if (failed) {
+        err_set(err, failed, "The running server did not answer on %s.", path);
         goto out;
     }
     result = json_loadb((const char *)answer.bytes, answer.length, 0, NULL);
@@ -112,4 +133,9 @@ out:
     mem_free_secret(text);
     buf_fini(&answer);
     return result;
+}
+
+json_t *control_ask(const char *path, const json_t *request, struct err *err)
+{
+    return control_ask_within(path, request, ANSWER_TIMEOUT_S, err);
 }

@@ -7,6 +7,9 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "base/uuid.h"
+#include "bridge/arrivals.h"
+#include "bridge/checkup.h"
+#include "control/status.h"
 
 /* One request under way. */
 struct command {
@@ -62,28 +65,68 @@ static void run_add(struct bridge *bridge, const json_t *request, struct command
     bridge_register(bridge, &registration, on_registered, command);
 }
 
-static void list_one(void *arg, struct account *account)
+struct listing {
+    const struct bridge *bridge;
+    json_t *accounts;
+    bool timeline, secrets;
+};
+
+/* Beside a store without a server nothing connects, whatever the row says. */
+static const char *state_of(const struct bridge *bridge, const struct account *account)
 {
-    char uuid[UUID_TEXT_SIZE], origin[URL_ORIGIN_SIZE] = "";
-    struct url url;
-    uuid_format(uuid, account->key.uuid);
-    if (url_parse(&url, account->endpoint.url, NULL) == 0) {
-        url_origin(&url, origin);
-        url_fini(&url);
-    }
-    json_array_append_new(
-        arg, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I}", "uuid", uuid, "pseudonym",
-                       account->pseudonym, "device", (int)account->key.device, "state",
-                       account_state_name(account->state), "endpoint", origin, "endpoint_state",
-                       endpoint_state_name(account->endpoint.state), "owed_since",
-                       (json_int_t)account->owed_since_unix));
+    if (account->state == ACCOUNT_CONNECTING && !bridge_makes_links(bridge))
+        return "no server runs";
+    return account_state_name(account->state);
 }
 
-static void run_list(struct bridge *bridge, struct command *command)
+static json_t *describe(const struct listing *listing, const struct account *account)
 {
-    json_t *accounts = json_array();
-    registry_each(bridge_registry(bridge), list_one, accounts);
-    finish(command, json_pack("{s:b, s:o}", "done", 1, "accounts", accounts));
+    char uuid[UUID_TEXT_SIZE], origin[URL_ORIGIN_SIZE];
+    uuid_format(uuid, account->key.uuid);
+    endpoint_origin(account->endpoint.url, origin);
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:o*}", "uuid", uuid, "pseudonym",
+                     account->pseudonym, "device", (int)account->key.device, "state",
+                     state_of(listing->bridge, account), "endpoint", origin, "endpoint_state",
+                     endpoint_state_name(account->endpoint.state), "owed_since",
+                     (json_int_t)account->owed_since_unix, "timeline",
+                     listing->timeline ? status_of_timeline(&account->timeline) : NULL);
+}
+
+static void list_one(void *arg, struct account *account)
+{
+    const struct listing *listing = arg;
+    json_t *described = describe(listing, account);
+    if (listing->secrets) {
+        json_object_set_new(described, "endpoint", json_string(account->endpoint.url));
+        json_object_set_new(described, "password", json_string(account->password));
+    }
+    json_array_append_new(listing->accounts, described);
+}
+
+static void run_list(struct bridge *bridge, const json_t *request, struct command *command)
+{
+    struct listing listing = {.bridge = bridge,
+                              .accounts = json_array(),
+                              .timeline = json_is_true(json_object_get(request, "timeline")),
+                              .secrets = json_is_true(json_object_get(request, "secrets"))};
+    registry_each(bridge_registry(bridge), list_one, &listing);
+    finish(command, json_pack("{s:b, s:o}", "done", 1, "accounts", listing.accounts));
+}
+
+static void run_status(struct bridge *bridge, const json_t *request, struct command *command)
+{
+    struct err err;
+    json_t *answer = status_answer(bridge, request, &err);
+    finish(command, answer ? answer : refusal(err.text));
+}
+
+/* Not done: it is not well. */
+static void run_health(struct bridge *bridge, const json_t *request, struct command *command)
+{
+    enum health health = bridge_health(bridge);
+    bool links = json_is_true(json_object_get(request, "links"));
+    bool well = links ? health == HEALTH_WELL : health_is_alive(health);
+    finish(command, well ? json_pack("{s:b}", "done", 1) : refusal(health_advice(health)));
 }
 
 static void on_removed(void *arg, int result, const struct err *err)
@@ -94,15 +137,46 @@ static void on_removed(void *arg, int result, const struct err *err)
 static void on_pinged(void *arg, const struct verdict *verdict)
 {
     struct command *command = arg;
-    json_array_append_new(command->answers,
-                          json_pack("{s:b, s:s}", "accepted", verdict->kind == VERDICT_ACCEPTED,
-                                    "text", verdict->text));
+    json_array_append_new(command->answers, json_pack("{s:b, s:i, s:s}", "accepted",
+                                                      verdict->kind == VERDICT_ACCEPTED, "status",
+                                                      verdict->status, "text", verdict->text));
     if (json_array_size(command->answers) == command->expected)
         finish(command, json_pack("{s:b, s:O}", "done", 1, "answers", command->answers));
 }
 
-void commands_run(struct bridge *bridge, const json_t *request, commands_fn *fn, void *arg)
+static json_t *describe_arrival(const struct arrival *arrival)
 {
+    return json_pack("{s:I, s:I, s:s, s:s*, s:s, s:s}", "number", (json_int_t)arrival->number, "at",
+                     (json_int_t)arrival->at_unix, "status",
+                     registration_status_word(arrival->status), "account",
+                     arrival->pseudonym[0] ? arrival->pseudonym : NULL, "origin", arrival->origin,
+                     "why", arrival->why);
+}
+
+static void run_registrations(struct bridge *bridge, struct command *command)
+{
+    const struct arrival *arrival;
+    json_t *list = json_array();
+    for (size_t i = 0; (arrival = arrivals_at(bridge_arrivals(bridge), i)); i++)
+        json_array_append_new(list, describe_arrival(arrival));
+    finish(command, json_pack("{s:b, s:o}", "done", 1, "registrations", list));
+}
+
+static void run_reload(const struct commands_host *host, struct command *command)
+{
+    struct err err;
+    if (!host->reload)
+        finish(command, refusal("No server runs that could load its configuration again."));
+    else if (host->reload(host->arg, &err) != 0)
+        finish(command, refusal(err.text));
+    else
+        finish(command, json_pack("{s:b}", "done", 1));
+}
+
+void commands_run(const struct commands_host *host, const json_t *request, commands_fn *fn,
+                  void *arg)
+{
+    struct bridge *bridge = host->bridge;
     struct command *command = command_new(fn, arg);
     const char *name = json_string_value(json_object_get(request, "command"));
     const char *uuid = json_string_value(json_object_get(request, "uuid"));
@@ -110,7 +184,15 @@ void commands_run(struct bridge *bridge, const json_t *request, commands_fn *fn,
     if (name && strcmp(name, "add") == 0) {
         run_add(bridge, request, command);
     } else if (name && strcmp(name, "list") == 0) {
-        run_list(bridge, command);
+        run_list(bridge, request, command);
+    } else if (name && strcmp(name, "status") == 0) {
+        run_status(bridge, request, command);
+    } else if (name && strcmp(name, "health") == 0) {
+        run_health(bridge, request, command);
+    } else if (name && strcmp(name, "registrations") == 0) {
+        run_registrations(bridge, command);
+    } else if (name && strcmp(name, "reload") == 0) {
+        run_reload(host, command);
     } else if (name && uuid && strcmp(name, "remove") == 0) {
         if (bridge_remove(bridge, uuid, on_removed, command, &err) != 0)
             finish(command, refusal(err.text));

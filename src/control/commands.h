@@ -7,11 +7,38 @@
 
 #include "bridge/bridge.h"
 
+/* What "status" answers (bridge/view.h says more). Times are seconds since 1970, 0 where there is
+ * none; no id, password or path of an endpoint is in it.
+ *
+ * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
+ *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
+ *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
+ *   "suspect", "gone"}, "alarm" (null, "credentials", "client" or "server": all accounts are
+ * refused alike), "store_fails", "no_room", "heard" (the messenger's last frame), "message" (the
+ * last of any account), "queued" and "sending" (pushes), "origins_down" [{"origin", "since",
+ * "next_try", "words", "waiting"}], "advice" [sentences on what concerns all] "accounts" [each]:
+ * "pseudonym", "device", "health", "advice" (null or one sentence), "owed_since", "owed_is_stored",
+ * "timeline"? [{"at", "text"}], oldest first "link": "state", "known" (false: no server runs),
+ * "words", "reason" (null: nothing failed yet), "code", "proven", "alike", "since", "next_try"
+ *   "endpoint": "origin", "state", "words", "status" (0: no answer), "proven", "for_good",
+ * "denied", "accepted" (any push), "not_before" "message": "at", "urgent", "own_at", "count"
+ *   "ring": "at", "status", "latency_ms" (0: not known), "failed_at", "failed_status" (0: no
+ *     answer), "count", "queued", "sent" (under way), "next_try" */
+
+/* Whom they are carried out on. `reload` loads the configuration again, as SIGHUP does; NULL where
+ * no server runs. */
+struct commands_host {
+    struct bridge *bridge;
+    int (*reload)(void *arg, struct err *err);
+    void *arg;
+};
+
 /* `answer` belongs to the receiver. Called once, perhaps before commands_run returns. */
 typedef void commands_fn(void *arg, json_t *answer);
 
 /* `request` is borrowed. `arg` must live until `fn` was called, which bridge_free ensures at the
  * latest. */
-void commands_run(struct bridge *bridge, const json_t *request, commands_fn *fn, void *arg);
+void commands_run(const struct commands_host *host, const json_t *request, commands_fn *fn,
+                  void *arg);
 
 #endif

@@ -2,19 +2,24 @@
  * object and a newline each way, then the connection ends.
  *
  *   {"command": "add", "uuid": ..., "device": 2, "password": ..., "endpoint": ...}
+ *   {"command": "status", "account"?: id, pseudonym or its beginning, "timeline"?: true}
+ *   {"command": "health", "links": true}
+ *   {"command": "reload"}   {"command": "registrations"}
  *   {"command": "list"}   {"command": "remove", "uuid": ...}   {"command": "ping", "uuid": ...}
  *
  *   {"done": true, ...}   or   {"done": false, "error": "one sentence"}
  *
- * list answers with "accounts", ping with "answers": one {"device"?, "accepted", "text"} per
- * device. */
+ * list answers with "accounts", ping with "answers": one {"accepted", "status", "text"} per
+ * device; health is done where all is well, reload once the new configuration is in force.
+ * registrations answers with "registrations": the last ones, oldest first (bridge/arrivals.h), each
+ * {"number", "at", "status", "account"?, "origin", "why"}. */
 #ifndef DOORBELL_CONTROL_PROTO_H
 #define DOORBELL_CONTROL_PROTO_H
 
 enum {
     CONTROL_REQUEST_MAX = 16 * 1024,
     CONTROL_ANSWER_MAX = 64 * 1024 * 1024, /* a list of every account that a process can hold */
-    CONTROL_CLIENTS_MAX = 16,
+    CONTROL_CLIENTS_MAX = 16,              /* of those that hang, the oldest makes room */
 };
 
 #endif

@@ -16,7 +16,7 @@
 
 struct control {
     uv_pipe_t pipe;
-    struct bridge *bridge;
+    struct commands_host host;
     struct list clients;
     size_t client_count;
     char *path;
@@ -92,7 +92,7 @@ static void run(struct client *client, size_t length)
     json_t *request = json_loadb((const char *)client->request.bytes, length, 0, NULL);
     client->running = true;
     if (request)
-        commands_run(client->control->bridge, request, on_answer, client);
+        commands_run(&client->control->host, request, on_answer, client);
     else
         on_answer(client, json_pack("{s:b, s:s}", "done", 0, "error", "This is not a request."));
     const char *password = json_string_value(json_object_get(request, "password"));
@@ -139,6 +139,27 @@ static bool is_trusted(uv_pipe_t *pipe)
     return peer.uid == 0 || peer.uid == geteuid();
 }
 
+/* Of those that have not asked, or else of those that do not read, the oldest. */
+static struct client *find_idle(struct control *control, bool reads_nothing)
+{
+    list_each(node, &control->clients) {
+        struct client *client = list_owner(node, struct client, node);
+        if (!client->running && (reads_nothing || !client->answer))
+            return client;
+    }
+    return NULL;
+}
+
+/* Who hangs here, or has gone without our having noticed, makes room for who asks. */
+static void make_room(struct control *control)
+{
+    struct client *client = find_idle(control, false);
+    if (!client)
+        client = find_idle(control, true);
+    if (client)
+        close_client(client);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct control *control = stream->data;
@@ -149,6 +170,8 @@ static void on_connection(uv_stream_t *stream, int status)
     client->pipe.data = client;
     client->control = control;
     buf_init(&client->request, CONTROL_REQUEST_MAX);
+    if (control->client_count >= CONTROL_CLIENTS_MAX)
+        make_room(control);
     list_append(&control->clients, &client->node);
     control->client_count++;
     if (uv_accept(stream, (uv_stream_t *)&client->pipe) != 0 ||
@@ -190,13 +213,13 @@ static void free_control(uv_handle_t *handle)
     free(control);
 }
 
-struct control *control_new(struct loop *loop, struct bridge *bridge, const char *path,
+struct control *control_new(struct loop *loop, const struct commands_host *host, const char *path,
                             struct err *err)
 {
     if (make_way(path, err) != 0)
         return NULL;
     struct control *control = mem_new(sizeof *control);
-    control->bridge = bridge;
+    control->host = *host;
     control->path = mem_text(path);
     list_init(&control->clients);
     uv_pipe_init(&loop->uv, &control->pipe, 0);
@@ -208,7 +231,8 @@ struct control *control_new(struct loop *loop, struct bridge *bridge, const char
         result = uv_listen((uv_stream_t *)&control->pipe, CONTROL_CLIENTS_MAX, on_connection);
     if (result == 0)
         return control;
-    err_set(err, ERR_IO, "The control socket %s cannot be made: %s.", path, uv_strerror(result));
+    err_set(err, ERR_IO, "control.path: the socket %s cannot be made: %s.", path,
+            uv_strerror(result));
     uv_close((uv_handle_t *)&control->pipe, free_control);
     return NULL;
 }

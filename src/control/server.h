@@ -3,13 +3,13 @@
 #ifndef DOORBELL_CONTROL_SERVER_H
 #define DOORBELL_CONTROL_SERVER_H
 
-#include "bridge/bridge.h"
+#include "control/commands.h"
 
 struct control;
 
 /* The caller holds the store's lock. A socket that nobody answers on is replaced; one that is
  * answered is ERR_BUSY. */
-struct control *control_new(struct loop *loop, struct bridge *bridge, const char *path,
+struct control *control_new(struct loop *loop, const struct commands_host *host, const char *path,
                             struct err *err);
 /* Before bridge_free: requests that are under way end without an answer. */
 void control_free(struct control *control);

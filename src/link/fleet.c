@@ -1,32 +1,50 @@
 #include "link/fleet.h"
 
+#include <string.h>
+
 void fleet_init(struct fleet *fleet)
 {
     *fleet = (struct fleet){.epoch = 1};
 }
 
-void fleet_success(struct fleet *fleet)
+bool fleet_success(struct fleet *fleet, int64_t now_ms)
 {
-    if (!fleet->refused)
-        return;
-    fleet->refused = 0;
+    bool was_wide = fleet->wide;
+    if (!fleet->count)
+        return false;
+    if (was_wide)
+        fleet->doubt_until_ms = now_ms + fleet->window_ms;
+    fleet->count = 0;
+    fleet->wide = false;
     if (++fleet->epoch == 0)
         fleet->epoch = 1;
+    return was_wide;
+}
+
+/* Only what lies within the window of the newest counts. */
+static void note(struct fleet *fleet, int64_t now_ms)
+{
+    unsigned old = fleet->count == FLEET_LEAST ? 1 : 0;
+    while (old < fleet->count && now_ms - fleet->refused_ms[old] > fleet->window_ms)
+        old++;
+    fleet->count -= old;
+    memmove(fleet->refused_ms, fleet->refused_ms + old, fleet->count * sizeof *fleet->refused_ms);
+    fleet->refused_ms[fleet->count++] = now_ms;
+}
+
+bool fleet_is_wide(const struct fleet *fleet, int64_t now_ms)
+{
+    return fleet->wide || now_ms < fleet->doubt_until_ms;
 }
 
 bool fleet_refused(struct fleet *fleet, unsigned *mark, int64_t now_ms, bool *alarm)
 {
     *alarm = false;
-    /* The window is for building up; what is fleet-wide stays so until somebody is let in. */
-    if (fleet->refused && fleet->refused < FLEET_LEAST &&
-        now_ms - fleet->since_ms > FLEET_WINDOW_MS)
-        fleet_success(fleet);
     if (*mark != fleet->epoch) {
         *mark = fleet->epoch;
-        if (!fleet->refused)
-            fleet->since_ms = now_ms;
-        fleet->refused++;
-        *alarm = fleet->refused == FLEET_LEAST;
+        note(fleet, now_ms);
+        *alarm = !fleet->wide && fleet->count == FLEET_LEAST;
+        fleet->wide |= *alarm;
     }
-    return fleet->refused >= FLEET_LEAST;
+    return fleet_is_wide(fleet, now_ms);
 }

@@ -2,13 +2,6 @@
 
 #include "base/backoff.h"
 
-enum {
-    HOUR_MS = 60 * 60 * 1000,
-    DAY_MS = 24 * HOUR_MS,
-    CLIENT_REFUSED_MIN_MS = 5 * 60 * 1000, /* nothing here changes within minutes */
-    CLIENT_REFUSED_MAX_MS = HOUR_MS,
-};
-
 void life_init(struct life *life, bool candidate)
 {
     *life = (struct life){.state = ACCOUNT_CONNECTING, .candidate = candidate};
@@ -31,10 +24,14 @@ void life_up(struct life *life, int64_t now_ms)
 void life_proven(struct life *life)
 {
     life->proven = true;
-    life->failures = 0;
     life->unauthorized_since_ms = 0;
     if (life->state == ACCOUNT_REFUSED)
         life->state = ACCOUNT_UP;
+}
+
+void life_drained(struct life *life)
+{
+    life->failures = 0;
 }
 
 /* The floor, and up to half of it or the shortest wait on top. */
@@ -66,29 +63,43 @@ static struct life_step contested(struct life *life, const struct life_timing *t
 }
 
 /* Believed when it was said twice with time in between, and of this account alone; a candidate has
- * nothing to lose. Dead credentials are asked again once a day, so that nothing is dead for ever.
+ * nothing to lose. Dead credentials are asked again now and then, so that nothing is dead for ever.
  */
 static struct life_step unauthorized(struct life *life, const struct life_timing *timing,
                                      bool fleet_wide, int64_t now_ms, uint32_t random)
 {
-    if (life->candidate) {
+    if (life->candidate && !fleet_wide) {
         life->state = ACCOUNT_REFUSED;
         return (struct life_step){.connect_in_ms = -1, .became_refused = true};
     }
     if (life->state == ACCOUNT_REFUSED)
-        return (struct life_step){.connect_in_ms = above(DAY_MS, timing, random)};
+        return (struct life_step){.connect_in_ms = above(timing->refused_retry_ms, timing, random)};
     int64_t since = life->unauthorized_since_ms;
     if (since && !fleet_wide && now_ms - since >= timing->refused_confirm_ms) {
         life->state = ACCOUNT_REFUSED;
-        return (struct life_step){.connect_in_ms = above(DAY_MS, timing, random),
+        return (struct life_step){.connect_in_ms = above(timing->refused_retry_ms, timing, random),
                                   .became_refused = true};
     }
-    if (!since)
+    if (fleet_wide)
+        life->unauthorized_since_ms = 0; /* it said nothing about this one */
+    else if (!since)
         life->unauthorized_since_ms = now_ms ? now_ms : 1;
     life->state = ACCOUNT_BACKING_OFF;
-    int64_t floor = backoff_ceiling_ms(timing->refused_confirm_ms, HOUR_MS, life->failures);
+    int64_t floor =
+        backoff_ceiling_ms(timing->refused_confirm_ms, timing->refused_max_ms, life->failures);
     life->failures++;
     return (struct life_step){.connect_in_ms = above(floor, timing, random)};
+}
+
+bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms)
+{
+    if (!life->up_since_ms || now_ms - life->up_since_ms < timing->contested_end_ms)
+        return false;
+    life->displacements = 0;
+    if (life->state != ACCOUNT_CONTESTED)
+        return false;
+    life->state = ACCOUNT_UP;
+    return true;
 }
 
 struct life_step life_down(struct life *life, const struct life_timing *timing,
@@ -96,16 +107,13 @@ struct life_step life_down(struct life *life, const struct life_timing *timing,
                            uint32_t random)
 {
     if (life->up_since_ms) {
-        int64_t up_ms = now_ms - life->up_since_ms;
-        if (up_ms >= timing->proven_after_ms)
+        if (now_ms - life->up_since_ms >= timing->reconnect_reset_ms)
             life->failures = 0;
-        if (up_ms >= HOUR_MS) {
-            life->displacements = 0;
-            if (life->state == ACCOUNT_CONTESTED)
-                life->state = ACCOUNT_UP;
-        }
+        life_settle(life, timing, now_ms);
         life->up_since_ms = 0;
     }
+    life->demanded = down->reason == LINK_CONTESTED || down->reason == LINK_UNAUTHORIZED ||
+                     down->reason == LINK_CLIENT_REFUSED || down->retry_after_ms > 0;
     if (down->reason == LINK_CONTESTED)
         return contested(life, timing, random);
     if (down->reason == LINK_UNAUTHORIZED)
@@ -115,8 +123,8 @@ struct life_step life_down(struct life *life, const struct life_timing *timing,
     if (down->reason == LINK_STOPPED)
         return (struct life_step){.connect_in_ms = 0};
     if (down->reason == LINK_CLIENT_REFUSED) {
-        int64_t floor =
-            backoff_ceiling_ms(CLIENT_REFUSED_MIN_MS, CLIENT_REFUSED_MAX_MS, life->failures);
+        int64_t floor = backoff_ceiling_ms(timing->client_refused_min_ms,
+                                           timing->client_refused_max_ms, life->failures);
         life->failures++;
         return (struct life_step){.connect_in_ms = above(floor, timing, random)};
     }
@@ -124,4 +132,12 @@ struct life_step life_down(struct life *life, const struct life_timing *timing,
     if (down->retry_after_ms > wait_ms)
         wait_ms = above(down->retry_after_ms, timing, random);
     return (struct life_step){.connect_in_ms = wait_ms};
+}
+
+int64_t life_resumed(struct life *life, int64_t left_ms, int64_t slept_ms)
+{
+    if (life->demanded)
+        return left_ms > slept_ms ? left_ms - slept_ms : 0;
+    life->failures = 0;
+    return 0;
 }

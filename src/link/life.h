@@ -13,18 +13,23 @@
 struct life_timing {
     int64_t reconnect_min_ms, reconnect_max_ms;
     int64_t contested_min_ms, contested_max_ms;
+    int64_t contested_end_ms;   /* so long up ends contention */
     int64_t refused_confirm_ms; /* least time between the two 403 that are believed */
-    int64_t proven_after_ms;    /* so long up resets the back-off without queue/empty: 60 s */
+    int64_t refused_max_ms;     /* the longest wait before that */
+    int64_t refused_retry_ms;   /* dead credentials are asked again so often */
+    int64_t client_refused_min_ms, client_refused_max_ms;
+    int64_t reconnect_reset_ms; /* so long up resets the back-off without queue/empty */
 };
 
 struct life {
     enum account_state state;
     bool candidate;
-    unsigned failures;             /* since the link was last proven */
-    unsigned displacements;        /* since it was last up for an hour */
-    int64_t up_since_ms;           /* valid while up */
+    unsigned failures;      /* since queue/empty, or since it was up for reconnect_reset_ms */
+    unsigned displacements; /* since it was last up for contested_end_ms */
+    int64_t up_since_ms;    /* valid while up */
     int64_t unauthorized_since_ms; /* first 403 that nothing contradicted; 0: none */
     bool proven;                   /* this connection has shown its queue */
+    bool demanded;                 /* the wait that is on is not ours to shorten */
 };
 
 /* What to do after the link went down. */
@@ -39,9 +44,19 @@ void life_connecting(struct life *life);
 void life_up(struct life *life, int64_t now_ms);
 /* queue/empty or a first message: the link is an authenticated one. */
 void life_proven(struct life *life);
+/* queue/empty, after life_proven: the server works, so that the back-off begins anew. A message
+ * alone does not show that: Signal's server with a dead store sends one and closes with 1011 when
+ * it is answered (signal-measured.md 3). */
+void life_drained(struct life *life);
+/* A link that was up long enough ends contention. True when it did; life_down sees to it, too. */
+bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms);
 /* `fleet_wide`: other accounts are refused alike, so it says nothing about this one. */
 struct life_step life_down(struct life *life, const struct life_timing *timing,
                            const struct link_down *down, bool fleet_wide, int64_t now_ms,
                            uint32_t random);
+/* The machine was away while the link waited; what is left of a wait of `left_ms`. The network may
+ * be another one now, so it is tried at once, and again soon if that is not up yet. What a server
+ * demanded, or contention, stays a floor, but the time slept counts: other clocks went on. */
+int64_t life_resumed(struct life *life, int64_t left_ms, int64_t slept_ms);
 
 #endif

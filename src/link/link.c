@@ -21,3 +21,23 @@ const char *link_reason_name(enum link_reason reason)
     };
     return (size_t)reason < sizeof names / sizeof *names ? names[reason] : "unknown";
 }
+
+const char *link_reason_text(enum link_reason reason)
+{
+    static const char *const texts[] = {
+        [LINK_STOPPED] = "the link is made anew",
+        [LINK_UNREACHABLE] = "the messenger's server cannot be reached",
+        [LINK_LOST] = "the connection was lost",
+        [LINK_CLOSED] = "the server closed the link, as it does now and then",
+        [LINK_SERVER_TROUBLE] = "the messenger's server is in trouble",
+        [LINK_RATE_LIMITED] = "the server asks to come again later",
+        [LINK_CONTESTED] = "another program connected with the same device",
+        [LINK_UNAUTHORIZED] = "the messenger refuses the device",
+        [LINK_MIDDLEBOX] = "something in between answers in the messenger's place",
+        [LINK_REVOKED] = "the messenger ended the session",
+        [LINK_CLIENT_REFUSED] = "the messenger wants a newer client",
+        [LINK_PROTOCOL] = "the server and Doorbell do not understand each other",
+        [LINK_MISCONFIGURED] = "what answers is not the messenger's server",
+    };
+    return (size_t)reason < sizeof texts / sizeof *texts ? texts[reason] : "unknown";
+}

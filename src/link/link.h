@@ -26,6 +26,7 @@ enum link_reason {
     LINK_PROTOCOL,       /* the server broke the protocol, or says that we did */
     LINK_MISCONFIGURED,  /* wrong path, wrong certificate: nothing a retry mends */
 };
+enum { LINK_REASONS = LINK_MISCONFIGURED + 1 };
 
 struct link_down {
     enum link_reason reason;
@@ -37,6 +38,8 @@ struct link_down {
 
 /* What the link tells its owner. `arg` is the owner's. */
 struct link_events {
+    /* A frame came, of whatever kind; what it says comes next. NULL where nobody asks. */
+    void (*heard)(void *arg);
     /* The handshake succeeded. Not yet a proof that it is authenticated (signal.md 1.2). */
     void (*up)(void *arg);
     /* A message waits. `ack` names it until this connection ends. `own`: a copy of something that
@@ -65,6 +68,9 @@ struct link_ops {
     void (*start)(struct link *link); /* must be down */
     void (*stop)(struct link *link);  /* ends in `down` with LINK_STOPPED, soon */
     void (*acknowledge)(struct link *link, uint64_t ack);
+    /* The machine was away: finds out now, not at the next keep-alive, whether the other side is
+     * still there; if not, `down` follows as always. Nothing for a link that is not up. */
+    void (*test)(struct link *link);
     void (*promote)(struct link *link); /* the candidate is one no more */
     /* Ends it, too, without an event, also from inside one of its own; a connection is closed in
      * the protocol's manner. */
@@ -72,5 +78,6 @@ struct link_ops {
 };
 
 const char *link_reason_name(enum link_reason reason); /* "lost", for logs and metrics */
+const char *link_reason_text(enum link_reason reason); /* for people, without a full stop */
 
 #endif

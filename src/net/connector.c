@@ -540,3 +540,18 @@ void connector_forget(struct connector *connector, const char *host, uint16_t po
     target->loser = target->winner;
     target->winner.length = 0;
 }
+
+static void target_forget(void *arg, struct map_node *node)
+{
+    (void)arg;
+    struct target *target = map_owner(node, struct target, by_name);
+    target->winner.length = target->loser.length = 0;
+}
+
+void connector_forget_all(struct connector *connector)
+{
+    while (!list_empty(&connector->idle))
+        target_free(list_owner(list_first(&connector->idle), struct target, node));
+    connector->idle_count = 0;
+    map_each(&connector->targets, target_forget, NULL);
+}

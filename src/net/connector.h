@@ -32,6 +32,9 @@ struct attempt *connector_start(struct connector *connector, enum connector_lane
                                 const char *host, uint16_t port, connector_fn *fn, void *arg);
 void connector_end(struct attempt *attempt);
 
+/* The machine may be in another network now: what was learned about addresses is forgotten. */
+void connector_forget_all(struct connector *connector);
+
 /* The handshake through this winner failed: the next attempt races anew, and tries it last. */
 void connector_forget(struct connector *connector, const char *host, uint16_t port);
 

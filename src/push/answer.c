@@ -158,7 +158,9 @@ void answer_tell(const struct answer *answer, enum push_failure failure, int64_t
                  struct push_answer *told)
 {
     *told = (struct push_answer){.failure = failure};
-    if (!answer->status)
+    /* Whose headers never ended did not answer "accepted" yet. */
+    bool taken_in_part = answer->status / 100 == 2 && answer->part != ANSWER_TRAILERS;
+    if (!answer->status || taken_in_part)
         return;
     told->failure = PUSH_ANSWERED;
     told->status = answer->status;

@@ -1,17 +1,15 @@
 #include "push/policy.h"
 
-#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "push/strict_url.h"
 
 enum {
-    NAME_MAX_BYTES = 253, /* RFC 1035, without the last dot */
-    LABEL_MAX_BYTES = 63,
-    SHOWN_MAX = 100, /* of a host name or an entry, in a sentence */
+    SHOWN_MAX = STRICT_SHOWN_SIZE - 1,
     HIGH_PORTS = 1024,
 };
 
@@ -32,6 +30,7 @@ struct policy {
     size_t entry_count;
     struct denial *denials;
     size_t denial_count;
+    struct connect_to *connect_to;
     struct own_networks *own;
 };
 
@@ -42,140 +41,10 @@ static const uint16_t denied_ports[] = {
     6566, 6665, 6666, 6667, 6668, 6669, 6697, 9200, 10080, 11211, 27017,
 };
 
-/* Names that mean something else on every network (RFC 6761, 6762, 8375). */
-static const char *const local_names[] = {"localhost", "local", "internal", "home.arpa"};
-
 /* What some servers decode to a dot, a slash, a backslash or a percent sign. */
 static const char *const path_tricks[] = {"%2e", "%2f", "%5c", "%25", "\\"};
 
-/* Names */
-
-static size_t length_without_dot(const char *host)
-{
-    size_t length = strlen(host);
-    return length && host[length - 1] == '.' ? length - 1 : length;
-}
-
-/* Whether it is `domain` or below it. */
-static bool is_within(const char *host, const char *domain)
-{
-    size_t length = length_without_dot(host), size = length_without_dot(domain);
-    if (length < size || strncasecmp(host + length - size, domain, size) != 0)
-        return false;
-    return length == size || host[length - size - 1] == '.';
-}
-
-static bool is_label(const char *label, size_t length)
-{
-    if (length == 0 || length > LABEL_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (!isalnum((unsigned char)label[i]) && label[i] != '-' && label[i] != '_')
-            return false;
-    return true;
-}
-
-static bool is_name(const char *host)
-{
-    size_t length = length_without_dot(host);
-    if (length > NAME_MAX_BYTES)
-        return false;
-    for (size_t at = 0; at <= length;) {
-        const char *dot = memchr(host + at, '.', length - at);
-        size_t end = dot ? (size_t)(dot - host) : length;
-        if (!is_label(host + at, end - at))
-            return false;
-        at = end + 1;
-    }
-    return true;
-}
-
-/* 127.1, 0x7f.1 and 2130706433 are addresses to some and names to others. */
-static bool ends_in_number(const char *host)
-{
-    size_t length = length_without_dot(host), start = length;
-    while (start && host[start - 1] != '.')
-        start--;
-    const char *label = host + start;
-    size_t size = length - start;
-    if (size >= 2 && text_starts_nocase(label, "0x"))
-        return strspn(label + 2, "0123456789abcdefABCDEF") >= size - 2;
-    return size > 0 && strspn(label, "0123456789") >= size;
-}
-
-static bool is_local_name(const char *host)
-{
-    if (!memchr(host, '.', length_without_dot(host)))
-        return true;
-    for (size_t i = 0; i < sizeof local_names / sizeof *local_names; i++)
-        if (is_within(host, local_names[i]))
-            return true;
-    return false;
-}
-
-/* Text of URLs */
-
-/* Host and port as they were written. */
-static const char *authority_of(const char *text, size_t *length)
-{
-    const char *start = strstr(text, "://");
-    start = start ? start + 3 : text;
-    *length = strcspn(start, "/?#");
-    return start;
-}
-
-/* An entry for a sentence: neither user information nor a path, which may be a secret. */
-static void show_entry(char shown[SHOWN_MAX + 1], const char *text)
-{
-    size_t length;
-    const char *authority = authority_of(text, &length);
-    const char *at = memrchr(authority, '@', length);
-    if (at)
-        text_printable(shown, SHOWN_MAX + 1, at + 1, length - (size_t)(at + 1 - authority));
-    else
-        text_printable(shown, SHOWN_MAX + 1, text, (size_t)(authority - text) + length);
-}
-
-/* What url_parse takes, but no endpoint and no entry may have. */
-static int check_form(const struct url *url, const char *text, struct err *err)
-{
-    size_t length;
-    const char *authority = authority_of(text, &length);
-    if (strcmp(url->scheme, "https") != 0 && strcmp(url->scheme, "http") != 0)
-        return err_set(err, ERR_INVALID, "it must begin with https:// or http://");
-    if (url->has_userinfo || memchr(authority, '@', length))
-        return err_set(err, ERR_INVALID, "it must not have a user name or password");
-    if (url->has_fragment || strchr(text, '#'))
-        return err_set(err, ERR_INVALID, "it must not have a #fragment");
-    if (memchr(authority, '%', length))
-        return err_set(err, ERR_INVALID, "its host name must not have percent signs");
-    if (url->is_ipv6)
-        return 0;
-    if (url->is_address) {
-        size_t size = strlen(url->host);
-        bool is_plain =
-            strncmp(authority, url->host, size) == 0 && (size == length || authority[size] == ':');
-        return is_plain ? 0
-                        : err_set(err, ERR_INVALID,
-                                  "its address must be written as four decimal numbers");
-    }
-    if (ends_in_number(url->host))
-        return err_set(err, ERR_INVALID, "its host is neither a name nor a whole address");
-    if (!is_name(url->host))
-        return err_set(err, ERR_INVALID, "its host name cannot be one");
-    return 0;
-}
-
-static int parse(struct url *url, const char *text, struct err *err)
-{
-    int result = url_parse(url, text, err);
-    if (result != 0)
-        return result;
-    result = check_form(url, text, err);
-    if (result != 0)
-        url_fini(url);
-    return result;
-}
+/* Paths */
 
 static bool is_dot_segment(const char *segment, size_t length)
 {
@@ -212,7 +81,7 @@ static bool is_below(const char *target, const char *prefix)
 
 static int take_entry(struct entry *entry, const char *text, struct err *err)
 {
-    int result = parse(&entry->url, text, err);
+    int result = strict_url_parse(&entry->url, text, err);
     if (result != 0)
         return result;
     entry->is_numeric = entry->url.is_address;
@@ -235,8 +104,8 @@ static int take_entries(struct policy *policy, const struct strings *texts, stru
         }
         int result = take_entry(&policy->entries[policy->entry_count++], texts->items[i], err);
         if (result != 0) {
-            char shown[SHOWN_MAX + 1];
-            show_entry(shown, texts->items[i]);
+            char shown[STRICT_SHOWN_SIZE];
+            strict_url_show(shown, texts->items[i]);
             err_prefix(err, "push.allowed_endpoints: entry %zu, \"%s\"", i + 1, shown);
             return result;
         }
@@ -248,10 +117,10 @@ static int take_denial(struct denial *denial, const char *text, struct err *err)
 {
     if (strstr(text, "://"))
         return err_set(err, ERR_INVALID, "write the host name alone, without scheme and path");
-    if (strpbrk(text, "/:") || ends_in_number(text))
+    if (strpbrk(text, "/:") || host_ends_in_number(text))
         return network_parse(&denial->network, text, err);
     text += text_starts(text, "*.") ? 2 : text_starts(text, ".") ? 1 : 0;
-    if (!is_name(text))
+    if (!host_is_name(text))
         return err_set(err, ERR_INVALID, "it is neither a network nor a host name");
     denial->name = mem_text(text);
     return 0;
@@ -263,8 +132,8 @@ static int take_denials(struct policy *policy, const struct strings *texts, stru
     for (size_t i = 0; i < texts->count; i++) {
         int result = take_denial(&policy->denials[policy->denial_count++], texts->items[i], err);
         if (result != 0) {
-            char shown[SHOWN_MAX + 1];
-            show_entry(shown, texts->items[i]);
+            char shown[STRICT_SHOWN_SIZE];
+            strict_url_show(shown, texts->items[i]);
             err_prefix(err, "push.denied: entry %zu, \"%s\"", i + 1, shown);
             return result;
         }
@@ -276,7 +145,8 @@ struct policy *policy_new(const struct config *config, struct err *err)
 {
     struct policy *policy = mem_new(sizeof *policy);
     if (take_entries(policy, &config->push_allowed_endpoints, err) != 0 ||
-        take_denials(policy, &config->push_denied, err) != 0) {
+        take_denials(policy, &config->push_denied, err) != 0 ||
+        !(policy->connect_to = connect_to_new(&config->push_connect_to, err))) {
         policy_free(policy);
         return NULL;
     }
@@ -294,6 +164,7 @@ void policy_free(struct policy *policy)
         free(policy->denials[i].name);
     free(policy->entries);
     free(policy->denials);
+    connect_to_free(policy->connect_to);
     own_networks_free(policy->own);
     free(policy);
 }
@@ -311,22 +182,48 @@ static bool is_same_host(const struct entry *entry, const struct url *endpoint)
     if (entry->is_numeric != endpoint->is_address)
         return false;
     if (!entry->is_numeric)
-        return is_within(endpoint->host, entry->url.host) &&
-               is_within(entry->url.host, endpoint->host);
+        return host_is_same(endpoint->host, entry->url.host);
     struct address address;
     return address_parse(&address, endpoint->host, endpoint->port) == 0 &&
            address_same_host(&address, &entry->address);
+}
+
+static bool is_same_origin(const struct entry *entry, const struct url *endpoint)
+{
+    return strcmp(entry->url.scheme, endpoint->scheme) == 0 && entry->url.port == endpoint->port &&
+           is_same_host(entry, endpoint);
 }
 
 bool policy_is_listed(const struct policy *policy, const struct url *endpoint)
 {
     for (size_t i = 0; i < policy->entry_count; i++) {
         const struct entry *entry = &policy->entries[i];
-        if (strcmp(entry->url.scheme, endpoint->scheme) == 0 && entry->url.port == endpoint->port &&
-            is_same_host(entry, endpoint) && is_below(endpoint->target, entry->url.target))
+        if (is_same_origin(entry, endpoint) && is_below(endpoint->target, entry->url.target))
             return true;
     }
     return false;
+}
+
+bool policy_names_origin(const struct policy *policy, const struct url *endpoint)
+{
+    for (size_t i = 0; i < policy->entry_count; i++)
+        if (is_same_origin(&policy->entries[i], endpoint))
+            return true;
+    return false;
+}
+
+bool policy_connect_to(const struct policy *policy, const struct url *endpoint,
+                       struct connect_target *target)
+{
+    return connect_to_find(policy->connect_to, endpoint, target);
+}
+
+/* Whether the operator said that this endpoint's push server is there. */
+static bool is_named_place(const struct policy *policy, const struct url *endpoint,
+                           const struct address *address)
+{
+    struct connect_target target;
+    return policy_connect_to(policy, endpoint, &target) && connect_target_is(&target, address);
 }
 
 /* "why; to allow it add "https://ntfy.lan" to push.allowed_endpoints" */
@@ -343,7 +240,7 @@ static int check_denied_name(const struct policy *policy, const struct url *endp
 {
     for (size_t i = 0; i < policy->denial_count; i++) {
         const char *name = policy->denials[i].name;
-        if (name && is_within(endpoint->host, name))
+        if (name && host_is_within(endpoint->host, name))
             return err_set(err, ERR_REFUSED,
                            "%.*s is forbidden by the entry \"%.*s\" of push.denied", SHOWN_MAX,
                            endpoint->host, SHOWN_MAX, name);
@@ -379,14 +276,28 @@ static int refuse_special(const struct url *endpoint, const struct address *addr
                    SHOWN_MAX, endpoint->host, at);
 }
 
+/* Networks that people know by another name: of carriers (RFC 6598) and of Tailscale within it, and
+ * Tailscale's own. */
+static const char *address_hint(const struct address *address)
+{
+    static const char *const networks[] = {"100.64.0.0/10", "fd7a:115c:a1e0::/48"};
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        struct network network;
+        if (network_parse(&network, networks[i], NULL) == 0 && network_contains(&network, address))
+            return " (of Tailscale or the like)";
+    }
+    return "";
+}
+
 static int refuse_private(const struct url *endpoint, const struct address *address,
                           struct err *err)
 {
-    if (endpoint->is_address)
-        return refuse(endpoint, "is a private address", err);
-    char at[ADDRESS_TEXT_SIZE], why[ADDRESS_TEXT_SIZE + sizeof "has the private address "];
+    char at[ADDRESS_TEXT_SIZE], why[2 * ADDRESS_TEXT_SIZE];
     address_format(at, address);
-    stpcpy(stpcpy(why, "has the private address "), at);
+    if (endpoint->is_address)
+        snprintf(why, sizeof why, "is a private address%s", address_hint(address));
+    else
+        snprintf(why, sizeof why, "has the private address %s%s", at, address_hint(address));
     return refuse(endpoint, why, err);
 }
 
@@ -407,7 +318,7 @@ static int check_unlisted(const struct policy *policy, const struct url *endpoin
         return refuse(endpoint, "would be reached without TLS, which \"*\" does not cover", err);
     if (!is_public_port(endpoint->port))
         return refuse(endpoint, "has a port that \"*\" does not cover", err);
-    if (!endpoint->is_address && is_local_name(endpoint->host))
+    if (!endpoint->is_address && host_is_local(endpoint->host))
         return refuse(endpoint, "is a name of the local network", err);
     return 0;
 }
@@ -426,14 +337,14 @@ int policy_check_address(const struct policy *policy, const struct url *endpoint
         return result;
     if (class == ADDRESS_SPECIAL)
         return refuse_special(endpoint, address, err);
-    if (class == ADDRESS_PRIVATE && !is_listed)
+    if (class == ADDRESS_PRIVATE && !is_listed && !is_named_place(policy, endpoint, address))
         return refuse_private(endpoint, address, err);
     return 0;
 }
 
 static int check_url(const struct policy *policy, const struct url *endpoint, struct err *err)
 {
-    if (is_within(endpoint->host, "onion"))
+    if (host_is_within(endpoint->host, "onion"))
         return err_set(err, ERR_REFUSED,
                        "%.*s needs a Tor proxy, which is not supported yet; no setting allows it",
                        SHOWN_MAX, endpoint->host);
@@ -452,7 +363,7 @@ static int check_url(const struct policy *policy, const struct url *endpoint, st
 int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err)
 {
     struct url url;
-    int result = parse(&url, endpoint, err);
+    int result = strict_url_parse(&url, endpoint, err);
     if (result != 0) {
         err_prefix(err, "the endpoint cannot be used");
         return result;

@@ -6,10 +6,12 @@
 #include "base/url.h"
 #include "config/config.h"
 #include "net/address.h"
+#include "push/connect_to.h"
 
 struct policy;
 
-/* ERR_INVALID names the entry of push.allowed_endpoints or push.denied that cannot be read. */
+/* ERR_INVALID names the entry of push.allowed_endpoints, push.denied or push.connect_to that cannot
+ * be read. */
 struct policy *policy_new(const struct config *config, struct err *err);
 void policy_free(struct policy *policy);
 
@@ -18,7 +20,8 @@ void policy_free(struct policy *policy);
 int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err);
 
 /* Whether a connection for this endpoint may go to this address, which carries the port: private
- * ones only where an entry other than "*" names the endpoint; special ones never; push.denied wins.
+ * ones only where an entry other than "*" names the endpoint or push.connect_to names the place for
+ * its origin; special ones never; push.denied wins.
  * What the settings forbid by text is refused as well, so that a reload also holds for endpoints
  * that are known. */
 int policy_check_address(const struct policy *policy, const struct url *endpoint,
@@ -26,6 +29,12 @@ int policy_check_address(const struct policy *policy, const struct url *endpoint
 
 /* Whether an entry other than "*" names it. */
 bool policy_is_listed(const struct policy *policy, const struct url *endpoint);
+/* Whether such an entry names its origin, whatever the path. */
+bool policy_names_origin(const struct policy *policy, const struct url *endpoint);
+
+/* Whether push.connect_to names another place to connect to; fills `target` then. */
+bool policy_connect_to(const struct policy *policy, const struct url *endpoint,
+                       struct connect_target *target);
 
 /* Reads the machine's interfaces again (they change). */
 void policy_refresh_own(struct policy *policy);

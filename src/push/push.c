@@ -1,250 +1,182 @@
 #include "push/push.h"
 
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/b64.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "push/origin.h"
-#include "push/transfer.h"
+#include "push/request.h"
 #include "push/trust.h"
 
-enum {
-    TOPIC_HASH_SIZE = 24, /* 32 characters, the most that a Topic may have (RFC 8030 section 5.4) */
-    TOPIC_SIZE = B64_TEXT_SIZE(TOPIC_HASH_SIZE),
-    WHY_SIZE = sizeof((struct err){0}.text),
-};
-
-struct push {
-    struct loop *loop;
-    struct resolver *resolver;
-    struct policy *policy;
-    struct vapid *vapid;
-    char *subject;
-    int64_t connect_ms, total_ms;
-    struct origins origins;
-    struct transfers *transfers;
-    struct list requests; /* under way */
-    struct list ended;    /* judged, to be reported in a turn of the loop of its own */
-    struct timer report;
-};
-
-/* Looks its addresses up, waits for a place at its origin, sends; then it has ended. */
-struct push_request {
-    struct list node;
-    struct push *push;
-    push_fn *fn;
-    void *arg;
-    enum push_kind kind;
-    bool proven, has_keys;
-    uint8_t p256dh[ENCRYPT_KEY_SIZE];
-    uint8_t auth[ENCRYPT_AUTH_SIZE];
-
-    char *endpoint;
-    struct url url;
-    char origin[URL_ORIGIN_SIZE];
-    char topic[TOPIC_SIZE];
-    uint8_t body[ENCRYPT_BODY_SIZE];
-    size_t body_length; /* 0: not encrypted yet */
-
-    struct lookup *lookup;
-    struct address_list addresses;
-    struct origin_place place;
-    struct transfer *transfer;
-    int64_t deadline_ms; /* of both tries together; 0: none began */
-    bool signed_anew;
-    struct verdict verdict;
-};
-
-static const struct {
-    const char *payload, *topic;
-} kinds[] = {
-    /* Molly looks for these very bytes (push.md 1.5). */
-    [PUSH_RING] = {"{\"urgent\":true}", "mollysocket"},
-    [PUSH_TEST] = {"{\"test\":true}", "test"},
-    [PUSH_CONTESTED] = {"{\"code\":4409}", "4409"},
-};
-
-/* Who has the phone's keys must not tell by the topic what is in the message: a test and a notice
- * look alike. A ring has a topic of its own, or they would replace it while the phone is away. Made
- * from the endpoint's secret, so that a ring after a restart still replaces the one before. */
-static void write_topic(struct push_request *request)
-{
-    if (!request->has_keys) {
-        snprintf(request->topic, sizeof request->topic, "%s", kinds[request->kind].topic);
-        return;
-    }
-    const char *use = request->kind == PUSH_RING ? "doorbell topic ring" : "doorbell topic other";
-    uint8_t hash[TOPIC_HASH_SIZE];
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)use, strlen(use), request->auth,
-                       sizeof request->auth);
-    b64url_encode(request->topic, hash, sizeof hash);
-}
-
-/* Whether the body has one of the parts of a path or query: a topic, a token. */
-static bool names_part_of(const struct push_answer *answer, const char *target)
-{
-    enum { LEAST = 4 /* shorter ones tell nothing, and stand in many words */ };
-    static const char separators[] = "/?&=;,.";
-    while (*(target += strspn(target, separators))) {
-        size_t length = strcspn(target, separators);
-        if (length >= LEAST && answer->body &&
-            memmem(answer->body, answer->body_length, target, length))
-            return true;
-        target += length;
-    }
-    return false;
-}
-
-/* What a person needs to know goes behind the verdict's sentence, or in its place where our own
- * policy says which setting it was. */
-static void judge(struct push_request *request, const struct push_answer *answer, const char *why)
-{
-    struct verdict *verdict = &request->verdict;
-    struct push_answer told = *answer;
-    told.names_endpoint = request->url.target && names_part_of(answer, request->url.target);
-    verdict_judge(verdict, &told, clock_unix());
-    if (answer->failure == PUSH_ANSWERED || !*why)
-        return;
-    if (answer->failure == PUSH_OURS)
-        log_error("A push could not be made: %s", why);
-    char text[WHY_SIZE + VERDICT_TEXT_SIZE];
-    if (answer->failure == PUSH_FORBIDDEN)
-        snprintf(text, sizeof text, "%s", why);
-    else
-        snprintf(text, sizeof text, "%s (%s)", verdict->text, why);
-    text_printable(verdict->text, sizeof verdict->text, text, strlen(text));
-}
-
-/* Gives back all that it holds. */
-static void detach(struct push_request *request)
-{
-    if (request->lookup)
-        resolver_cancel(request->lookup);
-    if (request->transfer)
-        transfer_cancel(request->transfer);
-    request->lookup = NULL;
-    request->transfer = NULL;
-    origins_leave(&request->push->origins, &request->place);
-    list_remove(&request->node);
-}
-
-static void request_free(struct push_request *request)
-{
-    detach(request);
-    url_fini(&request->url);
-    free(request->endpoint);
-    sodium_memzero(request->auth, sizeof request->auth);
-    free(request);
-}
-
-static void report(struct push_request *request)
-{
-    request->fn(request->arg, &request->verdict);
-    request_free(request);
-}
-
-static void report_ended(void *arg)
-{
-    struct push *push = arg;
-    struct list *node;
-    while ((node = list_first(&push->ended)))
-        report(list_owner(node, struct push_request, node));
-}
+enum { ADDRESSES_LAST_MS = 60 * 1000 };
 
 /* It failed before there was an answer. */
 static void fail(struct push_request *request, enum push_failure failure, const char *why)
 {
-    struct push *push = request->push;
     const struct push_answer answer = {.failure = failure};
-    detach(request);
-    judge(request, &answer, why);
-    list_append(&push->ended, &request->node);
-    loop_timer_set(push->loop, &push->report, 0);
+    push_request_judge(request, &answer, why);
+    if (request->place.in_flight)
+        push_request_teach_origin(request);
+    push_request_end(request);
 }
 
 static void on_answer(void *arg, const struct push_answer *answer, const char *why);
 
-static int make_body(struct push_request *request, struct err *err)
+/* The operator's own takes the place of our token. */
+static bool needs_token(const struct push_request *request)
 {
-    if (!request->has_keys || request->body_length)
-        return 0;
-    const char *payload = kinds[request->kind].payload;
-    int result = encrypt_payload(request->p256dh, request->auth, payload, strlen(payload),
-                                 request->body, err);
-    request->body_length = result == 0 ? sizeof request->body : 0;
-    return result;
+    return !request->without_token && !push_request_has_login(request);
 }
 
-static void start(struct push_request *request)
+static int write_authorization(struct push_request *request, char header[VAPID_HEADER_SIZE],
+                               struct err *err)
+{
+    const struct push *push = request->push;
+    if (!needs_token(request))
+        return 0;
+    return vapid_header(push->vapid, request->origin, push->subject, clock_unix(), header, err);
+}
+
+static void say_began(struct push_request *request)
+{
+    push_began_fn *began = request->began;
+    request->push->began[request->message.kind] += !request->counted;
+    request->counted = true;
+    request->began = NULL;
+    if (began)
+        began(request->arg);
+}
+
+static void hand_over(struct push_request *request)
 {
     struct push *push = request->push;
     char authorization[VAPID_HEADER_SIZE];
     struct err err = {0};
-    if (make_body(request, &err) != 0 || vapid_header(push->vapid, request->origin, push->subject,
-                                                      clock_unix(), authorization, &err) != 0) {
+    if (message_seal(&request->message, &err) != 0 ||
+        write_authorization(request, authorization, &err) != 0) {
         fail(request, PUSH_OURS, err.text);
         return;
     }
     int64_t now = loop_now_ms(push->loop);
     if (!request->deadline_ms)
         request->deadline_ms = now + push->total_ms;
-    const char *payload = kinds[request->kind].payload;
+    struct connect_target target;
+    bool elsewhere = policy_connect_to(push->policy, &request->url, &target);
     struct transfer_request what = {
         .endpoint = &request->url,
         .addresses = &request->addresses,
-        .authorization = authorization,
-        .topic = request->topic,
-        .content_type = request->has_keys ? "application/octet-stream" : "application/json",
-        .body = request->has_keys ? request->body : (const void *)payload,
-        .length = request->has_keys ? request->body_length : strlen(payload),
-        .fresh = request->signed_anew,
+        .connect_to = elsewhere ? &target : NULL,
+        .authorization = needs_token(request) ? authorization : NULL,
+        .headers = push_request_headers(request),
+        .topic = request->message.topic,
+        .content_type = message_type(&request->message),
+        .fresh = request->again,
         .connect_ms = push->connect_ms,
         .total_ms = request->deadline_ms - now,
     };
+    what.body = message_body(&request->message, &what.length);
     request->transfer = transfer_start(push->transfers, &what, on_answer, request);
-    if (!request->transfer)
+    if (request->transfer)
+        say_began(request);
+    else
         fail(request, PUSH_OURS, "libcurl takes no further request");
+}
+
+static void find_addresses(struct push_request *request);
+
+/* push.connect_to may name another place by now. */
+static bool is_outdated(const struct push_request *request)
+{
+    return request->reloads != request->push->reloads;
+}
+
+/* A server at home may have another address after an outage. */
+static void start(struct push_request *request)
+{
+    int64_t age_ms = loop_now_ms(request->push->loop) - request->addresses_ms;
+    if (request->place.probing || age_ms > ADDRESSES_LAST_MS || is_outdated(request))
+        find_addresses(request);
+    else
+        hand_over(request);
 }
 
 static void start_waiting(struct push *push)
 {
+    int64_t now = loop_now_ms(push->loop);
     struct origin_place *place;
-    while ((place = origins_next(&push->origins)))
+    while ((place = origins_next(&push->origins, now)))
         start(list_owner(place, struct push_request, place));
+    int64_t next = origins_next_ms(&push->origins);
+    if (next < INT64_MAX)
+        loop_timer_set(push->loop, &push->pacing, next > now ? next - now : 0);
+    else
+        loop_timer_cancel(push->loop, &push->pacing);
 }
 
-/* Whether it goes into a second try: an old token may be the whole trouble. */
-static bool signs_anew(struct push_request *request, const struct verdict *verdict)
+static void on_pacing(void *arg)
+{
+    start_waiting(arg);
+}
+
+/* autopush's first kind of endpoint needs no token, and refuses one that it finds wrong. */
+static bool needs_no_token(const struct push_request *request)
+{
+    return text_starts(request->url.target, "/wpush/v1/");
+}
+
+/* A reload moved the push server while the request was on its way: the new policy forbids the old
+ * place, which says nothing about the endpoint. */
+static bool went_to_old_place(const struct push_request *request)
+{
+    return request->verdict.kind == VERDICT_DENIED && is_outdated(request);
+}
+
+/* Whether it goes into a second try: the token may be the whole trouble. */
+static bool tries_again(struct push_request *request)
 {
     struct push *push = request->push;
-    if (!verdict->sign_anew || request->signed_anew ||
-        loop_now_ms(push->loop) >= request->deadline_ms)
+    const struct verdict *verdict = &request->verdict;
+    int64_t now = loop_now_ms(push->loop);
+    if (request->again || now >= request->deadline_ms)
         return false;
-    request->signed_anew = true;
-    vapid_forget(push->vapid, request->origin);
+    bool sign_anew = verdict->sign_anew && needs_token(request);
+    request->without_token = verdict->status == 401 && needs_no_token(request);
+    if (!request->without_token && !sign_anew && !went_to_old_place(request))
+        return false;
+    if (sign_anew && !request->without_token)
+        vapid_forget(push->vapid, request->origin);
+    request->again = true;
+    origin_again(&request->place, now);
     start(request);
     return true;
+}
+
+static void say_recovered(struct push *push, const char *origin)
+{
+    if (push->events)
+        push->events->origin_recovered(push->events_arg, origin);
 }
 
 static void on_answer(void *arg, const struct push_answer *answer, const char *why)
 {
     struct push_request *request = arg;
     struct push *push = request->push;
+    char origin[URL_ORIGIN_SIZE];
+    memcpy(origin, request->origin, sizeof origin);
     request->transfer = NULL;
-    judge(request, answer, why);
-    bool again = signs_anew(request, &request->verdict);
+    push_request_judge(request, answer, why);
+    push_request_compare_clocks(request, answer);
+    enum origin_news news = push_request_teach_origin(request);
+    bool again = tries_again(request);
     if (!again)
-        detach(request);
+        push_request_detach(request);
+    if (!again)
+        push_request_report(request); /* first: a floor that it tells may hold back what waits */
     start_waiting(push);
-    if (!again)
-        report(request);
+    if (news == ORIGIN_RECOVERED || news == ORIGIN_CLOSED)
+        say_recovered(push, origin);
 }
 
 /* Only what the policy allows is kept. */
@@ -260,38 +192,85 @@ static int take_addresses(struct push_request *request, const struct address_lis
     return to->count > 0 ? 0 : ERR_REFUSED;
 }
 
-static void line_up(struct push_request *request, const struct address_list *addresses)
+static enum push_lane lane_of(const struct push_request *request)
+{
+    if (!request->proven)
+        return PUSH_UNPROVEN;
+    return request->failing ? PUSH_FAILING : PUSH_HEALTHY;
+}
+
+static void line_up(struct push_request *request)
 {
     struct push *push = request->push;
+    bool named = policy_names_origin(push->policy, &request->url);
+    const struct origin_request what = {
+        .name = request->origin,
+        .endpoint = request->endpoint,
+        .lane = lane_of(request),
+        .kind = allowance_kind_of(request->url.host, named),
+        .address = named ? NULL : &request->addresses.items[0],
+        .probe = request->probe,
+    };
+    origins_join(&push->origins, &request->place, &what, loop_now_ms(push->loop));
+    if (push_request_is_in_vain(request))
+        push_request_refuse(request);
+    start_waiting(push);
+}
+
+/* The second time is when it may start after it waited long. */
+static void go_on(struct push_request *request, const struct address_list *addresses)
+{
     struct err err = {.text = "the name has no address"};
     if (take_addresses(request, addresses, &err) != 0) {
         fail(request, addresses->count > 0 ? PUSH_FORBIDDEN : PUSH_NO_ADDRESS, err.text);
         return;
     }
-    origins_join(&push->origins, &request->place, request->origin, request->proven);
-    start_waiting(push);
+    request->addresses_ms = loop_now_ms(request->push->loop);
+    if (request->place.in_flight)
+        hand_over(request);
+    else
+        line_up(request);
+}
+
+/* The name may be one that is not in the endpoint. */
+static void fail_without_address(struct push_request *request, const struct err *err)
+{
+    struct connect_target target;
+    struct err why = err ? *err : (struct err){0};
+    if (policy_connect_to(request->push->policy, &request->url, &target))
+        err_prefix(&why, "push.connect_to");
+    fail(request, PUSH_NO_ADDRESS, why.text);
 }
 
 static void on_addresses(void *arg, const struct address_list *addresses, const struct err *err)
 {
     struct push_request *request = arg;
+    struct push *push = request->push;
     request->lookup = NULL;
-    if (addresses)
-        line_up(request, addresses);
+    if (is_outdated(request))
+        find_addresses(request);
+    else if (addresses)
+        go_on(request, addresses);
     else
-        fail(request, PUSH_NO_ADDRESS, err ? err->text : "");
+        fail_without_address(request, err);
+    start_waiting(push);
 }
 
 static void find_addresses(struct push_request *request)
 {
     struct push *push = request->push;
     const struct url *url = &request->url;
+    struct connect_target target;
     struct address_list addresses;
-    if (resolver_cached(push->resolver, RESOLVER_ENDPOINT, url->host, url->port, &addresses))
-        line_up(request, &addresses);
+    bool elsewhere = policy_connect_to(push->policy, url, &target);
+    const char *host = elsewhere ? target.host : url->host;
+    uint16_t port = elsewhere ? target.port : url->port;
+    request->reloads = push->reloads;
+    if (resolver_cached(push->resolver, RESOLVER_ENDPOINT, host, port, &addresses))
+        go_on(request, &addresses);
     else
-        request->lookup = resolver_start(push->resolver, RESOLVER_ENDPOINT, url->host, url->port,
-                                         request->proven, on_addresses, request);
+        request->lookup = resolver_start(push->resolver, RESOLVER_ENDPOINT, host, port,
+                                         elsewhere || request->proven, on_addresses, request);
 }
 
 static struct push_request *request_new(struct push *push, const struct push_target *target,
@@ -299,15 +278,12 @@ static struct push_request *request_new(struct push *push, const struct push_tar
 {
     struct push_request *request = mem_new(sizeof *request);
     request->push = push;
-    request->kind = kind;
     request->endpoint = mem_text(target->endpoint);
     request->proven = target->proven;
-    request->has_keys = target->has_keys;
-    if (target->has_keys) {
-        memcpy(request->p256dh, target->p256dh, sizeof request->p256dh);
-        memcpy(request->auth, target->auth, sizeof request->auth);
-    }
-    write_topic(request);
+    request->failing = target->failing;
+    request->probe = target->probe;
+    request->began = target->began;
+    message_init(&request->message, target, kind);
     list_init(&request->node);
     list_append(&push->requests, &request->node);
     return request;
@@ -333,38 +309,60 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
 void push_cancel(struct push_request *request)
 {
     struct push *push = request->push;
-    request_free(request);
-    start_waiting(push);
+    push_request_free(request);
+    loop_timer_set(push->loop, &push->pacing, 0); /* not now: whoever cancels may cancel more */
+}
+
+static struct breaker_timing timing_of(const struct config *config)
+{
+    return (struct breaker_timing){.failures = config->push_breaker_failures,
+                                   .open_ms = config->push_breaker_open_ms,
+                                   .open_max_ms = config->push_breaker_max_ms};
 }
 
 static void take_settings(struct push *push, struct policy *policy, const struct config *config)
 {
     push->policy = policy;
+    push->reloads++;
     free(push->subject);
     push->subject = mem_text(config->push_vapid_subject);
     push->connect_ms = config->push_connect_timeout_ms;
     push->total_ms = config->push_timeout_ms;
+    push->origins.timing = timing_of(config);
+}
+
+static void take_headers(struct push *push, struct headers *headers)
+{
+    headers_free(push->headers);
+    push->headers = headers;
+    headers_warn(headers);
 }
 
 struct push *push_new(struct loop *loop, struct resolver *resolver, struct policy *policy,
                       struct vapid *vapid, const struct config *config, struct err *err)
 {
-    struct trust *trust = trust_load(NULL, config->push_ca_file, err);
-    if (!trust)
+    struct headers *headers = headers_load(config->push_headers_file, err);
+    struct trust *trust = headers ? trust_load(NULL, config->push_ca_file, err) : NULL;
+    struct transfers *transfers = trust ? transfers_new(loop, policy, trust, err) : NULL;
+    if (!transfers) {
+        headers_free(headers);
         return NULL;
-    struct transfers *transfers = transfers_new(loop, policy, trust, err);
-    if (!transfers)
-        return NULL;
+    }
     struct push *push = mem_new(sizeof *push);
     push->loop = loop;
     push->resolver = resolver;
     push->vapid = vapid;
     push->transfers = transfers;
+    const struct breaker_timing timing = timing_of(config);
+    origins_init(&push->origins, &timing);
     take_settings(push, policy, config);
-    origins_init(&push->origins);
+    take_headers(push, headers);
+    answers_init(&push->answers);
+    skew_init(&push->skew);
+    timer_init(&push->pacing, on_pacing, push);
     list_init(&push->requests);
     list_init(&push->ended);
-    timer_init(&push->report, report_ended, push);
+    timer_init(&push->report, push_request_report_ended, push);
     return push;
 }
 
@@ -372,7 +370,7 @@ static void free_all(struct list *requests)
 {
     struct list *node;
     while ((node = list_first(requests)))
-        request_free(list_owner(node, struct push_request, node));
+        push_request_free(list_owner(node, struct push_request, node));
 }
 
 void push_free(struct push *push)
@@ -382,8 +380,10 @@ void push_free(struct push *push)
     free_all(&push->requests);
     free_all(&push->ended);
     loop_timer_cancel(push->loop, &push->report);
+    loop_timer_cancel(push->loop, &push->pacing);
     transfers_free(push->transfers);
     origins_fini(&push->origins);
+    headers_free(push->headers);
     free(push->subject);
     free(push);
 }
@@ -394,7 +394,8 @@ static void check_again(struct push *push)
     list_each_safe(node, &push->requests) {
         struct push_request *request = list_owner(node, struct push_request, node);
         struct err err = {0};
-        if (!request->transfer && policy_check_endpoint(push->policy, request->endpoint, &err) != 0)
+        if (!request->place.in_flight &&
+            policy_check_endpoint(push->policy, request->endpoint, &err) != 0)
             fail(request, PUSH_FORBIDDEN, err.text);
     }
 }
@@ -403,11 +404,29 @@ int push_reload(struct push *push, struct policy *policy, const struct config *c
                 struct err *err)
 {
     struct err why = {0};
-    struct trust *trust = trust_load(NULL, config->push_ca_file, err ? err : &why);
-    if (!trust)
-        return err ? err->code : why.code;
+    struct err *told = err ? err : &why;
+    struct headers *headers = headers_load(config->push_headers_file, told);
+    struct trust *trust = headers ? trust_load(NULL, config->push_ca_file, told) : NULL;
+    if (!trust) {
+        headers_free(headers);
+        return told->code;
+    }
     take_settings(push, policy, config);
+    take_headers(push, headers);
     transfers_renew(push->transfers, policy, trust);
     check_again(push);
+    start_waiting(push);
     return 0;
+}
+
+void push_listen(struct push *push, const struct push_events *events, void *arg)
+{
+    push->events = events;
+    push->events_arg = arg;
+}
+
+void push_hurry(struct push *push)
+{
+    origins_hurry(&push->origins, loop_now_ms(push->loop));
+    start_waiting(push);
 }

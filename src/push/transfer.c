@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "push/answer.h"
 #include "push/multi.h"
+#include "push/route.h"
 #include "push/vapid.h"
 
 enum {
@@ -24,8 +25,6 @@ enum {
     UPLOAD_SIZE = 16384,   /* curl's least; its 64 KiB would be taken for each TLS request */
     TOPIC_HEADER_SIZE = 48,
     TYPE_HEADER_SIZE = 48,
-    ADDRESS_ENTRY_SIZE = ADDRESS_TEXT_SIZE + 3, /* brackets, comma */
-    RESOLVE_SIZE = 272 + ADDRESS_LIST_MAX * ADDRESS_ENTRY_SIZE,
     WHY_SIZE = 256,
 };
 
@@ -58,8 +57,10 @@ struct transfer {
     struct answer answer;
     char why[WHY_SIZE];
     char curl_says[CURL_ERROR_SIZE];
-    struct curl_slist resolve, authorization, topic, type;
-    char resolve_text[RESOLVE_SIZE];
+    struct route route;
+    struct curl_slist authorization, topic, type;
+    struct curl_slist extra[HEADERS_MOST];
+    size_t extra_count;
     char authorization_text[sizeof "Authorization: " + VAPID_HEADER_SIZE];
     char topic_text[TOPIC_HEADER_SIZE];
     char type_text[TYPE_HEADER_SIZE];
@@ -110,15 +111,6 @@ static int on_request(void *arg, char *peer, char *local, int peer_port, int loc
     return CURL_PREREQFUNC_OK;
 }
 
-/* Curl asks before it would look a name up, which it must never do; a numeric host needs none. */
-static int on_resolve(void *state, void *reserved, void *arg)
-{
-    (void)state;
-    (void)reserved;
-    const struct transfer *transfer = arg;
-    return transfer->request.endpoint->is_address ? 0 : 1;
-}
-
 static CURLcode on_tls(CURL *easy, void *context, void *arg)
 {
     (void)easy;
@@ -144,41 +136,18 @@ static void prepare(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_says);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "Doorbell/" DOORBELL_VERSION);
 
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
-    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, transfer);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS);
-
-    /* Neither a session nor curl's own store is kept: both would carry the trust of before over a
-     * reload. (7.88 sets its store after on_tls, but takes ours for its own unless it kept one.) */
-    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_SIZE);
@@ -198,6 +167,13 @@ static long longest_life_s(const struct transfers *transfers)
     return since < LIFE_SECONDS ? (long)since : LIFE_SECONDS;
 }
 
+static struct curl_slist *first_header(struct transfer *transfer)
+{
+    if (transfer->extra_count)
+        return transfer->extra;
+    return transfer->request.authorization ? &transfer->authorization : &transfer->topic;
+}
+
 static void aim(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -213,10 +189,9 @@ static void aim(struct transfer *transfer)
     long life = longest_life_s(transfer->owner);
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_RESOLVE,
-                     request->endpoint->is_address ? NULL : &transfer->resolve);
+    route_apply(&transfer->route, easy);
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)(total / 1000 + DNS_SECONDS));
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, &transfer->authorization);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, first_header(transfer));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->length);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)total);
@@ -238,31 +213,33 @@ static bool try_it(struct transfer *transfer)
     return multi_add(transfer->owner->multi, transfer->easy);
 }
 
-/* The entry goes when it is as old as CURLOPT_DNS_CACHE_TIMEOUT says ("+"), so that strangers'
- * names do not pile up in curl; each transfer replaces its own, or takes it away ("-"). */
-static void write_resolve(struct transfer *transfer)
+/* Copies, because a reload may come before the end. */
+static void copy_extra(struct transfer *transfer)
 {
-    const struct transfer_request *request = &transfer->request;
-    char *text = transfer->resolve_text;
-    bool some = request->addresses->count > 0;
-    size_t length =
-        (size_t)snprintf(text, RESOLVE_SIZE, "%s%s:%u%s", some ? "+" : "-", request->endpoint->host,
-                         request->endpoint->port, some ? ":" : "");
-    for (size_t i = 0; i < request->addresses->count; i++) {
-        const struct address *address = &request->addresses->items[i];
-        char host[ADDRESS_TEXT_SIZE];
-        address_format(host, address);
-        bool v6 = address->any.sa_family == AF_INET6;
-        length += (size_t)snprintf(text + length, RESOLVE_SIZE - length, "%s%s%s%s",
-                                   i > 0 ? "," : "", v6 ? "[" : "", host, v6 ? "]" : "");
+    const struct header_list *list = transfer->request.headers;
+    struct curl_slist *others =
+        transfer->request.authorization ? &transfer->authorization : &transfer->topic;
+    for (size_t i = 0; list && i < list->count; i++) {
+        struct curl_slist *next = i + 1 < list->count ? &transfer->extra[i + 1] : others;
+        transfer->extra[i] = (struct curl_slist){.data = mem_text(list->lines[i]), .next = next};
+        transfer->extra_count++;
     }
+    transfer->request.headers = NULL;
+}
+
+static void forget_extra(struct transfer *transfer)
+{
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
+    while (transfer->extra_count)
+        mem_free_secret(transfer->extra[--transfer->extra_count].data);
 }
 
 static void write_headers(struct transfer *transfer)
 {
     const struct transfer_request *request = &transfer->request;
-    snprintf(transfer->authorization_text, sizeof transfer->authorization_text, "Authorization: %s",
-             request->authorization);
+    if (request->authorization)
+        snprintf(transfer->authorization_text, sizeof transfer->authorization_text,
+                 "Authorization: %s", request->authorization);
     snprintf(transfer->topic_text, sizeof transfer->topic_text, "Topic: %s", request->topic);
     snprintf(transfer->type_text, sizeof transfer->type_text, "Content-Type: %s",
              request->content_type);
@@ -270,7 +247,6 @@ static void write_headers(struct transfer *transfer)
 
 static void link_texts(struct transfer *transfer)
 {
-    transfer->resolve = (struct curl_slist){.data = transfer->resolve_text};
     transfer->authorization =
         (struct curl_slist){.data = transfer->authorization_text, .next = &transfer->topic};
     transfer->topic = (struct curl_slist){.data = transfer->topic_text, .next = &transfer->type};
@@ -280,7 +256,7 @@ static void link_texts(struct transfer *transfer)
 
 static struct transfer *transfer_new(struct transfers *transfers)
 {
-    CURL *easy = curl_easy_init();
+    CURL *easy = multi_easy_new();
     if (!easy)
         return NULL;
     struct transfer *transfer = mem_new(sizeof *transfer);
@@ -318,6 +294,7 @@ static struct transfer *take(struct transfers *transfers)
 static void give_back(struct transfer *transfer)
 {
     struct transfers *transfers = transfer->owner;
+    forget_extra(transfer);
     if (transfers->idle_count >= IDLE_MAX) {
         transfer_free(transfer);
         return;
@@ -416,8 +393,10 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
     transfer->deadline_ms = loop_now_ms(transfers->loop) + request->total_ms;
     transfer->again = false;
     transfer->sent = 0;
-    write_resolve(transfer);
+    route_write(&transfer->route, request->endpoint, request->connect_to, request->addresses);
+    transfer->request.connect_to = NULL; /* it need not stay */
     write_headers(transfer);
+    copy_extra(transfer);
     if (try_it(transfer))
         return transfer;
     give_back(transfer);

@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "net/address.h"
+#include "push/headers.h"
 #include "push/policy.h"
 #include "push/trust.h"
 #include "push/verdict.h"
@@ -14,11 +15,13 @@
 struct transfers;
 struct transfer;
 
-/* What the pointers show must stay until the end, except `authorization` and `topic`. */
+/* What `endpoint`, `addresses` and `body` show must stay until the end. */
 struct transfer_request {
     const struct url *endpoint;
     const struct address_list *addresses;
-    const char *authorization;
+    const struct connect_target *connect_to; /* whose addresses these are; NULL: the endpoint's */
+    const char *authorization;               /* NULL: without */
+    const struct header_list *headers;       /* more of them; NULL: none */
     const char *topic;
     const char *content_type;
     const void *body;

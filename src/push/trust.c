@@ -58,8 +58,12 @@ struct trust *trust_load(const char *system_bundle, const char *ca_file, struct 
         err_set(err, ERR_IO, "OpenSSL cannot make a store for certificates");
         goto failed;
     }
-    if (ca_file && add_file(trust->store, ca_file, err) != 0) {
-        err_prefix(err, "push.ca_file");
+    struct err why;
+    if (ca_file && add_file(trust->store, ca_file, &why) != 0) {
+        err_set(
+            err, why.code,
+            "push.ca_file: %s; name a PEM file that Doorbell may read, or leave the setting out",
+            why.text);
         goto failed;
     }
     if (add_system_bundle(trust->store, system_bundle, ca_file == NULL, err) != 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/b64.h"
+#include "base/file.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -175,43 +176,23 @@ void vapid_private_text(const struct vapid *vapid, char text[VAPID_PRIVATE_TEXT_
 
 /* The file */
 
-static int read_all(int fd, char text[FILE_MAX + 1])
-{
-    size_t length = 0;
-    while (length < FILE_MAX) {
-        ssize_t got = read(fd, text + length, FILE_MAX - length);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ERR_IO;
-        if (got == 0)
-            break;
-        length += (size_t)got;
-    }
-    text[length] = '\0';
-    return 0;
-}
-
 /* The caller wipes `text`. What exceeds the bound is cut, and so no key. */
 static int read_key_text(const char *path, char text[FILE_MAX + 1], struct err *err)
 {
-    /* Without O_NONBLOCK a FIFO would hold up the start for ever. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT)
+    bool is_open;
+    long length = file_read(path, text, FILE_MAX, &is_open);
+    if (length < 0 && errno == ENOENT)
         return err_set(err, ERR_NOT_FOUND, "the VAPID key file %s does not exist", path);
-    if (fd < 0)
-        return err_set(err, ERR_IO, "the VAPID key file %s cannot be opened: %s", path,
-                       strerror(errno));
-    struct stat status;
-    int result = 0;
-    if (fstat(fd, &status) != 0 || read_all(fd, text) != 0)
-        result =
-            err_set(err, ERR_IO, "the VAPID key file %s cannot be read: %s", path, strerror(errno));
-    else if (status.st_mode & S_IRWXO)
+    if (length < 0)
+        return err_set(err, ERR_IO,
+                       "the VAPID key file %s cannot be read: %s; Doorbell (user id %u) must be "
+                       "able to read it",
+                       path, strerror(errno), (unsigned)geteuid());
+    text[length] = '\0';
+    if (is_open)
         log_warn("the VAPID key file %s is open to every user of this machine; run: chmod o= %s",
                  path, path);
-    close(fd);
-    return result;
+    return 0;
 }
 
 static char *folder_of(const char *path)
@@ -289,6 +270,8 @@ out:
     return result;
 }
 
+static struct vapid *from_file(const char *path, bool make, struct err *err);
+
 static struct vapid *make_file(const char *path, struct err *err)
 {
     struct vapid *vapid = vapid_generate(err);
@@ -306,10 +289,10 @@ static struct vapid *make_file(const char *path, struct err *err)
     }
     vapid_free(vapid);
     /* Somebody else was quicker: that key is the bridge's. */
-    return result == ERR_BUSY ? vapid_from_file(path, false, err) : NULL;
+    return result == ERR_BUSY ? from_file(path, false, err) : NULL;
 }
 
-struct vapid *vapid_from_file(const char *path, bool make, struct err *err)
+static struct vapid *from_file(const char *path, bool make, struct err *err)
 {
     char text[FILE_MAX + 1];
     struct vapid *vapid = NULL;
@@ -321,6 +304,24 @@ struct vapid *vapid_from_file(const char *path, bool make, struct err *err)
     }
     sodium_memzero(text, sizeof text);
     return result == ERR_NOT_FOUND && make ? make_file(path, err) : vapid;
+}
+
+struct vapid *vapid_from_file(const char *path, bool make, struct err *err)
+{
+    struct vapid *vapid = from_file(path, make, err);
+    if (!vapid)
+        err_prefix(err, "push.vapid_key_file");
+    return vapid;
+}
+
+struct vapid *vapid_from_config(const struct config *config, bool make, struct err *err)
+{
+    if (config->push_vapid_key_file)
+        return vapid_from_file(config->push_vapid_key_file, make, err);
+    struct vapid *vapid = vapid_from_text(config->push_vapid_key, err);
+    if (!vapid)
+        err_prefix(err, "push.vapid_key");
+    return vapid;
 }
 
 /* The tokens */

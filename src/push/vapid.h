@@ -8,6 +8,7 @@
 
 #include "base/b64.h"
 #include "base/err.h"
+#include "config/config.h"
 
 enum {
     VAPID_PUBLIC_TEXT_SIZE = B64_TEXT_SIZE(65),
@@ -25,6 +26,8 @@ struct vapid *vapid_from_text(const char *text, struct err *err);
 /* Reads the file; where it is missing and `make` is true, makes a key and writes it with mode 0600,
  * durably, without ever replacing a file that is there. */
 struct vapid *vapid_from_file(const char *path, bool make, struct err *err);
+/* What push.vapid_key_file or push.vapid_key say; errors name the setting. */
+struct vapid *vapid_from_config(const struct config *config, bool make, struct err *err);
 void vapid_free(struct vapid *vapid);
 
 /* base64url of the 65-byte uncompressed public point: 87 characters. */

@@ -28,6 +28,7 @@ enum trait {
     TELL_ANSWER = 4, /* the server's own words help a person */
     TELL_CLOCK = 8,  /* so does the distance of the clocks */
     UNTIL_QUOTA = 16,
+    DOUBTFUL = 32,
 };
 
 struct rule {
@@ -86,7 +87,8 @@ static const struct rule rules[] = {
      .advice = "Link the phone again with this bridge's QR code"},
     {STATUS(401), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER | TELL_CLOCK,
      .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
-     .meaning = "The push server does not accept our VAPID token"},
+     .meaning = "The push server does not accept our VAPID token",
+     .advice = "Check this machine's clock, or link the phone again"},
     {STATUS(403), .code = 40301, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
      .cap_ms = 6 * HOUR, .meaning = "The push server's access list refuses us",
      .advice = "On it run: ntfy access '*' 'up*' write-only"},
@@ -138,7 +140,8 @@ static const struct rule rules[] = {
     {STATUS(507), .kind = VERDICT_RETRY, .floor_ms = MINUTE, .cap_ms = HOUR,
      .meaning = "The phone is not connected to the push server",
      .advice = "Open its UnifiedPush app; ntfy needs topics of \"up\" and 12 characters"},
-    {RANGE(500, 599), .kind = VERDICT_RETRY,
+    /* Prosody answers so for a phone, autopush for its database. */
+    {RANGE(500, 599), .kind = VERDICT_RETRY, .traits = DOUBTFUL,
      .meaning = "The push server failed, or the phone answered it with an error"},
 };
 
@@ -159,6 +162,7 @@ static const struct rule failures[] = {
                      .advice = "Check its certificate; a CA of your own goes into push.ca_file"},
     /* It may have been accepted. Prosody holds the request while a phone is silent. */
     [PUSH_NO_ANSWER] = {.kind = VERDICT_RETRY,
+                        .traits = DOUBTFUL,
                         .floor_ms = 2 * MINUTE,
                         .cap_ms = 15 * MINUTE,
                         .meaning = "The push server gave no answer in time; the phone may be "
@@ -216,9 +220,29 @@ static void read_body(struct told *told, const struct push_answer *answer)
     json_decref(json);
 }
 
-static const struct rule *find_rule(int status, const struct told *told)
+/* Every row has a number, its cause; 0 stands for none. */
+enum {
+    RULES = sizeof rules / sizeof *rules,
+    CAUSE_RULES = 1,
+    CAUSE_NONSENSE = CAUSE_RULES + RULES,
+    CAUSE_FAILURES,
+    CAUSES = CAUSE_FAILURES + sizeof failures / sizeof *failures,
+};
+_Static_assert(CAUSES <= UINT8_MAX, "struct verdict has a byte for it");
+
+static const struct rule *rule_of(unsigned cause)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    static const struct rule none;
+    if (cause < CAUSE_RULES || cause >= CAUSES)
+        return &none;
+    if (cause >= CAUSE_FAILURES)
+        return &failures[cause - CAUSE_FAILURES];
+    return cause == CAUSE_NONSENSE ? &nonsense : &rules[cause - CAUSE_RULES];
+}
+
+static unsigned find_cause(int status, const struct told *told)
+{
+    for (unsigned i = 0; i < RULES; i++) {
         const struct rule *rule = &rules[i];
         if (status < rule->least || status > rule->most)
             continue;
@@ -226,9 +250,9 @@ static const struct rule *find_rule(int status, const struct told *told)
             continue;
         if (rule->phrase && !strcasestr(told->text, rule->phrase))
             continue;
-        return rule;
+        return CAUSE_RULES + i;
     }
-    return &nonsense;
+    return CAUSE_NONSENSE;
 }
 
 /* One try an hour, the last of them just after the quota began anew. */
@@ -282,19 +306,22 @@ static void write_text(struct verdict *verdict, const struct rule *rule, const c
              rule->advice ? rule->advice : "");
 }
 
-static void apply(struct verdict *verdict, const struct rule *rule)
+static const struct rule *apply(struct verdict *verdict, unsigned cause)
 {
+    const struct rule *rule = rule_of(cause);
+    verdict->cause = (uint8_t)cause;
     verdict->kind = rule->kind;
     verdict->floor_ms = rule->floor_ms;
     verdict->cap_ms = rule->cap_ms;
     verdict->sign_anew = rule->traits & SIGN_ANEW;
     verdict->origin_trouble = rule->traits & ORIGIN_TROUBLE;
+    verdict->doubtful = rule->traits & DOUBTFUL;
+    return rule;
 }
 
 static void judge_failure(struct verdict *verdict, enum push_failure failure)
 {
-    const struct rule *rule = &failures[failure];
-    apply(verdict, rule);
+    const struct rule *rule = apply(verdict, CAUSE_FAILURES + (unsigned)failure);
     if (failure == PUSH_NO_ANSWER)
         verdict->first_ms = 15 * SECOND;
     write_text(verdict, rule, "", "", "");
@@ -309,8 +336,7 @@ void verdict_judge(struct verdict *verdict, const struct push_answer *answer, in
     }
     struct told told;
     read_body(&told, answer);
-    const struct rule *rule = find_rule(answer->status, &told);
-    apply(verdict, rule);
+    const struct rule *rule = apply(verdict, find_cause(answer->status, &told));
     verdict->status = answer->status;
     verdict->retry_after_ms = retry_after_ms(answer->retry_after_s);
     if (rule->traits & UNTIL_QUOTA)
@@ -319,7 +345,7 @@ void verdict_judge(struct verdict *verdict, const struct push_answer *answer, in
     format_code(code, sizeof code, answer->status, &told);
     if (rule->traits & TELL_CLOCK)
         format_skew(skew, sizeof skew, answer->date_unix, now_unix);
-    bool quoted = rule->traits & TELL_ANSWER && !answer->names_endpoint;
+    bool quoted = rule->traits & TELL_ANSWER && !answer->names_secret;
     write_text(verdict, rule, code, quoted ? told.foreign : "", skew);
 }
 
@@ -368,4 +394,25 @@ const char *verdict_kind_name(enum verdict_kind kind)
         [VERDICT_MISCONFIGURED] = "misconfigured",
     };
     return names[kind];
+}
+
+const char *verdict_meaning(unsigned cause)
+{
+    return rule_of(cause)->meaning;
+}
+
+const char *verdict_advice(unsigned cause)
+{
+    return rule_of(cause)->advice;
+}
+
+unsigned verdict_cause_of_status(int status)
+{
+    static const struct told nothing;
+    return status ? find_cause(status, &nothing) : 0;
+}
+
+enum verdict_kind verdict_kind_of_status(int status)
+{
+    return rule_of(verdict_cause_of_status(status))->kind;
 }

@@ -25,10 +25,11 @@ struct push_answer {
     const char *server;    /* Server header, may be NULL */
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
-    bool names_endpoint; /* the body repeats a part of the endpoint's path: it is not quoted */
+    bool names_secret; /* the body repeats a part of the endpoint's path or of a header that the
+                          operator has added: it is not quoted */
 };
 
-enum { VERDICT_TEXT_SIZE = 192, VERDICT_BODY_MAX = 4096 };
+enum { VERDICT_TEXT_SIZE = 256, VERDICT_BODY_MAX = 4096 };
 
 enum verdict_kind {
     VERDICT_ACCEPTED,      /* 2xx */
@@ -42,7 +43,8 @@ enum verdict_kind {
 
 struct verdict {
     enum verdict_kind kind;
-    int status; /* 0: there was no answer */
+    uint8_t cause; /* for verdict_meaning, where the text is not kept; 0: not known */
+    int status;    /* 0: there was no answer */
     /* The next try comes no earlier than floor_ms * 2^n (at most cap_ms) after the answer, n being
      * the number of such answers before this one; jitter comes on top, never below. floor_ms 0:
      * full jitter between push.retry_min and push.retry_max. cap_ms 0: floor_ms itself. -1: no
@@ -53,6 +55,7 @@ struct verdict {
     int64_t retry_after_ms;       /* the server's own word: a floor that does not double; 0: none */
     bool sign_anew;               /* a fresh VAPID token is worth one try */
     bool origin_trouble;          /* counts against the whole origin, not only this endpoint */
+    bool doubtful;                /* the phone's trouble or its push server's (origin_judge) */
     char text[VERDICT_TEXT_SIZE]; /* printable: what it means and, where it helps, what to do */
 };
 
@@ -65,5 +68,12 @@ int64_t verdict_wait_ms(const struct verdict *verdict, unsigned failures, int64_
                         int64_t retry_max_ms, uint32_t random);
 
 const char *verdict_kind_name(enum verdict_kind kind);
+
+/* The words of a verdict that was not kept, without a full stop; NULL where there are none. */
+const char *verdict_meaning(unsigned cause);
+const char *verdict_advice(unsigned cause);
+/* What a status means as a rule; 0: nothing. */
+unsigned verdict_cause_of_status(int status);
+enum verdict_kind verdict_kind_of_status(int status);
 
 #endif

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/url.h"
@@ -16,12 +18,14 @@
 enum {
     SEND_MAX = 512, /* one message; an answer has about 30 bytes */
     CLOSE_DEADLINE_MS = 5000,
-    RETRY_AFTER_MAX_SECONDS = 24 * 3600,
+    /* Whoever asks for more has made a mistake, or means us harm; once an hour harms nobody. */
+    RETRY_AFTER_MAX_S = 3600,
+    RETRY_AFTER_SIZE = 48,
 };
 
 enum channel_state {
     CHANNEL_WAITING, /* for the connector's slot and address */
-    CHANNEL_SHAKING, /* from TCP to the 101 */
+    CHANNEL_SHAKING, /* from the connect to the 101 */
     CHANNEL_OPEN,
     CHANNEL_CLOSING, /* our Close waits until the socket takes it and what was queued before it */
     CHANNEL_ENDED,   /* `ended` is due, or was delivered */
@@ -154,23 +158,7 @@ static void on_timer(void *arg)
 
 /* The handshake. */
 
-/* Where the system refuses to connect at once (no route), libwebsockets (4.1.6, 4.3.5) closes its
- * socket and forgets the watcher, which would stay in the loop for ever. */
-static void on_watcher_closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void close_watcher(uv_handle_t *handle, void *wsi)
-{
-    if (handle->type == UV_POLL && handle->data == wsi && !uv_is_closing(handle))
-        uv_close(handle, on_watcher_closed);
-}
-
-static void close_forgotten_watcher(struct h1 *h1, struct lws *wsi)
-{
-    uv_walk(&h1->loop->uv, close_watcher, wsi);
-}
+static char not_connected; /* the mark of a connection that has not reached the server yet */
 
 static void start_handshake(struct channel *channel, const char *address)
 {
@@ -192,14 +180,13 @@ static void start_handshake(struct channel *channel, const char *address)
         .ssl_connection = tls | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
         .retry_and_idle_policy = &no_pings,
         .userdata = channel,
+        .opaque_user_data = &not_connected,
         .ietf_version_or_minus_one = -1,
     };
     channel->state = CHANNEL_SHAKING;
-    loop_timer_set(h1->loop, &channel->timer, h1->handshake_timeout_ms);
+    loop_timer_set(h1->loop, &channel->timer, h1->connect_timeout_ms);
     if (lws_client_connect_via_info(&info) || channel->state == CHANNEL_ENDED)
         return;
-    if (channel->wsi)
-        close_forgotten_watcher(h1, channel->wsi);
     channel->wsi = NULL;
     finish_unanswered(channel, TRANSPORT_UNREACHABLE, "no TCP connection");
 }
@@ -216,6 +203,12 @@ static void on_connector(void *arg, const struct address *winner, const struct e
     char address[ADDRESS_TEXT_SIZE];
     address_format(address, winner);
     start_handshake(channel, address);
+}
+
+static void on_tcp(struct channel *channel)
+{
+    channel->reached = REACHED_TCP;
+    loop_timer_set(channel->h1->loop, &channel->timer, channel->h1->handshake_timeout_ms);
 }
 
 static int add_header(struct lws *wsi, const char *name, const char *value, unsigned char **at,
@@ -237,16 +230,21 @@ static int on_request(struct channel *channel, struct lws *wsi, void *in, size_t
     return 0;
 }
 
+/* Seconds, or a date (RFC 9110 section 10.2.3). */
 static int64_t retry_after_ms(struct lws *wsi)
 {
-    char text[16];
+    char text[RETRY_AFTER_SIZE], *rest;
     if (lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_RETRY_AFTER) <= 0)
         return 0;
-    char *rest;
-    long seconds = strtol(text, &rest, 10);
-    if (rest == text || *rest || seconds <= 0)
-        return 0; /* a date: nobody in front of the messenger was seen to send one */
-    return 1000 * (int64_t)(seconds < RETRY_AFTER_MAX_SECONDS ? seconds : RETRY_AFTER_MAX_SECONDS);
+    int64_t seconds = strtoll(text, &rest, 10);
+    if (rest == text || *rest) {
+        struct tm date = {0};
+        rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date);
+        seconds = rest && !*rest ? timegm(&date) - clock_unix() : 0;
+    }
+    if (seconds <= 0)
+        return 0;
+    return 1000 * (seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S);
 }
 
 static bool has_signal_timestamp(struct lws *wsi)
@@ -261,14 +259,21 @@ static bool speaks_no_tls(const SSL *ssl)
     return SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO && BIO_number_read(SSL_get_rbio(ssl)) > 0;
 }
 
+/* A board without a clock of its own begins in 1970. */
+static bool is_about_time(long verdict)
+{
+    return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
+}
+
 static void finish_tls(struct channel *channel, SSL *ssl)
 {
     char text[sizeof channel->end->text];
     long verdict = SSL_get_verify_result(ssl);
     int alert = (int)(intptr_t)SSL_get_app_data(ssl);
     if (verdict != X509_V_OK) {
-        snprintf(text, sizeof text, "its certificate is not accepted: %s",
-                 X509_verify_cert_error_string(verdict));
+        snprintf(text, sizeof text, "its certificate is not accepted: %s%s",
+                 X509_verify_cert_error_string(verdict),
+                 is_about_time(verdict) ? "; is this machine's clock right?" : "");
         finish_unanswered(channel, TRANSPORT_TLS, text);
     } else if (alert) {
         snprintf(text, sizeof text, "the TLS handshake failed: %s",
@@ -456,10 +461,9 @@ static void on_closed(struct channel *channel, struct lws *wsi)
         finish_text(channel, TRANSPORT_VIOLATION, "a frame that websockets do not have");
 }
 
-static size_t *websocket_count(struct lws *wsi)
+static struct h1 *h1_of(struct lws *wsi)
 {
-    struct h1 *h1 = lws_context_user(lws_get_context(wsi));
-    return &h1->websockets;
+    return lws_context_user(lws_get_context(wsi));
 }
 
 /* `user` is the channel, or NULL once it was let go; for other reasons it may be something else. */
@@ -473,8 +477,13 @@ int h1_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, voi
             channel->wsi = wsi;
         return 0;
     case LWS_CALLBACK_WSI_CREATE:
+        lws_set_opaque_user_data(wsi, NULL);
         if (channel)
-            channel->reached = REACHED_TCP;
+            on_tcp(channel);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        if (lws_get_opaque_user_data(wsi) == &not_connected)
+            h1_close_forgotten_watcher(h1_of(wsi), wsi);
         return 0;
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         return channel ? on_request(channel, wsi, in, length) : -1;
@@ -486,7 +495,7 @@ int h1_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, voi
     case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
         return channel ? 0 : -1;
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
-        ++*websocket_count(wsi);
+        h1_of(wsi)->websockets++;
         return on_established(channel);
     case LWS_CALLBACK_CLIENT_RECEIVE:
         return channel ? on_receive(channel, wsi, in, length) : 0;
@@ -495,7 +504,7 @@ int h1_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, voi
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return channel ? on_peer_close(channel, in, length) : -1;
     case LWS_CALLBACK_CLIENT_CLOSED:
-        --*websocket_count(wsi);
+        h1_of(wsi)->websockets--;
         if (channel)
             on_closed(channel, wsi);
         return 0;

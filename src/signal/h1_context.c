@@ -163,6 +163,22 @@ struct h1 *h1_new(struct loop *loop, struct connector *connector, const struct c
     return NULL;
 }
 
+static void on_watcher_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void close_watcher(uv_handle_t *handle, void *wsi)
+{
+    if (handle->type == UV_POLL && handle->data == wsi && !uv_is_closing(handle))
+        uv_close(handle, on_watcher_closed);
+}
+
+void h1_close_forgotten_watcher(struct h1 *h1, struct lws *wsi)
+{
+    uv_walk(&h1->loop->uv, close_watcher, wsi);
+}
+
 static void bury(struct h1 *h1)
 {
     if (h1->context)
@@ -223,5 +239,6 @@ void h1_free(struct h1 *h1)
 
 void h1_reload(struct h1 *h1, const struct config *config)
 {
+    h1->connect_timeout_ms = config->net_connect_timeout_ms;
     h1->handshake_timeout_ms = config->net_handshake_timeout_ms;
 }

@@ -17,12 +17,18 @@ struct h1 {
     SSL_CTX *tls; /* NULL: clear text, for tests on loopback */
     struct url url;
     char host_line[URL_ORIGIN_SIZE]; /* with the port where it is not the scheme's own */
-    int64_t handshake_timeout_ms;
+    int64_t connect_timeout_ms, handshake_timeout_ms;
     size_t websockets; /* open ones, those of channels that were freed, too */
     struct timer farewell;
     uv_idle_t undertaker; /* only while it is freed */
     unsigned rounds;
 };
+
+/* For a connection that ends without having reached the server. Where connecting fails, at once (no
+ * route) or between the event that says "connected" and the look at the socket's error (a reset),
+ * libwebsockets (4.1.6, 4.3.5) closes its socket and forgets the watcher, which would stay in the
+ * loop for ever. */
+void h1_close_forgotten_watcher(struct h1 *h1, struct lws *wsi);
 
 /* h1.c: everything that libwebsockets tells us about a channel's connection. */
 int h1_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,

@@ -84,8 +84,10 @@ static BIO *open_pem(const char *ca_file, struct err *err)
     errno = 0;
     BIO *file = BIO_new_file(ca_file, "r");
     if (!file)
-        err_set(err, ERR_IO, "signal.ca_file: %s cannot be opened: %s", ca_file,
-                errno ? strerror(errno) : "not a file");
+        err_set(err, ERR_IO,
+                "signal.ca_file: %s cannot be opened: %s; name a PEM file that Doorbell may read, "
+                "or leave the setting out to trust Signal's own roots",
+                ca_file, errno ? strerror(errno) : "not a file");
     ERR_clear_error();
     return file;
 }

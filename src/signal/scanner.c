@@ -66,6 +66,7 @@ static void enter(struct scanner *scanner, enum role role, uint64_t length)
 static void enter_envelope(struct scanner *scanner, uint64_t length)
 {
     forget_envelope(scanner);
+    scanner->has_body = length > 0;
     scanner->envelope_broken = false;
     enter(scanner, ROLE_ENVELOPE, length);
 }
@@ -288,7 +289,7 @@ int scanner_end(struct scanner *scanner)
     }
     if (scanner->type != TYPE_REQUEST || !scanner->has_request)
         return ERR_INVALID;
-    result->kind = SCANNED_OTHER_REQUEST;
+    result->kind = scanner->has_body ? SCANNED_UNKNOWN : SCANNED_OTHER;
     if (scanner->verb == VERB_PUT && scanner->path == PATH_MESSAGE)
         result->kind = SCANNED_MESSAGE;
     if (scanner->verb == VERB_PUT && scanner->path == PATH_QUEUE_EMPTY)

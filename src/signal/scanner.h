@@ -13,8 +13,9 @@
 enum scanner_kind {
     SCANNED_MESSAGE,     /* PUT /api/v1/message */
     SCANNED_QUEUE_EMPTY, /* PUT /api/v1/queue/empty */
-    SCANNED_OTHER_REQUEST,
-    SCANNED_RESPONSE, /* to a request of ours */
+    SCANNED_UNKNOWN,     /* another request that carries a body: it may be a message */
+    SCANNED_OTHER,       /* another request, which carries none */
+    SCANNED_RESPONSE,    /* to a request of ours */
 };
 
 struct scanned {
@@ -46,7 +47,7 @@ struct scanner {
     uint8_t captured[SCANNER_CAPTURE_MAX];
     uint8_t captured_length; /* SCANNER_CAPTURE_MAX + 1: too long to be anything that we know */
     uint8_t type, verb, path;
-    bool has_request, has_response, envelope_broken, failed;
+    bool has_request, has_response, has_body, envelope_broken, failed;
 };
 
 void scanner_begin(struct scanner *scanner);

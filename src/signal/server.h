@@ -2,7 +2,6 @@
 #ifndef DOORBELL_SIGNAL_SERVER_H
 #define DOORBELL_SIGNAL_SERVER_H
 
-#include "base/list.h"
 #include "signal/h1.h"
 #include "signal/signal.h"
 #include "signal/transport.h"
@@ -11,9 +10,8 @@ struct signal_server {
     struct loop *loop;
     const struct config *config;
     const struct transport_ops *transport;
-    void *road;       /* the transport's own object */
-    struct list up;   /* links that are up: all are tested when the machine has slept */
-    int64_t slept_ms; /* of the boot-time clock's lead over the monotonic one, at the last look */
+    void *road;        /* the transport's own object */
+    bool said_unknown; /* it sends requests that we do not know */
 };
 
 /* For a server whose transport is already made. */

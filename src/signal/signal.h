@@ -15,11 +15,8 @@ struct signal_server *signal_server_new(struct loop *loop, struct connector *con
 /* All links must have been freed. */
 void signal_server_free(struct signal_server *server);
 
-/* Timings and User-Agents of a reloaded configuration; links stay. The URL and the roots of a
- * running server cannot change: ERR_NOT_NOW, with a sentence, when they differ. `config` replaces
- * the old one. */
-int signal_server_reload(struct signal_server *server, const struct config *config,
-                         struct err *err);
+/* Timings and User-Agents of a reloaded configuration, which replaces the old one; links stay. */
+void signal_server_reload(struct signal_server *server, const struct config *config);
 
 extern const struct link_ops
     signal_link_ops; /* its `messenger` argument is a struct signal_server * */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/b64.h"
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/uuid.h"
@@ -15,9 +15,7 @@
 enum {
     /* After so much quiet a link gives back the buffers of a burst. */
     IDLE_AFTER_MS = 5000,
-    /* The machine has slept when the clock that goes on in sleep got ahead by so much. */
-    SLEPT_MS = 10000,
-    /* Testing all links at once would be a burst of its own. */
+    /* Testing thousands of links in one moment would be a burst of its own. */
     TEST_SPREAD_MS = 2000,
     CLOSE_NORMAL = 1000,
     CLOSE_UNREADABLE = 1007,
@@ -33,7 +31,6 @@ struct link {
     const char *password;
     struct channel *channel; /* NULL: down */
     struct scanner *scanner; /* while a message is coming in */
-    struct list up;          /* on the server's list while it is up */
     struct timer timer;      /* at the earliest of the next three */
     int64_t keepalive_at_ms; /* when to send the next one */
     int64_t answer_by_ms;    /* 0: no keep-alive is out */
@@ -48,6 +45,7 @@ struct link {
     bool candidate;
     bool use_fallback; /* of the two User-Agents */
     bool one_refused;  /* one of them was answered 499 since the last success */
+    bool open;         /* from the handshake's success until it comes down */
     bool drained;
 };
 
@@ -79,7 +77,7 @@ static void arm(struct link *link)
 static void come_down(struct link *link)
 {
     loop_timer_cancel(link->server->loop, &link->timer);
-    list_remove(&link->up);
+    link->open = false;
     free(link->scanner);
     link->scanner = NULL;
     link->server->transport->free(link->channel);
@@ -159,28 +157,6 @@ static void send_keepalive(struct link *link)
     link->server->transport->send(link->channel, request, length);
 }
 
-/* A link that waits for an answer already is tested by that. */
-static void test_soon(struct link *link)
-{
-    int64_t at = now_ms(link) + spread(TEST_SPREAD_MS);
-    if (link->answer_by_ms || link->keepalive_at_ms <= at)
-        return;
-    link->keepalive_at_ms = at;
-    arm(link);
-}
-
-/* The timers stood still while the machine slept, and the server has hung up long ago. */
-static void look_for_sleep(struct signal_server *server)
-{
-    int64_t slept = clock_boot_ms() - clock_ms();
-    bool woke = slept - server->slept_ms > SLEPT_MS;
-    server->slept_ms = slept;
-    if (!woke)
-        return;
-    list_each(node, &server->up)
-        test_soon(list_owner(node, struct link, up));
-}
-
 /* The device counts as seen only when it authenticates (signal.md 4.3). Waits for a moment in which
  * nothing is lost by it. */
 static bool must_reauthenticate(const struct link *link)
@@ -191,8 +167,8 @@ static bool must_reauthenticate(const struct link *link)
 
 static void on_keepalive_due(struct link *link)
 {
-    look_for_sleep(link->server);
     if (must_reauthenticate(link)) {
+        link->use_fallback = false; /* once a day our own User-Agent gets another chance */
         close_because(link, CLOSE_NORMAL, LINK_STOPPED,
                       "The link is opened anew, so that the device counts as seen.");
         return;
@@ -234,7 +210,7 @@ static void on_opened(void *arg)
     link->keepalive_at_ms = now + spread(link->server->config->signal_keepalive_ms);
     link->idle_at_ms = now + IDLE_AFTER_MS;
     link->reauthenticate_at_ms = reauthenticate_at(link);
-    list_append(&link->server->up, &link->up);
+    link->open = true;
     arm(link);
     link->events->up(link->arg);
 }
@@ -268,6 +244,18 @@ static void on_message(struct link *link, const struct scanned *scanned)
     link->events->waiting(link->arg, scanned->id, urgent, is_own(link, scanned));
 }
 
+/* To answer it unseen would tell the server that it arrived, and nobody would be rung for it. */
+static void on_unknown(struct link *link, const struct scanned *scanned)
+{
+    if (!link->server->said_unknown)
+        log_warn("The messenger's server sends requests that this version of Doorbell does not "
+                 "know. They are taken for messages, so that none is lost; look for a newer "
+                 "version.");
+    link->server->said_unknown = true;
+    if (scanned->has_id)
+        on_message(link, scanned);
+}
+
 static void on_queue_empty(struct link *link, const struct scanned *scanned)
 {
     if (scanned->has_id)
@@ -297,7 +285,10 @@ static void on_scanned(struct link *link, const struct scanned *scanned)
     case SCANNED_QUEUE_EMPTY:
         on_queue_empty(link, scanned);
         break;
-    case SCANNED_OTHER_REQUEST:
+    case SCANNED_UNKNOWN:
+        on_unknown(link, scanned);
+        break;
+    case SCANNED_OTHER:
         if (scanned->has_id)
             answer(link, scanned->id);
         break;
@@ -335,6 +326,8 @@ static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first,
     }
     if (!last)
         return;
+    if (link->events->heard)
+        link->events->heard(link->arg);
     struct scanned scanned = link->scanner->result;
     free(link->scanner);
     link->scanner = NULL;
@@ -356,7 +349,6 @@ static struct link *link_open(void *messenger, const struct link_request *reques
     link->device = request->device;
     link->password = request->password;
     link->candidate = request->candidate;
-    list_init(&link->up);
     timer_init(&link->timer, on_timer, link);
     return link;
 }
@@ -407,6 +399,16 @@ static void link_acknowledge(struct link *link, uint64_t ack)
     answer(link, ack);
 }
 
+/* A link that waits for an answer already is tested by that. */
+static void link_test(struct link *link)
+{
+    int64_t at = now_ms(link) + spread(TEST_SPREAD_MS);
+    if (!link->open || link->why_text || link->answer_by_ms || link->keepalive_at_ms <= at)
+        return;
+    link->keepalive_at_ms = at;
+    arm(link);
+}
+
 static void link_promote(struct link *link)
 {
     link->candidate = false;
@@ -427,6 +429,7 @@ const struct link_ops signal_link_ops = {
     .start = link_start,
     .stop = link_stop,
     .acknowledge = link_acknowledge,
+    .test = link_test,
     .promote = link_promote,
     .free = link_free,
 };

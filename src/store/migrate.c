@@ -1,11 +1,15 @@
 #include "store/migrate.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "base/log.h"
+#include "base/mem.h"
 #include "store/sqlite.h"
 
-/* Step n makes version n + 1 out of version n. A step that changes a store which holds accounts
- * must be preceded by a copy of the file (VACUUM INTO "PATH.before-vN"): settled.md "schema". */
+/* Step n makes version n + 1 out of version n. */
 static const char *const steps[] = {
     "CREATE TABLE accounts("
     " messenger INTEGER NOT NULL,"
@@ -23,6 +27,9 @@ static const char *const steps[] = {
     " PRIMARY KEY(messenger, uuid, device)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE secrets(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    ("ALTER TABLE accounts ADD COLUMN endpoint_status INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN endpoint_not_before_unix INTEGER NOT NULL DEFAULT 0;"),
+    "CREATE TABLE marks(mark BLOB PRIMARY KEY, at_unix INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 enum {
@@ -80,6 +87,20 @@ int migrate_check(sqlite3 *db, const char *path, struct err *err)
     return 0;
 }
 
+int migrate_check_current(sqlite3 *db, const char *path, struct err *err)
+{
+    int version;
+    int result = migrate_check(db, path, err);
+    if (result != 0 || (result = read_number(db, path, "PRAGMA user_version", &version, err)) != 0)
+        return result;
+    if (version != VERSION)
+        return err_set(err, ERR_NOT_NOW,
+                       "%s is of an older Doorbell. Start the server of this version once, which "
+                       "upgrades it.",
+                       path);
+    return 0;
+}
+
 static int run_steps(sqlite3 *db, int version)
 {
     int result = SQLITE_OK;
@@ -93,11 +114,36 @@ static int run_steps(sqlite3 *db, int version)
     return sqlite3_exec(db, mark, NULL, NULL, NULL);
 }
 
+/* settled.md "schema": who does not like the new program puts the copy back. One of an earlier
+ * upgrade is older than the store is. */
+static int back_up(sqlite3 *db, const char *path, struct err *err)
+{
+    char *copy = mem_format("%s.before-v%d", path, VERSION);
+    char *statement = sqlite3_mprintf("VACUUM INTO %Q", copy);
+    int result = 0;
+    unlink(copy);
+    int file =
+        open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* an empty one may be there */
+    if (file >= 0)
+        close(file);
+    if (!statement || sqlite3_exec(db, statement, NULL, NULL, NULL) != SQLITE_OK) {
+        result = sqlite_error(db, path, err);
+        err_prefix(err, "the copy that is made before an upgrade");
+    } else {
+        log_info("The store is upgraded; a copy of the one before is %s.", copy);
+    }
+    sqlite3_free(statement);
+    free(copy);
+    return result;
+}
+
 int migrate_run(sqlite3 *db, const char *path, struct err *err)
 {
     int version;
     int result = read_number(db, path, "PRAGMA user_version", &version, err);
     if (result != 0 || version == VERSION)
+        return result;
+    if (version > 0 && (result = back_up(db, path, err)) != 0)
         return result;
     if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
         run_steps(db, version) == SQLITE_OK &&

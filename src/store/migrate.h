@@ -11,6 +11,9 @@
  * because the file may be another application's (ERR_INVALID). */
 int migrate_check(sqlite3 *db, const char *path, struct err *err);
 
+/* For who only reads: that it is ours and of the current version (ERR_NOT_NOW otherwise). */
+int migrate_check_current(sqlite3 *db, const char *path, struct err *err);
+
 /* Brings a file that passed migrate_check to the current version, wholly or not at all. */
 int migrate_run(sqlite3 *db, const char *path, struct err *err);
 

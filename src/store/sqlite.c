@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/random.h"
+#include "store/kept.h"
 #include "store/migrate.h"
 #include "store/store.h"
 
@@ -26,7 +26,6 @@ enum statement {
     STATEMENT_PUT,
     STATEMENT_REMOVE,
     STATEMENT_SET_OWED,
-    STATEMENT_SET_ENDPOINT_STATE,
     STATEMENT_SET_REFUSED,
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
@@ -37,14 +36,12 @@ enum statement {
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-    [STATEMENT_PUT] =
-        "INSERT OR REPLACE INTO accounts(messenger, uuid, device, password, endpoint,"
-        " p256dh, auth, refused, endpoint_proven, endpoint_state, registered_unix,"
-        " owed_since_unix) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [STATEMENT_PUT] = "INSERT OR REPLACE INTO accounts(messenger, uuid, device, password, endpoint,"
+                      " p256dh, auth, refused, endpoint_proven, endpoint_state, registered_unix,"
+                      " owed_since_unix, endpoint_status, endpoint_not_before_unix)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [STATEMENT_REMOVE] = "DELETE FROM accounts" THIS_ACCOUNT,
     [STATEMENT_SET_OWED] = "UPDATE accounts SET owed_since_unix = ?4" THIS_ACCOUNT,
-    [STATEMENT_SET_ENDPOINT_STATE] =
-        "UPDATE accounts SET endpoint_state = ?4, endpoint_proven = ?5" THIS_ACCOUNT,
     [STATEMENT_SET_REFUSED] = "UPDATE accounts SET refused = ?4" THIS_ACCOUNT,
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
@@ -76,7 +73,7 @@ enum sqlite_journal sqlite_journal_for(uint32_t file_system)
     }
 }
 
-static int damaged(const char *path, const char *how, struct err *err)
+int sqlite_damaged(const char *path, const char *how, struct err *err)
 {
     return err_set(err, ERR_INVALID,
                    "%s is damaged or not a database (%s). Put a backup in its place, or move it "
@@ -88,10 +85,11 @@ static int damaged(const char *path, const char *how, struct err *err)
 int sqlite_error(sqlite3 *db, const char *path, struct err *err)
 {
     const char *what = sqlite3_errmsg(db);
+    int system_error = sqlite3_system_errno(db);
     switch (sqlite3_extended_errcode(db) & 0xff) { /* the low byte is the kind of error */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return damaged(path, what, err);
+        return sqlite_damaged(path, what, err);
     case SQLITE_FULL:
         return err_set(err, ERR_IO, "The disk with %s is full.", path);
     case SQLITE_READONLY:
@@ -104,8 +102,8 @@ int sqlite_error(sqlite3 *db, const char *path, struct err *err)
                        "Another program is using %s: a database tool or a backup?", path);
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
-        return err_set(err, ERR_IO, "Reading or writing %s failed: %s (%s).", path, what,
-                       strerror(sqlite3_system_errno(db)));
+        return err_set(err, ERR_IO, "Reading or writing %s failed: %s%s%s.", path, what,
+                       system_error ? ", " : "", system_error ? strerror(system_error) : "");
     default:
         return err_set(err, ERR_IO, "%s: %s.", path, what);
     }
@@ -209,7 +207,7 @@ static int check_whole(struct sqlite *sqlite, struct err *err)
     char answer[128];
     int result = ask(sqlite, "PRAGMA quick_check(1)", answer, sizeof answer, err);
     if (result == 0 && strcmp(answer, "ok") != 0)
-        return damaged(sqlite->path, answer, err);
+        return sqlite_damaged(sqlite->path, answer, err);
     return result;
 }
 
@@ -321,6 +319,32 @@ static void sqlite_close(void *engine)
     free(sqlite);
 }
 
+/* SQLite lets others read beside the one that writes, in WAL mode at any moment. */
+static int open_reader(struct sqlite *sqlite, struct err *err)
+{
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (access(sqlite->path, F_OK) != 0 && errno == ENOENT)
+        return err_set(err, ERR_NOT_FOUND, "There is no store %s.", sqlite->path);
+    if (sqlite3_open_v2(sqlite->path, &sqlite->db, flags, NULL) != SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    sqlite3_busy_timeout(sqlite->db, BUSY_MS);
+    if (sqlite3_exec(sqlite->db, "PRAGMA trusted_schema = OFF", NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    return migrate_check_current(sqlite->db, sqlite->path, err);
+}
+
+static int sqlite_open_to_read(void **engine, const char *path, struct err *err)
+{
+    struct sqlite *sqlite = mem_new(sizeof *sqlite);
+    sqlite->path = mem_text(path);
+    int result = open_reader(sqlite, err);
+    if (result != 0)
+        sqlite_close(sqlite);
+    else
+        *engine = sqlite;
+    return result;
+}
+
 /* Also the rule for writing: what could not be read again must not be written. */
 static bool row_is_sound(const struct store_account *row)
 {
@@ -336,7 +360,7 @@ static bool read_small(sqlite3_stmt *statement, int column, uint8_t *value)
     return number >= 0 && number <= UINT8_MAX;
 }
 
-static bool read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length)
+bool sqlite_read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length)
 {
     const void *blob = sqlite3_column_blob(statement, column);
     if (!blob || sqlite3_column_bytes(statement, column) != length)
@@ -359,8 +383,8 @@ static bool read_push_keys(sqlite3_stmt *statement, int column, struct store_acc
     row->has_push_keys = sqlite3_column_type(statement, column) != SQLITE_NULL ||
                          sqlite3_column_type(statement, column + 1) != SQLITE_NULL;
     return !row->has_push_keys ||
-           (read_bytes(statement, column, row->push_p256dh, sizeof row->push_p256dh) &&
-            read_bytes(statement, column + 1, row->push_auth, sizeof row->push_auth));
+           (sqlite_read_bytes(statement, column, row->push_p256dh, sizeof row->push_p256dh) &&
+            sqlite_read_bytes(statement, column + 1, row->push_auth, sizeof row->push_auth));
 }
 
 static bool read_row(sqlite3_stmt *statement, struct store_account *row)
@@ -372,8 +396,10 @@ static bool read_row(sqlite3_stmt *statement, struct store_account *row)
     row->endpoint_proven = sqlite3_column_int(statement, 8) != 0;
     row->registered_unix = sqlite3_column_int64(statement, 10);
     row->owed_since_unix = sqlite3_column_int64(statement, 11);
+    row->endpoint_status = sqlite3_column_int(statement, 12);
+    row->endpoint_not_before_unix = sqlite3_column_int64(statement, 13);
     return read_small(statement, 0, &row->key.messenger) &&
-           read_bytes(statement, 1, row->key.uuid, sizeof row->key.uuid) &&
+           sqlite_read_bytes(statement, 1, row->key.uuid, sizeof row->key.uuid) &&
            read_small(statement, 2, &row->key.device) && read_push_keys(statement, 5, row) &&
            read_small(statement, 9, &row->endpoint_state) && row_is_sound(row);
 }
@@ -383,7 +409,8 @@ static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_
 {
     static const char query[] =
         "SELECT messenger, uuid, device, password, endpoint, p256dh, auth, refused,"
-        " endpoint_proven, endpoint_state, registered_unix, owed_since_unix FROM accounts";
+        " endpoint_proven, endpoint_state, registered_unix, owed_since_unix,"
+        " endpoint_status, endpoint_not_before_unix FROM accounts";
     struct sqlite *sqlite = engine;
     sqlite3_stmt *statement = NULL;
     unsigned broken = 0;
@@ -408,50 +435,25 @@ static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_
     return result;
 }
 
-static int insert_secret(struct sqlite *sqlite, const char *name, const uint8_t *secret,
-                         struct err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int result = 0;
-    if (sqlite3_prepare_v2(sqlite->db, "INSERT INTO secrets(name, value) VALUES (?1, ?2)", -1,
-                           &statement, NULL) != SQLITE_OK ||
-        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_blob(statement, 2, secret, STORE_SECRET_SIZE, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_step(statement) != SQLITE_DONE)
-        result = sqlite_error(sqlite->db, sqlite->path, err);
-    sqlite3_finalize(statement);
-    return result;
-}
-
-/* ERR_NOT_FOUND where there is none yet. */
-static int read_secret(struct sqlite *sqlite, const char *name, uint8_t *secret, struct err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int result = 0;
-    int step = sqlite3_prepare_v2(sqlite->db, "SELECT value FROM secrets WHERE name = ?1", -1,
-                                  &statement, NULL);
-    if (step == SQLITE_OK)
-        step = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    if (step == SQLITE_OK)
-        step = sqlite3_step(statement);
-    if (step == SQLITE_DONE)
-        result = ERR_NOT_FOUND;
-    else if (step != SQLITE_ROW)
-        result = sqlite_error(sqlite->db, sqlite->path, err);
-    else if (!read_bytes(statement, 0, secret, STORE_SECRET_SIZE))
-        result = damaged(sqlite->path, "a secret in it has the wrong length", err);
-    sqlite3_finalize(statement);
-    return result;
-}
-
 static int sqlite_secret(void *engine, const char *name, uint8_t secret[STORE_SECRET_SIZE],
                          struct err *err)
 {
-    int result = read_secret(engine, name, secret, err);
-    if (result != ERR_NOT_FOUND)
-        return result;
-    random_bytes(secret, STORE_SECRET_SIZE);
-    return insert_secret(engine, name, secret, err);
+    struct sqlite *sqlite = engine;
+    return kept_secret(sqlite->db, sqlite->path, name, secret, err);
+}
+
+static int sqlite_marked(void *engine, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
+                         struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    return kept_marked(sqlite->db, sqlite->path, mark, at_unix, err);
+}
+
+static int sqlite_mark(void *engine, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix,
+                       struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    return kept_mark(sqlite->db, sqlite->path, mark, at_unix, err);
 }
 
 /* `bound` is what binding the values gave: SQLITE_OK, or anything else if one of them failed. */
@@ -503,7 +505,9 @@ static int sqlite_put(void *engine, const struct store_account *row, struct err 
                 sqlite3_bind_int(statement, 9, row->endpoint_proven) |
                 sqlite3_bind_int(statement, 10, row->endpoint_state) |
                 sqlite3_bind_int64(statement, 11, row->registered_unix) |
-                sqlite3_bind_int64(statement, 12, row->owed_since_unix);
+                sqlite3_bind_int64(statement, 12, row->owed_since_unix) |
+                sqlite3_bind_int(statement, 13, row->endpoint_status) |
+                sqlite3_bind_int64(statement, 14, row->endpoint_not_before_unix);
     return execute(sqlite, STATEMENT_PUT, bound, err);
 }
 
@@ -521,16 +525,6 @@ static int sqlite_set_owed(void *engine, const struct account_key *key, int64_t 
     sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_OWED];
     int bound = bind_key(statement, key) | sqlite3_bind_int64(statement, 4, owed_since_unix);
     return execute(sqlite, STATEMENT_SET_OWED, bound, err);
-}
-
-static int sqlite_set_endpoint_state(void *engine, const struct account_key *key, uint8_t state,
-                                     bool proven, struct err *err)
-{
-    struct sqlite *sqlite = engine;
-    sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_ENDPOINT_STATE];
-    int bound = bind_key(statement, key) | sqlite3_bind_int(statement, 4, state) |
-                sqlite3_bind_int(statement, 5, proven);
-    return execute(sqlite, STATEMENT_SET_ENDPOINT_STATE, bound, err);
 }
 
 static int sqlite_set_refused(void *engine, const struct account_key *key, bool refused,
@@ -559,14 +553,16 @@ static void sqlite_rollback(void *engine)
 const struct store_ops store_sqlite = {
     .name = "sqlite",
     .open = sqlite_open,
+    .open_to_read = sqlite_open_to_read,
     .load = sqlite_load,
     .secret = sqlite_secret,
+    .marked = sqlite_marked,
     .begin = sqlite_begin,
     .put = sqlite_put,
     .remove = sqlite_remove,
     .set_owed = sqlite_set_owed,
-    .set_endpoint_state = sqlite_set_endpoint_state,
     .set_refused = sqlite_set_refused,
+    .mark = sqlite_mark,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .close = sqlite_close,

@@ -3,6 +3,7 @@
 #define DOORBELL_STORE_SQLITE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -21,5 +22,9 @@ int sqlite_open_with(void **engine, const char *path,
 
 /* Makes a sentence of the last error of `db`. */
 int sqlite_error(sqlite3 *db, const char *path, struct err *err);
+int sqlite_damaged(const char *path, const char *how, struct err *err);
+
+/* False where the value does not have this length. */
+bool sqlite_read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length);
 
 #endif

@@ -14,10 +14,10 @@
 struct store {
     const struct store_ops *ops;
     void *engine;
-    struct writer *writer;
-    int lock;     /* descriptor of the locked file */
-    bool reading; /* the engine is in use here, so the writer must not have it */
-    bool changed; /* the engine belongs to the writer */
+    struct writer *writer; /* NULL: it is only read */
+    int lock;              /* descriptor of the locked file; -1: it is only read */
+    bool reading;          /* the engine is in use here, so the writer must not have it */
+    bool changed;          /* the engine belongs to the writer */
 };
 
 static int system_error(struct err *err, const char *what, const char *path)
@@ -119,11 +119,24 @@ no_lock:
     return NULL;
 }
 
+struct store *store_open_to_read(const struct store_ops *ops, const char *path, struct err *err)
+{
+    struct store *store = mem_new(sizeof *store);
+    store->ops = ops;
+    store->lock = -1;
+    if (ops->open_to_read(&store->engine, path, err) == 0)
+        return store;
+    free(store);
+    return NULL;
+}
+
 void store_close(struct store *store)
 {
-    writer_free(store->writer);
+    if (store->writer)
+        writer_free(store->writer);
     store->ops->close(store->engine);
-    close(store->lock);
+    if (store->lock >= 0)
+        close(store->lock);
     free(store);
 }
 
@@ -144,45 +157,86 @@ int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SEC
     return store->ops->secret(store->engine, name, secret, err);
 }
 
-static void change(struct store *store, enum change_kind kind, const struct store_account *row,
-                   store_done_fn *done, void *arg)
+int store_marked(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
+                 struct err *err)
 {
-    assert(!store->reading);
+    assert(!store->changed && !store->reading);
+    return store->ops->marked(store->engine, mark, at_unix, err);
+}
+
+int store_take(struct store *store, const struct store_intake *intake, struct err *err)
+{
+    assert(store->writer && !store->changed && !store->reading);
+    const struct store_ops *ops = store->ops;
+    int result = ops->begin(store->engine, err);
+    if (result != 0)
+        return result;
+    for (size_t i = 0; i < intake->row_count && result == 0; i++)
+        result = ops->put(store->engine, &intake->rows[i], err);
+    for (size_t i = 0; i < intake->mark_count && result == 0; i++)
+        result = ops->mark(store->engine, intake->marks[i], intake->at_unix, err);
+    if (result == 0)
+        result = ops->commit(store->engine, err);
+    if (result != 0)
+        ops->rollback(store->engine);
+    return result;
+}
+
+static void change(struct store *store, enum change_kind kind, const struct store_account *row,
+                   const struct account_key *gone, store_done_fn *done, void *arg)
+{
+    assert(store->writer && !store->reading);
     store->changed = true;
-    writer_add(store->writer, kind, row, done, arg);
+    writer_add(store->writer, kind, row, gone, done, arg);
 }
 
 void store_put(struct store *store, const struct store_account *row, store_done_fn *done, void *arg)
 {
-    change(store, CHANGE_PUT, row, done, arg);
+    change(store, CHANGE_PUT, row, NULL, done, arg);
+}
+
+void store_put_instead(struct store *store, const struct store_account *row,
+                       const struct account_key *gone, store_done_fn *done, void *arg)
+{
+    change(store, CHANGE_PUT_INSTEAD, row, gone, done, arg);
 }
 
 void store_remove(struct store *store, const struct account_key *key, store_done_fn *done,
                   void *arg)
 {
     struct store_account row = {.key = *key};
-    change(store, CHANGE_REMOVE, &row, done, arg);
+    change(store, CHANGE_REMOVE, &row, NULL, done, arg);
 }
 
 void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,
                     store_done_fn *done, void *arg)
 {
     struct store_account row = {.key = *key, .owed_since_unix = owed_since_unix};
-    change(store, CHANGE_OWED, &row, done, arg);
-}
-
-void store_set_endpoint_state(struct store *store, const struct account_key *key, uint8_t state,
-                              bool proven, store_done_fn *done, void *arg)
-{
-    struct store_account row = {.key = *key, .endpoint_state = state, .endpoint_proven = proven};
-    change(store, CHANGE_ENDPOINT_STATE, &row, done, arg);
+    change(store, CHANGE_OWED, &row, NULL, done, arg);
 }
 
 void store_set_refused(struct store *store, const struct account_key *key, bool refused,
                        store_done_fn *done, void *arg)
 {
     struct store_account row = {.key = *key, .refused = refused};
-    change(store, CHANGE_REFUSED, &row, done, arg);
+    change(store, CHANGE_REFUSED, &row, NULL, done, arg);
+}
+
+void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
+{
+    assert(store->writer && !store->reading);
+    store->changed = true;
+    writer_add_mark(store->writer, mark, at_unix);
+}
+
+void store_count(struct store *store, struct store_counts *counts)
+{
+    writer_count(store->writer, counts);
+}
+
+int64_t store_writing_since_ms(struct store *store)
+{
+    return writer_busy_since_ms(store->writer);
 }
 
 void store_forget(struct store *store, void *arg)

@@ -7,12 +7,18 @@
 #define DOORBELL_STORE_STORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/loop.h"
 
-enum { STORE_PUSH_KEY_SIZE = 65, STORE_PUSH_AUTH_SIZE = 16, STORE_SECRET_SIZE = 32 };
+enum {
+    STORE_PUSH_KEY_SIZE = 65,
+    STORE_PUSH_AUTH_SIZE = 16,
+    STORE_SECRET_SIZE = 32,
+    STORE_MARK_SIZE = 32,
+};
 
 /* The key of an account: spelling and order of fields do not make two. */
 struct account_key {
@@ -32,30 +38,36 @@ struct store_account {
     bool refused;           /* the messenger's server has confirmed that the credentials are dead */
     bool endpoint_proven;   /* has accepted a push */
     uint8_t endpoint_state; /* enum endpoint_state */
-    int64_t registered_unix; /* last registration that changed something or was answered */
-    int64_t owed_since_unix; /* 0: no ring is owed */
+    int endpoint_status;    /* HTTP status of its last answer; 0: none */
+    int64_t endpoint_not_before_unix; /* no push before that, as its last answer demands; 0: at
+                                         once, INT64_MAX: never */
+    int64_t registered_unix;          /* last registration that changed something or was answered */
+    int64_t owed_since_unix;          /* 0: no ring is owed */
 };
 
 struct store;
 
 /* What a storage engine must do; SQLite is the first. Called by the writer thread only, except
- * open, load and secret (before the thread starts) and close (after it ended). Each returns 0 or a
- * code. */
+ * the opening ones, load, secret and marked (before the thread starts), those that store_take needs
+ * (likewise) and close (after it ended). Each returns 0 or a code. */
 struct store_ops {
     const char *name;
     int (*open)(void **engine, const char *path, struct err *err);
+    int (*open_to_read)(void **engine, const char *path, struct err *err);
     int (*load)(void *engine, void (*each)(void *arg, const struct store_account *row), void *arg,
                 struct err *err);
     int (*secret)(void *engine, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+                  struct err *err);
+    int (*marked)(void *engine, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
                   struct err *err);
     int (*begin)(void *engine, struct err *err);
     int (*put)(void *engine, const struct store_account *row, struct err *err);
     int (*remove)(void *engine, const struct account_key *key, struct err *err);
     int (*set_owed)(void *engine, const struct account_key *key, int64_t owed_since_unix,
                     struct err *err);
-    int (*set_endpoint_state)(void *engine, const struct account_key *key, uint8_t state,
-                              bool proven, struct err *err);
     int (*set_refused)(void *engine, const struct account_key *key, bool refused, struct err *err);
+    int (*mark)(void *engine, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix,
+                struct err *err);
     int (*commit)(void *engine, struct err *err);
     void (*rollback)(void *engine);
     void (*close)(void *engine);
@@ -69,6 +81,9 @@ typedef void store_done_fn(void *arg, int result, const struct err *err);
  * ERR_NOT_NOW). */
 struct store *store_open(const struct store_ops *ops, const char *path, struct loop *loop,
                          struct err *err);
+/* Without the lock, beside a server perhaps, for store_load, store_secret and store_marked only,
+ * and store_close. Changes nothing; ERR_NOT_FOUND where there is no such file. */
+struct store *store_open_to_read(const struct store_ops *ops, const char *path, struct err *err);
 /* Writes what is queued, calls the callbacks that are left, closes. Not from one of these
  * callbacks, and before loop_fini. */
 void store_close(struct store *store);
@@ -81,20 +96,52 @@ int store_load(struct store *store, void (*each)(void *arg, const struct store_a
 int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SECRET_SIZE],
                  struct err *err);
 
+/* When something was marked; 0: never. A mark is a keyed hash: it remembers what happened to an
+ * account that is gone, and tells whoever reads the store which one only if he has its id to try.
+ * Before the first change only. */
+int store_marked(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
+                 struct err *err);
+
+/* What store_take writes. */
+struct store_intake {
+    struct store_account *rows;
+    size_t row_count;
+    uint8_t (*marks)[STORE_MARK_SIZE];
+    size_t mark_count;
+    int64_t at_unix; /* of the marks */
+};
+/* Puts rows and marks, all or none; they are durable when it returns. Before the first change only.
+ */
+int store_take(struct store *store, const struct store_intake *intake, struct err *err);
+
 /* `done` may be NULL. It is called on the loop, never before returning; its `err` is NULL when the
  * result is 0. A change that failed is logged and not tried again by the store. A put inserts the
  * row or replaces all of it; any other change of a row that is not there succeeds and does nothing.
  * The first change starts the thread (security.md 21: the sandbox comes before it). */
 void store_put(struct store *store, const struct store_account *row, store_done_fn *done,
                void *arg);
+/* Puts a row and removes that of the device whose place it takes: both or neither. */
+void store_put_instead(struct store *store, const struct store_account *row,
+                       const struct account_key *gone, store_done_fn *done, void *arg);
 void store_remove(struct store *store, const struct account_key *key, store_done_fn *done,
                   void *arg);
 void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,
                     store_done_fn *done, void *arg);
-void store_set_endpoint_state(struct store *store, const struct account_key *key, uint8_t state,
-                              bool proven, store_done_fn *done, void *arg);
 void store_set_refused(struct store *store, const struct account_key *key, bool refused,
                        store_done_fn *done, void *arg);
+
+void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix);
+
+/* What the writer did since the start: groups of changes, the time that they took, and the changes
+ * that could not be written. */
+struct store_counts {
+    uint64_t groups, failed;
+    uint64_t us;
+};
+void store_count(struct store *store, struct store_counts *counts);
+/* Since when (clock_ms) the writer has been at the group that it writes; 0: it writes none. Where
+ * that is long ago, the disk does not answer. */
+int64_t store_writing_since_ms(struct store *store);
 
 /* Forgets the callbacks of `arg` (its owner goes away); the changes themselves stay queued. */
 void store_forget(struct store *store, void *arg);

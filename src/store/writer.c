@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -23,6 +24,9 @@ struct change {
     enum change_kind kind;
     struct store_account row; /* its texts are the two below */
     char *password, *endpoint;
+    struct account_key gone;
+    uint8_t mark[STORE_MARK_SIZE];
+    int64_t at_unix;     /* of the mark */
     store_done_fn *done; /* NULL: nobody wants to know */
     void *arg;
     int result;
@@ -41,8 +45,10 @@ struct writer {
     bool running;  /* the thread exists: known to the loop's thread only */
     bool stopping; /* guarded by the mutex */
     struct list waiting, group, done;
-    struct list delivering; /* the loop's thread only */
-    int64_t quiet_until_ms; /* the writer thread only */
+    struct store_counts counts; /* guarded by the mutex */
+    int64_t busy_since_ms;      /* likewise; 0: it waits */
+    struct list delivering;     /* the loop's thread only */
+    int64_t quiet_until_ms;     /* the writer thread only */
     uv_async_t *async;
 };
 
@@ -97,15 +103,18 @@ static int apply(struct writer *writer, const struct change *change, struct err 
     switch (change->kind) {
     case CHANGE_PUT:
         return ops->put(writer->engine, row, err);
+    case CHANGE_PUT_INSTEAD: {
+        int result = ops->put(writer->engine, row, err);
+        return result == 0 ? ops->remove(writer->engine, &change->gone, err) : result;
+    }
     case CHANGE_REMOVE:
         return ops->remove(writer->engine, &row->key, err);
     case CHANGE_OWED:
         return ops->set_owed(writer->engine, &row->key, row->owed_since_unix, err);
-    case CHANGE_ENDPOINT_STATE:
-        return ops->set_endpoint_state(writer->engine, &row->key, row->endpoint_state,
-                                       row->endpoint_proven, err);
     case CHANGE_REFUSED:
         return ops->set_refused(writer->engine, &row->key, row->refused, err);
+    case CHANGE_MARK:
+        return ops->mark(writer->engine, change->mark, change->at_unix, err);
     }
     return err_set(err, ERR_INVALID, "The store knows no such change.");
 }
@@ -144,6 +153,9 @@ static void write_singly(struct writer *writer)
         int result = transact(writer, node, node->next, &bad_change, &err);
         if (result != 0)
             change_fail(change_of(node), result, &err);
+        pthread_mutex_lock(&writer->mutex);
+        writer->busy_since_ms = clock_ms(); /* slow, perhaps, but it came back */
+        pthread_mutex_unlock(&writer->mutex);
     }
 }
 
@@ -182,6 +194,21 @@ static void write_group(struct writer *writer)
     log_failures(writer);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void count_group(struct writer *writer, uint64_t took_us)
+{
+    writer->counts.groups++;
+    writer->counts.us += took_us;
+    list_each(node, &writer->group)
+        writer->counts.failed += change_of(node)->result != 0;
+}
+
 static void *run(void *arg)
 {
     struct writer *writer = arg;
@@ -192,9 +219,14 @@ static void *run(void *arg)
         if (list_empty(&writer->waiting))
             break;
         move_all(&writer->group, &writer->waiting);
+        writer->busy_since_ms = clock_ms();
         pthread_mutex_unlock(&writer->mutex);
+        uint64_t began_us = now_us();
         write_group(writer);
+        uint64_t took_us = now_us() - began_us;
         pthread_mutex_lock(&writer->mutex);
+        writer->busy_since_ms = 0;
+        count_group(writer, took_us);
         move_all(&writer->done, &writer->group);
         uv_async_send(writer->async);
     }
@@ -290,12 +322,8 @@ void writer_free(struct writer *writer)
     free(writer);
 }
 
-void writer_add(struct writer *writer, enum change_kind kind, const struct store_account *row,
-                store_done_fn *done, void *arg)
+static void enqueue(struct writer *writer, struct change *change)
 {
-    struct change *change = change_new(kind, row);
-    change->done = done;
-    change->arg = arg;
     if (!writer->running && !start_thread(writer)) {
         struct err err;
         err_set(&err, ERR_IO,
@@ -312,6 +340,40 @@ void writer_add(struct writer *writer, enum change_kind kind, const struct store
         uv_async_send(writer->async);
     }
     pthread_mutex_unlock(&writer->mutex);
+}
+
+void writer_add(struct writer *writer, enum change_kind kind, const struct store_account *row,
+                const struct account_key *gone, store_done_fn *done, void *arg)
+{
+    struct change *change = change_new(kind, row);
+    if (gone)
+        change->gone = *gone;
+    change->done = done;
+    change->arg = arg;
+    enqueue(writer, change);
+}
+
+void writer_add_mark(struct writer *writer, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
+{
+    struct change *change = change_new(CHANGE_MARK, &(struct store_account){0});
+    memcpy(change->mark, mark, sizeof change->mark);
+    change->at_unix = at_unix;
+    enqueue(writer, change);
+}
+
+void writer_count(struct writer *writer, struct store_counts *counts)
+{
+    pthread_mutex_lock(&writer->mutex);
+    *counts = writer->counts;
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+int64_t writer_busy_since_ms(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    int64_t since_ms = writer->busy_since_ms;
+    pthread_mutex_unlock(&writer->mutex);
+    return since_ms;
 }
 
 static void forget_in(struct list *changes, const void *arg)

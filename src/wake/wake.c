@@ -13,6 +13,11 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t distance_ms(const struct wake *wake)
+{
+    return later(wake->timing->interval_ms, wake->spacing_ms);
+}
+
 void wake_init(struct wake *wake, const struct wake_timing *timing, const struct wake_ops *ops,
                void *arg)
 {
@@ -68,7 +73,9 @@ static int64_t debt_due_ms(const struct wake *wake)
 
 static int64_t ring_due_ms(const struct wake *wake)
 {
-    return wake_owes(wake) && !wake->in_flight ? wake->not_before_ms : INT64_MAX;
+    if (!wake_owes(wake) || wake->in_flight)
+        return INT64_MAX;
+    return later(wake->not_before_ms, wake->blurred_until_ms);
 }
 
 /* While the queue is drained a debt stays where it is: the next message is likely to need it. */
@@ -86,7 +93,7 @@ void wake_time(struct wake *wake, int64_t now_ms)
         wake->in_flight = true;
         wake->ringing = wake->noted;
         wake->last_ring_ms = now_ms;
-        wake->not_before_ms = now_ms + wake->timing->interval_ms;
+        wake->not_before_ms = now_ms + distance_ms(wake);
         wake->ops->ring(wake->arg);
     }
     if (debt_due_ms(wake) <= now_ms) {
@@ -111,14 +118,22 @@ void wake_owed(struct wake *wake, int64_t now_ms)
 void wake_inherit(struct wake *wake, int64_t now_ms)
 {
     wake->noted++;
-    wake->debt = WAKE_DEBT_STORING;
-    wake->ops->store_debt(wake->arg);
+    /* Never two on their way: the word on the second would come when the first was paid. */
+    if (wake->debt == WAKE_DEBT_NONE) {
+        wake->debt = WAKE_DEBT_STORING;
+        wake->ops->store_debt(wake->arg);
+    }
     wake_time(wake, now_ms);
 }
 
 void wake_hold_off(struct wake *wake, int64_t not_before_ms)
 {
     wake->not_before_ms = later(wake->not_before_ms, not_before_ms);
+}
+
+void wake_space(struct wake *wake, int64_t spacing_ms)
+{
+    wake->spacing_ms = spacing_ms;
 }
 
 void wake_link_up(struct wake *wake)
@@ -140,6 +155,12 @@ void wake_link_down(struct wake *wake)
     clear_debt_if_paid(wake);
 }
 
+/* No ring that covers what comes now is in sight yet. */
+static bool asks_for_ring(const struct wake *wake)
+{
+    return wake->noted == (wake->in_flight ? wake->ringing : wake->covered);
+}
+
 int wake_message(struct wake *wake, uint64_t ack, bool silent, int64_t now_ms)
 {
     if (silent) {
@@ -148,6 +169,8 @@ int wake_message(struct wake *wake, uint64_t ack, bool silent, int64_t now_ms)
     }
     if (wake->held_count == WAKE_HELD_MAX)
         return ERR_LIMIT;
+    if (asks_for_ring(wake))
+        wake->blurred_until_ms = now_ms + wake->ops->blur_ms(wake->arg);
     wake->noted++;
     if (wake->debt == WAKE_DEBT_STORED)
         wake->ops->acknowledge(wake->arg, ack);
@@ -157,12 +180,19 @@ int wake_message(struct wake *wake, uint64_t ack, bool silent, int64_t now_ms)
     return 0;
 }
 
+void wake_ring_began(struct wake *wake, int64_t now_ms)
+{
+    wake->ringing = wake->noted;
+    wake->last_ring_ms = now_ms;
+    wake->not_before_ms = later(wake->not_before_ms, now_ms + distance_ms(wake));
+}
+
 void wake_rung(struct wake *wake, bool accepted, int64_t retry_at_ms, int64_t now_ms)
 {
     wake->in_flight = false;
     if (accepted) {
         wake->covered = wake->ringing;
-        wake->not_before_ms = wake->last_ring_ms + wake->timing->interval_ms;
+        wake->not_before_ms = wake->last_ring_ms + distance_ms(wake);
         acknowledge_up_to(wake, wake->covered);
         clear_debt_if_paid(wake);
     } else {
@@ -188,16 +218,16 @@ void wake_debt_stored(struct wake *wake, bool stored, int64_t retry_at_ms, int64
     wake_time(wake, now_ms);
 }
 
-void wake_new_endpoint(struct wake *wake, int64_t now_ms)
+void wake_new_endpoint(struct wake *wake, int64_t not_before_ms, int64_t now_ms)
 {
-    wake->not_before_ms = now_ms;
+    wake->in_flight = false;
+    wake->not_before_ms = not_before_ms;
     wake_time(wake, now_ms);
 }
 
-void wake_hurry(struct wake *wake, int64_t not_before_ms, int64_t now_ms)
+void wake_hurry(struct wake *wake, int64_t not_before_ms)
 {
-    int64_t earliest = later(not_before_ms, wake->last_ring_ms + wake->timing->interval_ms);
+    int64_t earliest = later(not_before_ms, wake->last_ring_ms + distance_ms(wake));
     if (earliest < wake->not_before_ms)
         wake->not_before_ms = earliest;
-    wake_time(wake, now_ms);
 }

@@ -18,24 +18,32 @@ enum {
     MEMORY_PER_CONNECTION = 16 * 1024, /* bounds a request's header */
     /* The gate says how many there may be, and may be told anew; the library only once. */
     CONNECTIONS_UNBOUNDED = 1000000,
-    /* A longer body is read to its end, up to here, before it is refused: closing on somebody who
-     * still sends would reset the connection and lose the answer. */
-    DISCARD_MAX = 2 * 1024 * 1024,
     /* Longer than proxies keep idle connections (nginx 60 s, Caddy 120 s): they close first, and
      * never send a request into a connection that we have just closed. */
     IDLE_MS = 130 * 1000,
+    /* The library wants to run again at once for as long as a TLS handshake stands still, though
+     * nothing happens until the socket says so: after so many turns without news it is not let. */
+    TURNS_WITHOUT_NEWS = 8,
+    REST_MS = 20,
+    CUT_AGAIN_MS = 100,
 };
+
+/* GnuTLS's words for: nothing before TLS 1.2. */
+static const char tls_only[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 struct http1 {
     struct loop *loop;
     struct gate *gate;
-    http1_handler *handler;
+    exchange_handler *handler;
     void *arg;
     struct MHD_Daemon *daemon;
     uv_poll_t *poll; /* freed when it has closed */
     struct timer again;
     bool
         resumed; /* a connection, since the library ran last: without a thread it does not notice */
+    bool is_tls;
+    bool ending;    /* nothing is asked any more */
+    unsigned turns; /* since a socket had news, or a request a piece more */
     int64_t timeout_ms;
     struct list waiting;   /* connections without a complete request, the oldest first */
     struct list suspended; /* connections whose answer is to come */
@@ -46,6 +54,7 @@ struct connection {
     struct http1 *http1;
     struct MHD_Connection *carrier;
     struct list place; /* on http1->waiting, http1->suspended or none */
+    int64_t waiting_since_ms;
     struct timer deadline;
     int fd;
     struct address peer;
@@ -56,10 +65,7 @@ struct connection {
     bool has_header;
     bool has_asked;
     bool served; /* a request before this one was answered */
-    bool dropped;
 };
-
-static const char reset_text[] = "The request cannot be read.";
 
 static void forget(struct connection *connection)
 {
@@ -89,15 +95,24 @@ static void move(struct connection *connection, struct list *to)
         list_append(to, &connection->place);
 }
 
+static void wait_for_request(struct connection *connection)
+{
+    connection->waiting_since_ms = loop_now_ms(connection->http1->loop);
+    move(connection, &connection->http1->waiting);
+}
+
 static void set_deadline(struct connection *connection, int64_t after_ms)
 {
     loop_timer_set(connection->http1->loop, &connection->deadline, after_ms);
 }
 
-/* The library notices the end of the stream and closes; only it may close the descriptor. */
+/* The library notices the end of the stream and closes; only it may close the descriptor. Where the
+ * end comes in a TLS handshake, it does so at the next news of the socket, which never came: so it
+ * is cut until it has gone. */
 static void cut(struct connection *connection)
 {
     shutdown(connection->fd, SHUT_RDWR);
+    set_deadline(connection, CUT_AGAIN_MS);
 }
 
 static void on_deadline(void *arg)
@@ -133,7 +148,7 @@ static void open_connection(struct http1 *http1, struct MHD_Connection *carrier,
     connection->exchange.answered = on_answered;
     timer_init(&connection->deadline, on_deadline, connection);
     list_init(&connection->place);
-    move(connection, &http1->waiting);
+    wait_for_request(connection);
     set_deadline(connection, http1->timeout_ms);
     gate_enter(http1->gate, &connection->peer, &connection->pass);
     *context = connection;
@@ -237,11 +252,6 @@ static unsigned long long declared_length(const struct request *request)
     return length ? strtoull(length, NULL, 10) : 0;
 }
 
-static void refuse_body(struct response *response)
-{
-    response_error(response, 413, "413 Content Too Large", "The request is larger than 64 KiB.");
-}
-
 /* Judges the header; fills the response where the body is not worth reading. */
 static void refuse_early(struct connection *connection)
 {
@@ -249,17 +259,17 @@ static void refuse_early(struct connection *connection)
     struct response *response = &connection->exchange.response;
     unsigned long long length;
     if (too_many_headers(request)) {
-        response_error(response, 431, "431 Request Header Fields Too Large",
-                       "The request has too many headers.");
+        response_refuse(response, 431);
         return;
     }
     if (may_smuggle(request)) {
-        response_error(response, 400, "400 Bad Request", reset_text);
+        response_refuse(response, 400);
         return;
     }
     length = declared_length(request);
-    if (length > DISCARD_MAX || (length > REQUEST_BODY_MAX && request_header(request, "Expect")))
-        refuse_body(response);
+    if (length > REQUEST_DISCARD_MAX ||
+        (length > REQUEST_BODY_MAX && request_header(request, "Expect")))
+        response_refuse(response, 413);
 }
 
 static enum MHD_Result send_response(struct connection *connection, bool then_close)
@@ -291,6 +301,7 @@ static enum MHD_Result begin(struct connection *connection, const char *method)
     buf_init(&connection->body, REQUEST_BODY_MAX);
     request->method = method;
     request->peer = connection->peer;
+    request->is_tls = connection->http1->is_tls;
     request->header_count = 0;
     MHD_get_connection_values(connection->carrier, MHD_HEADER_KIND, add_header, request);
     refuse_early(connection);
@@ -302,7 +313,7 @@ static enum MHD_Result take_body(struct connection *connection, const char *byte
     if (connection->discarded || buf_add(&connection->body, bytes, *length) != 0)
         connection->discarded += *length;
     *length = 0;
-    return connection->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    return connection->discarded > REQUEST_DISCARD_MAX ? MHD_NO : MHD_YES;
 }
 
 /* The request is complete. */
@@ -316,7 +327,7 @@ static void ask(struct connection *connection)
     exchange->request.body = connection->body.bytes;
     exchange->request.body_length = connection->body.length;
     if (connection->discarded)
-        refuse_body(&exchange->response);
+        response_refuse(&exchange->response, 413);
     else
         http1->handler(http1->arg, exchange);
     if (exchange->response.status)
@@ -334,7 +345,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *carrier, con
     (void)url; /* decoded; on_target has it as it was sent */
     (void)version;
     (void)context;
-    if (connection->dropped)
+    connection->http1->turns = 0;
+    if (connection->http1->ending)
         return MHD_NO;
     if (!connection->has_header)
         return begin(connection, method);
@@ -357,12 +369,12 @@ static void on_completed(void *arg, struct MHD_Connection *carrier, void **conte
                          enum MHD_RequestTerminationCode how)
 {
     struct connection *connection = connection_of(carrier);
-    struct http1 *http1 = arg;
+    (void)arg;
     (void)context;
     (void)how;
     end_exchange(connection);
     connection->served = true;
-    move(connection, &http1->waiting);
+    wait_for_request(connection);
     set_deadline(connection, IDLE_MS);
     if (has_hung_up(connection))
         cut(connection);
@@ -381,14 +393,26 @@ static void on_log(void *arg, const char *format, va_list args)
                 (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
 }
 
+/* INT64_MAX: never. */
+static int64_t wait_ms(struct http1 *http1)
+{
+    MHD_UNSIGNED_LONG_LONG wanted_ms;
+    if (http1->resumed)
+        return 0;
+    if (MHD_get_timeout(http1->daemon, &wanted_ms) != MHD_YES)
+        return INT64_MAX;
+    if (http1->is_tls && wanted_ms < REST_MS && http1->turns++ >= TURNS_WITHOUT_NEWS)
+        return REST_MS;
+    return wanted_ms > IDLE_MS ? IDLE_MS : (int64_t)wanted_ms;
+}
+
 static void run(struct http1 *http1)
 {
-    MHD_UNSIGNED_LONG_LONG again_ms = 0;
     http1->resumed = false;
     MHD_run(http1->daemon);
-    if (http1->resumed || MHD_get_timeout(http1->daemon, &again_ms) == MHD_YES)
-        loop_timer_set(http1->loop, &http1->again,
-                       again_ms > IDLE_MS ? IDLE_MS : (int64_t)again_ms);
+    int64_t again_ms = wait_ms(http1);
+    if (again_ms < INT64_MAX)
+        loop_timer_set(http1->loop, &http1->again, again_ms);
     else
         loop_timer_cancel(http1->loop, &http1->again);
 }
@@ -400,9 +424,11 @@ static void on_again(void *arg)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
+    struct http1 *http1 = poll->data;
     (void)status;
     (void)events;
-    run(poll->data);
+    http1->turns = 0;
+    run(http1);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -423,8 +449,28 @@ static int join_loop(struct http1 *http1)
     return 0;
 }
 
-struct http1 *http1_new(struct loop *loop, struct gate *gate, http1_handler *handler, void *arg,
-                        struct err *err)
+static struct MHD_Daemon *start(struct http1 *http1, const struct certificate *certificate)
+{
+    struct MHD_OptionItem tls[] = {
+        {certificate ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, 0,
+         (void *)(uintptr_t)tls_only},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate ? certificate->chain : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate ? certificate->key : NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ERROR_LOG | (certificate ? MHD_USE_TLS : 0);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, http1, MHD_OPTION_EXTERNAL_LOGGER, on_log, http1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_UNBOUNDED, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http1, MHD_OPTION_URI_LOG_CALLBACK,
+        on_target, http1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http1, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
+}
+
+struct http1 *http1_new(struct loop *loop, struct gate *gate, exchange_handler *handler, void *arg,
+                        const struct certificate *certificate, struct err *err)
 {
     struct http1 *http1 = mem_new(sizeof *http1);
     http1->loop = loop;
@@ -434,19 +480,17 @@ struct http1 *http1_new(struct loop *loop, struct gate *gate, http1_handler *han
     list_init(&http1->waiting);
     list_init(&http1->suspended);
     timer_init(&http1->again, on_again, http1);
-    http1->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, on_request, http1, MHD_OPTION_EXTERNAL_LOGGER, on_log, http1,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_UNBOUNDED, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http1, MHD_OPTION_URI_LOG_CALLBACK,
-        on_target, http1, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http1, MHD_OPTION_END);
+    http1->is_tls = certificate != NULL;
+    http1->daemon = start(http1, certificate);
     if (http1->daemon && join_loop(http1) == 0)
         return http1;
     if (http1->daemon)
         MHD_stop_daemon(http1->daemon);
     free(http1);
-    err_set(err, ERR_IO, "the web server cannot start: too few file descriptors?");
+    err_set(err, ERR_IO, "the web server cannot start: %s",
+            certificate ? "its TLS library does not take the certificate and key (log.level: debug "
+                          "says why); others, EC or RSA, may do"
+                        : "too few file descriptors?");
     return NULL;
 }
 
@@ -454,10 +498,10 @@ void http1_free(struct http1 *http1)
 {
     if (!http1)
         return;
+    http1->ending = true;
     list_each_safe(place, &http1->suspended) {
         struct connection *connection = list_owner(place, struct connection, place);
         forget(connection);
-        connection->dropped = true;
         move(connection, NULL);
         MHD_resume_connection(connection->carrier);
     }
@@ -483,12 +527,20 @@ void http1_add(struct http1 *http1, int fd, const struct address *peer)
     run(http1);
 }
 
+int64_t http1_waiting_since_ms(const struct http1 *http1)
+{
+    struct list *oldest = list_first(&http1->waiting);
+    return oldest ? list_owner(oldest, struct connection, place)->waiting_since_ms : INT64_MAX;
+}
+
 bool http1_make_room(struct http1 *http1)
 {
     struct list *oldest = list_first(&http1->waiting);
     if (!oldest)
         return false;
-    cut(list_owner(oldest, struct connection, place));
-    run(http1);
+    for (int i = 0; i < 2 && list_first(&http1->waiting) == oldest; i++) {
+        cut(list_owner(oldest, struct connection, place));
+        run(http1);
+    }
     return true;
 }

@@ -6,16 +6,15 @@
 #define DOORBELL_WEB_HTTP1_H
 
 #include "base/loop.h"
+#include "web/certificate.h"
 #include "web/gate.h"
 #include "web/request.h"
 
 struct http1;
 
-/* Fills exchange->response, or sees to it that exchange->answered is called later. */
-typedef void http1_handler(void *arg, struct exchange *exchange);
-
-struct http1 *http1_new(struct loop *loop, struct gate *gate, http1_handler *handler, void *arg,
-                        struct err *err);
+/* With a `certificate`, which is not kept, connections are TLS; NULL: plain. */
+struct http1 *http1_new(struct loop *loop, struct gate *gate, exchange_handler *handler, void *arg,
+                        const struct certificate *certificate, struct err *err);
 void http1_free(struct http1 *http1); /* drops connections; questions that are out are taken back */
 void http1_set_timeout(struct http1 *http1, int64_t timeout_ms);
 
@@ -25,5 +24,7 @@ void http1_add(struct http1 *http1, int fd, const struct address *peer);
 /* Cuts the connection that has been without a complete request for longest, so that somebody else
  * can come in. False when all of them are being answered. */
 bool http1_make_room(struct http1 *http1);
+/* Since when that connection has been so; INT64_MAX: there is none. */
+int64_t http1_waiting_since_ms(const struct http1 *http1);
 
 #endif

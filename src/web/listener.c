@@ -1,6 +1,7 @@
 #include "web/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ struct listener {
     listener_fn *accepted;
     void *arg;
     bool is_unix;
-    char *path; /* of a Unix socket */
+    char *where;
+    char *path; /* of a Unix socket that we made */
     dev_t device;
     ino_t inode;
 };
@@ -73,6 +75,30 @@ bool listener_parse(struct address *address, const char *where)
     return brackets == (address->any.sa_family == AF_INET6);
 }
 
+bool listener_upstream(char text[LISTENER_UPSTREAM_SIZE], const char *where)
+{
+    struct address address;
+    char host[ADDRESS_TEXT_SIZE];
+    if (!listener_parse(&address, where))
+        return false;
+    address_format(host, &address);
+    bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    bool brackets = !any && address.any.sa_family == AF_INET6;
+    snprintf(text, LISTENER_UPSTREAM_SIZE, "%s%s%s:%u", brackets ? "[" : "",
+             any ? "127.0.0.1" : host, brackets ? "]" : "", address_port(&address));
+    return true;
+}
+
+bool listener_is_loopback(const char *where)
+{
+    struct address address;
+    if (!listener_parse(&address, where))
+        return false;
+    if (address.any.sa_family == AF_INET)
+        return ntohl(address.v4.sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+}
+
 static const char *bind_reason(int error)
 {
     switch (error) {
@@ -97,7 +123,7 @@ static int cannot_listen(struct err *err, const char *where, const char *reason)
 {
     char name[128];
     text_printable(name, sizeof name, where, strlen(where));
-    return err_set(err, ERR_IO, "cannot listen on %s (setting web.listen): %s", name, reason);
+    return err_set(err, ERR_IO, "cannot listen on %s: %s", name, reason);
 }
 
 static int open_socket(int family)
@@ -204,7 +230,8 @@ static bool descriptors_used_up(int error)
 static void rest(struct listener *listener, int error)
 {
     if (!listener->rested)
-        log_warn("The web server accepts no connections for a while: %s.", strerror(error));
+        log_warn("No connections are accepted on %s for a while: %s.", listener->where,
+                 strerror(error));
     listener->rested = true;
     uv_poll_stop(listener->poll);
     loop_timer_set(listener->loop, &listener->rest, REST_MS);
@@ -252,26 +279,14 @@ static void on_closed(uv_handle_t *handle)
     free(handle);
 }
 
-struct listener *listener_new(struct loop *loop, const char *where, bool only_ipv6,
-                              listener_fn *accepted, void *arg, struct err *err)
+/* Takes the socket, whatever becomes of it. */
+static struct listener *begin(struct listener *listener, int fd, struct err *err)
 {
-    struct listener *listener = mem_new(sizeof *listener);
-    listener->loop = loop;
-    listener->accepted = accepted;
-    listener->arg = arg;
-    timer_init(&listener->rest, on_rested, listener);
-    const char *path = unix_path(where);
-    listener->is_unix = path != NULL;
-    listener->fd =
-        path ? listen_unix(listener, where, path, err) : listen_address(where, only_ipv6, err);
-    if (listener->fd < 0) {
-        free(listener);
-        return NULL;
-    }
+    listener->fd = fd;
     listener->poll = mem_new(sizeof *listener->poll);
     listener->poll->data = listener;
-    if (uv_poll_init(&loop->uv, listener->poll, listener->fd) != 0) {
-        cannot_listen(err, where, "the event loop does not take the socket");
+    if (uv_poll_init(&listener->loop->uv, listener->poll, fd) != 0) {
+        cannot_listen(err, listener->where, "the event loop does not take the socket");
         free(listener->poll);
         listener->poll = NULL;
         listener_free(listener);
@@ -279,6 +294,81 @@ struct listener *listener_new(struct loop *loop, const char *where, bool only_ip
     }
     uv_poll_start(listener->poll, UV_READABLE, on_readable);
     return listener;
+}
+
+static struct listener *make(struct loop *loop, const char *where, listener_fn *accepted, void *arg)
+{
+    struct listener *listener = mem_new(sizeof *listener);
+    listener->loop = loop;
+    listener->fd = -1;
+    listener->where = mem_text(where);
+    listener->accepted = accepted;
+    listener->arg = arg;
+    timer_init(&listener->rest, on_rested, listener);
+    return listener;
+}
+
+struct listener *listener_new(struct loop *loop, const char *where, bool only_ipv6,
+                              listener_fn *accepted, void *arg, struct err *err)
+{
+    struct listener *listener = make(loop, where, accepted, arg);
+    const char *path = unix_path(where);
+    listener->is_unix = path != NULL;
+    int fd = path ? listen_unix(listener, where, path, err) : listen_address(where, only_ipv6, err);
+    if (fd >= 0)
+        return begin(listener, fd, err);
+    listener_free(listener);
+    return NULL;
+}
+
+/* Of a socket that somebody else bound; false if it is none that connections come to. */
+static bool name_of(char *where, size_t size, int fd)
+{
+    struct sockaddr_storage bound = {0};
+    socklen_t length = sizeof bound, int_size = sizeof(int);
+    int type = 0, listens = 0;
+    struct address address;
+    char host[ADDRESS_TEXT_SIZE];
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &int_size) != 0 || type != SOCK_STREAM ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_size) != 0 || !listens ||
+        getsockname(fd, (struct sockaddr *)&bound, &length) != 0)
+        return false;
+    if (bound.ss_family == AF_UNIX) {
+        const struct sockaddr_un *local = (const struct sockaddr_un *)&bound;
+        snprintf(where, size, "%s%.*s", unix_prefix, (int)sizeof local->sun_path, local->sun_path);
+        return true;
+    }
+    if (address_from_sockaddr(&address, (struct sockaddr *)&bound, length) != 0)
+        return false;
+    address_format(host, &address);
+    bool brackets = address.any.sa_family == AF_INET6;
+    snprintf(where, size, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "",
+             address_port(&address));
+    return true;
+}
+
+struct listener *listener_adopt(struct loop *loop, int fd, listener_fn *accepted, void *arg,
+                                struct err *err)
+{
+    char where[sizeof unix_prefix + sizeof((struct sockaddr_un *)NULL)->sun_path];
+    if (!name_of(where, sizeof where, fd)) {
+        close(fd);
+        err_set(err, ERR_INVALID,
+                "descriptor %d, which was handed over at the start, is not a listening stream "
+                "socket: a socket unit for this server has ListenStream= and not Accept=yes",
+                fd);
+        return NULL;
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    struct listener *listener = make(loop, where, accepted, arg);
+    listener->is_unix = unix_path(where) != NULL;
+    return begin(listener, fd, err);
+}
+
+const char *listener_where(const struct listener *listener)
+{
+    return listener->where;
 }
 
 void listener_free(struct listener *listener)
@@ -289,10 +379,12 @@ void listener_free(struct listener *listener)
     loop_timer_cancel(listener->loop, &listener->rest);
     if (listener->poll)
         uv_close((uv_handle_t *)listener->poll, on_closed);
-    close(listener->fd);
+    if (listener->fd >= 0)
+        close(listener->fd);
     if (listener->path && lstat(listener->path, &found) == 0 && found.st_dev == listener->device &&
         found.st_ino == listener->inode)
         unlink(listener->path);
     free(listener->path);
+    free(listener->where);
     free(listener);
 }

@@ -403,11 +403,12 @@ static enum url_fault judge(const struct public_url *found, const struct request
 {
     if (!found->url)
         return URL_WITHOUT_NAME;
-    if (!came_through_proxy(request))
+    bool has_proxy = came_through_proxy(request);
+    if (!has_proxy && !request->is_tls)
         return URL_WITHOUT_HTTPS;
-    if (!trusted)
+    if (has_proxy && !trusted)
         return URL_PROXY_NOT_TRUSTED;
-    if (came_without_https(request, original))
+    if (has_proxy && came_without_https(request, original))
         return URL_PROXY_WITHOUT_HTTPS;
     return found->is_local ? URL_LOCAL_NAME : URL_GOOD;
 }

@@ -82,6 +82,12 @@ void response_json(struct response *response, char *body)
     response_set(response, 200, "application/json", body);
 }
 
+void response_see_other(struct response *response, const char *location)
+{
+    response_set(response, 303, "text/plain; charset=utf-8", mem_text(""));
+    response->location = mem_text(location);
+}
+
 void response_error(struct response *response, int status, const char *title, const char *text)
 {
     char *body = mem_format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
@@ -90,31 +96,63 @@ void response_error(struct response *response, int status, const char *title, co
     response_set(response, status, "text/html; charset=utf-8", body);
 }
 
+void response_refuse(struct response *response, int status)
+{
+    switch (status) {
+    case 413:
+        response_error(response, status, "413 Content Too Large",
+                       "The request is larger than 64 KiB.");
+        break;
+    case 431:
+        response_error(response, status, "431 Request Header Fields Too Large",
+                       "The request has too many headers, or too long ones.");
+        break;
+    default:
+        response_error(response, 400, "400 Bad Request", "The request cannot be read.");
+        break;
+    }
+}
+
 void response_fini(struct response *response)
 {
     free(response->body);
     free(response->policy);
+    free(response->cookie);
+    free(response->location);
     *response = (struct response){0};
 }
 
+static size_t add_optional(struct header *headers, size_t count, const char *name,
+                           const char *value)
+{
+    if (!value)
+        return count;
+    headers[count] = (struct header){name, value};
+    return count + 1;
+}
+
+/* A browser that may say nothing of where a form is calls its origin "null" as well (Fetch, "append
+ * a request Origin header"): what has forms says it to itself, and nothing to others. */
 size_t response_headers(const struct response *response,
                         struct header headers[RESPONSE_HEADERS_MAX],
                         char policy[RESPONSE_POLICY_SIZE])
 {
-    /* X-Frame-Options is what MollySocket sends; browsers that know frame-ancestors follow that. */
     snprintf(policy, RESPONSE_POLICY_SIZE,
-             "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'%s%s",
-             response->policy ? "; " : "", response->policy ? response->policy : "");
+             "default-src 'none'; base-uri 'none'; form-action %s; frame-ancestors 'none'%s%s",
+             response->has_forms ? "'self'" : "'none'", response->policy ? "; " : "",
+             response->policy ? response->policy : "");
+    /* X-Frame-Options is what MollySocket sends; browsers that know frame-ancestors follow that. */
     const struct header all[] = {
         {"Content-Type", response->type},
         {"Content-Security-Policy", policy},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "SAMEORIGIN"},
         {"Permissions-Policy", "interest-cohort=()"},
-        {"Referrer-Policy", "no-referrer"},
+        {"Referrer-Policy", response->has_forms ? "same-origin" : "no-referrer"},
         {"Cache-Control", "no-store"},
     };
-    _Static_assert(sizeof all / sizeof *all <= RESPONSE_HEADERS_MAX, "no room for the headers");
+    _Static_assert(sizeof all / sizeof *all + 2 <= RESPONSE_HEADERS_MAX, "no room for the headers");
     memcpy(headers, all, sizeof all);
-    return sizeof all / sizeof *all;
+    size_t count = add_optional(headers, sizeof all / sizeof *all, "Set-Cookie", response->cookie);
+    return add_optional(headers, count, "Location", response->location);
 }

@@ -1,5 +1,5 @@
-/* A request and its answer, whoever carries them: HTTP/1 by libmicrohttpd (http1.h) today,
- * clear-text HTTP/2 beside it later. A handler is a function that reads exchange->request and fills
+/* A request and its answer, whoever carries them: HTTP/1 by libmicrohttpd (http1.h), clear-text
+ * HTTP/2 by nghttp2 (http2.h). A handler is a function that reads exchange->request and fills
  * exchange->response, at once or later. The carrier owns the exchange and the request's texts. */
 #ifndef DOORBELL_WEB_REQUEST_H
 #define DOORBELL_WEB_REQUEST_H
@@ -12,7 +12,9 @@
 enum {
     REQUEST_HEADERS_MAX = 64,     /* browsers and proxies send 10 to 30; more is answered 431 */
     REQUEST_BODY_MAX = 64 * 1024, /* a registration has 300 bytes (security.md 12) */
-    RESPONSE_HEADERS_MAX = 8,
+    RESPONSE_HEADERS_MAX = 9,
+    /* A longer body is read up to here, so that whoever still sends gets to read the refusal. */
+    REQUEST_DISCARD_MAX = 2 * 1024 * 1024,
 };
 
 struct header {
@@ -27,6 +29,7 @@ struct request {
     size_t header_count;
     const unsigned char *body;
     size_t body_length;
+    bool is_tls; /* ours: who stands in front of us may speak it, too */
     /* The other end of the connection; length 0: it came through a Unix socket. */
     struct address peer;
 };
@@ -49,8 +52,11 @@ struct response {
     const char *type; /* content type, a constant */
     char *body;       /* owned */
     size_t length;
-    char *policy; /* owned; what the page's Content-Security-Policy allows beside "nothing"; NULL:
-                     nothing */
+    bool has_forms; /* the page may post them to where it came from */
+    char *cookie;   /* owned; for Set-Cookie; NULL: none */
+    char *location; /* owned; where a redirection leads; NULL: none */
+    char *policy;   /* owned; what the page's Content-Security-Policy allows beside "nothing"; NULL:
+                       nothing */
 };
 
 struct exchange {
@@ -65,11 +71,19 @@ struct exchange {
     void *waiting;
 };
 
+/* Fills exchange->response, or sees to it that exchange->answered is called later. */
+typedef void exchange_handler(void *arg, struct exchange *exchange);
+
 /* Takes `body`, which must be allocated. */
 void response_set(struct response *response, int status, const char *type, char *body);
 void response_json(struct response *response, char *body);
+/* 303 to `location`, relative to the request's own: what a POST leads to. */
+void response_see_other(struct response *response, const char *location);
 /* A short HTML page that says `title` and, in one paragraph of HTML, `text`. */
 void response_error(struct response *response, int status, const char *title, const char *text);
+/* What every carrier refuses alike: 400 that cannot be read or might be read differently by two
+ * servers, 413 a body over REQUEST_BODY_MAX, 431 too many or too long headers. */
+void response_refuse(struct response *response, int status);
 void response_fini(struct response *response);
 
 /* The headers that every answer has (mollysocket.md 3, security.md 14), and its own. Values that

@@ -5,29 +5,51 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bucket.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "bridge/checkup.h"
+#include "web/about.h"
 #include "web/gate.h"
+#include "web/handed.h"
 #include "web/http1.h"
+#include "web/http2.h"
+#include "web/https.h"
 #include "web/listener.h"
+#include "web/metrics.h"
 #include "web/molly_api.h"
 #include "web/pages.h"
+#include "web/probes.h"
 #include "web/proxy_headers.h"
 
-enum { LISTEN_MAX = 16, UPSTREAM_SIZE = ADDRESS_TEXT_SIZE + 16 };
+enum {
+    LISTEN_MAX = 16,
+    HANDSHAKE_EVERY_MS = 20, /* a millisecond of the loop each, ten on a small machine */
+    HANDSHAKES_BURST = 100,
+};
 
 struct web {
     struct loop *loop;
     const struct vapid *vapid;
     struct molly_api api;
     struct proxies proxies;
-    char *public_url; /* NULL: from the request */
-    char upstream[UPSTREAM_SIZE];
+    char *public_url;           /* NULL: from the request */
+    char *contact;              /* NULL: none is told */
+    bool mollysocket;           /* set up in its way: its metrics are shown */
+    int64_t trouble_since_unix; /* as far as was looked; 0: it is well */
+    char upstream[LISTENER_UPSTREAM_SIZE];
     struct gate gate;
+    struct bucket handshakes; /* of TLS: they cost the loop's time, and anybody may ask for one */
     struct http1 *http1;
+    struct http2 *http2;
+    struct https *https; /* NULL: no TLS of our own */
     struct listener *listeners[LISTEN_MAX];
     size_t count;
+    web_takes_fn *takes; /* NULL: there is no other part */
+    exchange_handler *answer_part;
+    void *part;
 };
 
 static void show_page(struct web *web, const struct request *request, struct response *response)
@@ -41,6 +63,20 @@ static void show_page(struct web *web, const struct request *request, struct res
     else
         page_link(response, &page);
     public_url_fini(&address);
+}
+
+static void look_at_health(struct web *web)
+{
+    if (bridge_health(web->api.bridge) == HEALTH_WELL)
+        web->trouble_since_unix = 0;
+    else if (!web->trouble_since_unix)
+        web->trouble_since_unix = clock_unix();
+}
+
+static void show_about(struct web *web, struct response *response)
+{
+    look_at_health(web);
+    page_about(response, &(struct about){web->trouble_since_unix, web->contact});
 }
 
 static void register_device(struct web *web, struct exchange *exchange)
@@ -57,11 +93,37 @@ static bool is_molly(const struct request *request)
     return agent && strstr(agent, "Signal-Android");
 }
 
+static bool wants_metrics(const struct web *web, const struct request *request)
+{
+    return strcmp(request->path, "/metrics") == 0 && web->mollysocket && metrics_may_see(request);
+}
+
+/* With TLS of our own, whoever comes through the network speaks it. */
+static bool lacks_tls(const struct web *web, const struct request *request)
+{
+    return web->https && !request->is_tls && request->peer.length;
+}
+
+static void refuse_without_tls(struct response *response)
+{
+    response_error(response, 400, "400 This port speaks HTTPS",
+                   "Ask again with an address that begins with https://. A reverse proxy must "
+                   "connect with TLS as well, or through a Unix socket.");
+}
+
 static void answer(void *arg, struct exchange *exchange)
 {
     struct web *web = arg;
     const struct request *request = &exchange->request;
     struct response *response = &exchange->response;
+    if (lacks_tls(web, request)) {
+        refuse_without_tls(response);
+        return;
+    }
+    if (web->takes && web->takes(web->part, request)) {
+        web->answer_part(web->part, exchange);
+        return;
+    }
     bool root = strcmp(request->path, "/") == 0;
     bool discover =
         strcmp(request->path, "/discover") == 0 || strcmp(request->path, "/discover/") == 0;
@@ -71,20 +133,66 @@ static void answer(void *arg, struct exchange *exchange)
         show_page(web, request, response);
     else if (root && strcmp(request->method, "POST") == 0)
         register_device(web, exchange);
+    else if (request_is_get(request) && wants_metrics(web, request))
+        metrics_show(web->api.bridge, response);
+    else if (request_is_get(request) && strcmp(request->path, "/status") == 0)
+        show_about(web, response);
+    else if (probes_know(request))
+        probes_answer(web->api.bridge, request, response);
     else
         page_not_found(response);
 }
 
+/* The connection that waits for longest goes, whatever it speaks. */
+static bool make_room(struct web *web)
+{
+    int64_t http1_ms = http1_waiting_since_ms(web->http1);
+    int64_t http2_ms = http2_waiting_since_ms(web->http2);
+    int64_t https_ms = web->https ? https_waiting_since_ms(web->https) : INT64_MAX;
+    if (https_ms < http1_ms && https_ms < http2_ms)
+        return https_make_room(web->https);
+    if (http2_ms < http1_ms)
+        return http2_make_room(web->http2);
+    return http1_make_room(web->http1);
+}
+
+/* Its first byte is there (RFC 8446 section 5.1). */
+static bool begins_with_handshake(int fd)
+{
+    unsigned char first;
+    return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == 22;
+}
+
+/* Whoever comes without TLS where there should be some is told so: lacks_tls. */
+static void take_http1(void *arg, int fd, const struct address *peer)
+{
+    struct web *web = arg;
+    bool is_tls = web->https && peer->length && begins_with_handshake(fd);
+    if (is_tls && !bucket_take(&web->handshakes, loop_now_ms(web->loop)))
+        close(fd);
+    else if (is_tls)
+        https_add(web->https, fd, peer);
+    else
+        http1_add(web->http1, fd, peer);
+}
+
+/* HTTP/2 is for proxies: to strangers it would be one more thing to attack. */
 static void on_accepted(void *arg, int fd, const struct address *peer)
 {
     struct web *web = arg;
+    if (web->https)
+        https_look(web->https);
     enum gate_answer gate = gate_ask(&web->gate, peer);
-    if (gate == GATE_FULL && http1_make_room(web->http1))
+    if (gate == GATE_FULL && make_room(web))
         gate = gate_ask(&web->gate, peer);
-    if (gate == GATE_OPEN)
-        http1_add(web->http1, fd, peer);
-    else
+    if (gate != GATE_OPEN)
         close(fd);
+    else if (web->https && peer->length)
+        http2_look(web->http2, fd, peer);
+    else if (proxies_trust(&web->proxies, peer))
+        http2_add(web->http2, fd, peer);
+    else
+        http1_add(web->http1, fd, peer);
 }
 
 /* A wildcard IPv4 entry with the same port stands beside [::]: then [::] leaves IPv4 to it. */
@@ -99,29 +207,28 @@ static bool ipv4_has_its_own(const struct strings *listen, uint16_t port)
     return false;
 }
 
-static bool is_loopback(const struct address *address)
+static int add_listener(struct web *web, struct listener *listener, const char *whose)
 {
-    if (address->any.sa_family == AF_INET)
-        return ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
+    if (!listener)
+        return ERR_IO;
+    web->listeners[web->count++] = listener;
+    bool local = listener_is_loopback(listener_where(listener));
+    log_info("The web server listens on %s%s%s.", listener_where(listener), whose,
+             local ? ", which only this machine reaches: a proxy here must hand requests on to it"
+                   : "");
+    return 0;
 }
 
 static int listen_on(struct web *web, const struct strings *listen, const char *where,
                      struct err *err)
 {
     struct address address;
-    bool is_network = listener_parse(&address, where);
-    bool only_ipv6 = is_network && address.any.sa_family == AF_INET6 &&
+    bool only_ipv6 = listener_parse(&address, where) && address.any.sa_family == AF_INET6 &&
                      ipv4_has_its_own(listen, address_port(&address));
     struct listener *listener = listener_new(web->loop, where, only_ipv6, on_accepted, web, err);
     if (!listener)
-        return ERR_IO;
-    web->listeners[web->count++] = listener;
-    log_info("The web server listens on %s%s.", where,
-             is_network && is_loopback(&address)
-                 ? ", which only this machine reaches: a proxy here must hand requests on to it"
-                 : "");
-    return 0;
+        err_prefix(err, "web.listen");
+    return add_listener(web, listener, "");
 }
 
 static int listen_all(struct web *web, const struct strings *listen, struct err *err)
@@ -140,31 +247,63 @@ static int listen_all(struct web *web, const struct strings *listen, struct err 
     return 0;
 }
 
-/* What the page's proxy examples connect to: the first network address that we listen on. */
-static void find_upstream(char upstream[UPSTREAM_SIZE], const struct strings *listen)
+static int adopt_all(struct web *web, int count, struct err *err)
 {
-    snprintf(upstream, UPSTREAM_SIZE, "127.0.0.1:8020");
-    for (size_t i = 0; i < listen->count; i++) {
-        struct address address;
-        char host[ADDRESS_TEXT_SIZE];
-        if (!listener_parse(&address, listen->items[i]))
-            continue;
-        address_format(host, &address);
-        bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-        bool brackets = !any && address.any.sa_family == AF_INET6;
-        snprintf(upstream, UPSTREAM_SIZE, "%s%s%s:%u", brackets ? "[" : "",
-                 any ? "127.0.0.1" : host, brackets ? "]" : "", address_port(&address));
-        return;
+    if (count > LISTEN_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d sockets were handed over", LISTEN_MAX);
+    for (int i = 0; i < count; i++) {
+        struct listener *listener =
+            listener_adopt(web->loop, HANDED_FIRST + i, on_accepted, web, err);
+        if (add_listener(web, listener, ", a socket handed over at the start") != 0)
+            return ERR_IO;
     }
+    return 0;
+}
+
+/* What the page's proxy examples connect to: the first network address that we listen on. */
+static void find_upstream(struct web *web)
+{
+    snprintf(web->upstream, sizeof web->upstream, "127.0.0.1:8020");
+    for (size_t i = 0; i < web->count; i++)
+        if (listener_upstream(web->upstream, listener_where(web->listeners[i])))
+            return;
 }
 
 static void take_settings(struct web *web, const struct config *config)
 {
+    web->mollysocket = config->mollysocket;
     free(web->public_url);
     web->public_url = mem_text(config->web_public_url);
+    free(web->contact);
+    web->contact = mem_text(config->web_privacy_contact);
     web->gate.most = (size_t)config->web_connections;
     web->gate.most_per_network = (size_t)config->web_connections_per_address;
     http1_set_timeout(web->http1, config->web_timeout_ms);
+    http2_set_timeout(web->http2, config->web_timeout_ms);
+    if (web->https)
+        https_set_timeout(web->https, config->web_timeout_ms);
+}
+
+static int begin_tls(struct web *web, const struct config *config, struct err *err)
+{
+    if (!config->web_tls_cert)
+        return 0;
+    web->https = https_new(web->loop, &web->gate, answer, web, config->web_tls_cert,
+                           config->web_tls_key, err);
+    return web->https ? 0 : ERR_INVALID;
+}
+
+static void reload_tls(struct web *web, const struct config *config)
+{
+    struct err err;
+    if (web->https && config->web_tls_cert) {
+        https_reload(web->https, config->web_tls_cert, config->web_tls_key);
+        return;
+    }
+    https_free(web->https);
+    web->https = NULL;
+    if (begin_tls(web, config, &err) != 0)
+        log_error("TLS is not used, the web server goes on without: %s.", err.text);
 }
 
 struct web *web_new(struct loop *loop, struct bridge *bridge, const struct vapid *vapid,
@@ -175,16 +314,20 @@ struct web *web_new(struct loop *loop, struct bridge *bridge, const struct vapid
     web->vapid = vapid;
     web->api.bridge = bridge;
     gate_init(&web->gate);
+    bucket_init(&web->handshakes, HANDSHAKE_EVERY_MS, HANDSHAKES_BURST);
     web->gate.proxies = &web->proxies;
-    find_upstream(web->upstream, &config->web_listen);
     if (proxies_parse(&web->proxies, &config->web_trusted_proxies, err) != 0)
         goto failed;
-    web->http1 = http1_new(loop, &web->gate, answer, web, err);
-    if (!web->http1)
+    web->http1 = http1_new(loop, &web->gate, answer, web, NULL, err);
+    if (!web->http1 || begin_tls(web, config, err) != 0)
         goto failed;
+    web->http2 = http2_new(loop, &web->gate, answer, take_http1, web);
     take_settings(web, config);
-    if (listen_all(web, &config->web_listen, err) == 0)
-        return web;
+    int handed = handed_take();
+    if (handed ? adopt_all(web, handed, err) : listen_all(web, &config->web_listen, err))
+        goto failed;
+    find_upstream(web);
+    return web;
 failed:
     web_free(web);
     return NULL;
@@ -196,10 +339,20 @@ void web_free(struct web *web)
         return;
     for (size_t i = 0; i < web->count; i++)
         listener_free(web->listeners[i]);
+    http2_free(web->http2);
     http1_free(web->http1);
+    https_free(web->https);
     gate_fini(&web->gate);
     free(web->public_url);
+    free(web->contact);
     free(web);
+}
+
+void web_add_part(struct web *web, web_takes_fn *takes, exchange_handler *answer_part, void *part)
+{
+    web->takes = takes;
+    web->answer_part = answer_part;
+    web->part = part;
 }
 
 void web_reload(struct web *web, const struct config *config)
@@ -210,5 +363,18 @@ void web_reload(struct web *web, const struct config *config)
         web->proxies = proxies;
     else
         log_warn("The former trusted proxies stay: %s.", err.text);
+    reload_tls(web, config);
     take_settings(web, config);
+}
+
+void web_sweep(struct web *web)
+{
+    look_at_health(web);
+    if (web->https)
+        https_look(web->https);
+}
+
+int64_t web_certificate_ends_unix(const struct web *web)
+{
+    return web->https ? https_ends_unix(web->https) : 0;
 }

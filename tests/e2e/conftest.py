@@ -1,22 +1,53 @@
 """Real peers, a private CA per run, free ports, and a clean end for every process (see lib/)."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 sys.dont_write_bytecode = True
+os.environ.setdefault("BLACKBOX_SEED", os.urandom(4).hex())  # one for all workers of a run
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers"))
 
 import pytest
 
 from lib.background import Background, Changes
+from lib.browser import Browser
 from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
+from lib.linking_page import NAME
 from lib.phone import Phone
+from lib.ports import free_port
 from lib.process import JsonPeer
 from lib.prosody import Prosody
 from lib.push_peer import PushPeer
+from lib.receiver import Receiver
+from lib.secrecy import secrecy
+from lib.shell import OpenFolder, Shell
 from lib.signal_peer import SignalPeer
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not named after the test: the path of a socket in there has 107 bytes at most."""
+    return tmp_path_factory.mktemp("test")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_search_saw_accounts() -> Iterator[None]:
+    """Where tests had accounts and servers, lines about accounts were searched."""
+    yield
+    if secrecy.servers_with_accounts:
+        assert secrecy.noted and secrecy.about_accounts, vars(secrecy)
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret_is_printed(the_search_saw_accounts: None) -> Iterator[None]:
+    """By no Doorbell of this test. It is set up first, so it comes when all of them have ended."""
+    secrecy.begin()
+    yield
+    found = secrecy.search()
+    assert not found, "a secret was printed:\n" + "\n".join(found)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +81,14 @@ def signal(background: Background, changes: Changes, leaf: Leaf) -> Iterator[Sig
     yield peer
     peer.stop()
     peer.check()
+    secrecy.note_clients(len([session for session in peer.sessions if session.device]))
+
+
+@pytest.fixture
+def receiver(background: Background, changes: Changes, leaf: Leaf) -> Iterator[Receiver]:
+    peer = Receiver(background, changes, leaf)
+    yield peer
+    peer.stop()
 
 
 @pytest.fixture
@@ -137,6 +176,38 @@ def doorbell(
 ) -> Doorbell:
     """Running, between the strict Signal server and the fake push server."""
     return make_doorbell(signal__url=signal.url, push__allowed_endpoints=["*", ntfy.origin]).start()
+
+
+@pytest.fixture(scope="module")
+def front_port() -> int:
+    """Where a reverse proxy listens, and where the browser finds every port of NAME."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def front_leaf(authority: Authority) -> Leaf:
+    return authority.leaf("front", [NAME])
+
+
+@pytest.fixture(scope="module")
+def browser(front_port: int, front_leaf: Leaf) -> Iterator[Browser]:
+    browser = Browser(NAME, front_port, front_leaf)
+    yield browser
+    browser.stop()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    folder = tmp_path / "shell"
+    folder.mkdir()
+    return Shell(folder)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[OpenFolder]:
+    folder = OpenFolder()
+    yield folder
+    folder.remove()
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

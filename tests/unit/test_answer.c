@@ -64,6 +64,19 @@ START_TEST(what_is_no_status_line_gives_no_status)
 }
 END_TEST
 
+START_TEST(a_head_that_never_ends_is_no_acceptance)
+{
+    tell("HTTP/1.1 200 OK\r\nServer: x\r\n");
+    ck_assert_int_eq(told.failure, PUSH_BROKEN);
+    ck_assert_int_eq(told.status, 0);
+    tell("HTTP/1.1 200 OK\r\nServer: x\r\n\r\n");
+    ck_assert_int_eq(told.status, 200);
+    /* What refuses us has said enough. */
+    tell("HTTP/1.1 410 Gone\r\nServer: x\r\n");
+    ck_assert_int_eq(told.status, 410);
+}
+END_TEST
+
 START_TEST(interim_answers_say_nothing)
 {
     tell("HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\nServer: x\r\n\r\n"
@@ -177,6 +190,7 @@ START_TEST(the_server_is_printable_and_bounded)
     memcpy(line, "Server: ", 8);
     tell("HTTP/1.1 200 OK\r\n");
     ck_assert_int_eq(answer_line(&answer, line, sizeof line), 0);
+    ck_assert_int_eq(take("\r\n"), 0);
     answer_tell(&answer, PUSH_BROKEN, now, &told);
     ck_assert_uint_lt(strlen(told.server), ANSWER_SERVER_SIZE);
 }
@@ -199,7 +213,8 @@ START_TEST(nothing_of_one_answer_is_left_in_the_next)
 END_TEST
 
 UNIT_MAIN("answer", status_date_and_server_are_read, what_is_no_status_line_gives_no_status,
-          interim_answers_say_nothing, trailers_say_nothing, retry_after_in_seconds_is_clamped,
+          a_head_that_never_ends_is_no_acceptance, interim_answers_say_nothing,
+          trailers_say_nothing, retry_after_in_seconds_is_clamped,
           retry_after_that_is_no_number_and_no_date_is_none,
           retry_after_as_a_date_counts_from_the_servers_clock,
           sixteen_kibibytes_of_lines_are_read_and_no_more, interim_answers_count_as_well,

@@ -5,7 +5,13 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/uuid.h"
+#include "bridge/alarms.h"
+#include "bridge/checkup.h"
+#include "bridge/figures.h"
+#include "bridge/view.h"
 #include "unit.h"
 #include "wake/wake.h"
 
@@ -26,6 +32,7 @@ struct link {
     const struct link_events *events;
     void *arg;
     bool started, stopping, freed, promoted;
+    unsigned tests;
     uint64_t acked[MANY];
     size_t acked_count;
 };
@@ -42,7 +49,8 @@ struct push_request {
 
 static struct world {
     struct loop loop;
-    struct config config;
+    struct config *standard;
+    struct config config; /* the standard one, with what a test changes */
     struct policy *policy;
     struct bridge *bridge;
     struct link *links[MANY];
@@ -93,6 +101,11 @@ static void link_acknowledge(struct link *link, uint64_t ack)
     link->acked[link->acked_count++] = ack;
 }
 
+static void link_test(struct link *link)
+{
+    link->tests++;
+}
+
 static void link_promote(struct link *link)
 {
     link->promoted = true;
@@ -109,6 +122,7 @@ static const struct link_ops fake_messenger = {.messenger = "fake",
                                                .start = link_start,
                                                .stop = link_stop,
                                                .acknowledge = link_acknowledge,
+                                               .test = link_test,
                                                .promote = link_promote,
                                                .free = link_free};
 
@@ -129,6 +143,21 @@ void push_cancel(struct push_request *request)
 {
     ck_assert(!request->over);
     request->over = true;
+}
+
+void push_each_origin(struct push *push,
+                      void (*each)(void *arg, const struct push_origin_state *state), void *arg)
+{
+    (void)push;
+    (void)each;
+    (void)arg;
+}
+
+void push_listen(struct push *push, const struct push_events *events, void *arg)
+{
+    (void)push;
+    (void)events;
+    (void)arg;
 }
 
 int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SECRET_SIZE],
@@ -165,6 +194,14 @@ void store_put(struct store *store, const struct store_account *row, store_done_
     write_later(done, arg);
 }
 
+void store_put_instead(struct store *store, const struct store_account *row,
+                       const struct account_key *gone, store_done_fn *done, void *arg)
+{
+    (void)gone;
+    world.removed++;
+    store_put(store, row, done, arg);
+}
+
 void store_remove(struct store *store, const struct account_key *key, store_done_fn *done,
                   void *arg)
 {
@@ -174,22 +211,25 @@ void store_remove(struct store *store, const struct account_key *key, store_done
     write_later(done, arg);
 }
 
+void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
+{
+    (void)store;
+    (void)mark;
+    (void)at_unix;
+}
+
+int64_t store_writing_since_ms(struct store *store)
+{
+    (void)store;
+    return 0;
+}
+
 void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,
                     store_done_fn *done, void *arg)
 {
     (void)store;
     (void)key;
     world.owed = owed_since_unix;
-    write_later(done, arg);
-}
-
-void store_set_endpoint_state(struct store *store, const struct account_key *key, uint8_t state,
-                              bool proven, store_done_fn *done, void *arg)
-{
-    (void)store;
-    (void)key;
-    (void)state;
-    (void)proven;
     write_later(done, arg);
 }
 
@@ -228,13 +268,12 @@ static void turn(void)
 {
     for (int i = 0; i < 5; i++) {
         report_stopped();
-        uv_run(&world.loop.uv, UV_RUN_NOWAIT);
         timers_fire(&world.loop.timers, loop_now_ms(&world.loop));
         size_t count = world.hold_store ? 0 : world.pending_count;
         for (size_t k = 0; k < count; k++)
             if (world.pending[k].done)
                 world.pending[k].done(world.pending[k].arg, world.store_fails ? ERR_IO : 0,
-                                      &(struct err){.text = "the disk is full"});
+                                      &(struct err){.text = "The disk is full."});
         world.pending_count -= count;
         for (size_t k = 0; k < world.pending_count; k++)
             world.pending[k] = world.pending[count + k];
@@ -244,7 +283,7 @@ static void turn(void)
 /* Fires what is set for up to `ms` from now, however far away. */
 static void later(int64_t ms)
 {
-    timers_fire(&world.loop.timers, loop_now_ms(&world.loop) + ms);
+    world.loop.uv.time += (uint64_t)ms;
     turn();
 }
 
@@ -252,21 +291,8 @@ static void begin(void)
 {
     memset(&world, 0, sizeof world);
     loop_init(&world.loop);
-    world.config = (struct config){.accounts_allowed = {everybody, 1},
-                                   .push_allowed_endpoints = {everybody, 1},
-                                   .accounts_max = 1000,
-                                   .accounts_verdict_ms = 5000,
-                                   .signal_reconnect_min_ms = 2000,
-                                   .signal_reconnect_max_ms = 300000,
-                                   .signal_contested_min_ms = 10000,
-                                   .signal_contested_max_ms = 1800000,
-                                   .signal_refused_confirm_ms = 60000,
-                                   .push_hold_ms = 20000,
-                                   .push_retry_min_ms = 2000,
-                                   .push_retry_max_ms = 900000,
-                                   .push_suspect_after = 3,
-                                   .push_gone_after_ms = 3600000,
-                                   .wake_interval_ms = 1000};
+    world.standard = config_new();
+    world.config = *world.standard;
     struct err err;
     world.policy = policy_new(&world.config, &err);
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
@@ -288,6 +314,7 @@ static void end(void)
 {
     bridge_free(world.bridge);
     policy_free(world.policy);
+    config_free(world.standard);
     for (size_t i = 0; i < world.link_count; i++) {
         ck_assert(world.links[i]->freed);
         free(world.links[i]);
@@ -336,11 +363,10 @@ static unsigned count_pushes(enum push_kind kind)
 }
 
 /* Answers every push that is out. */
-static void answer(enum verdict_kind kind, int status)
+static void answer_floor(enum verdict_kind kind, int status, int64_t floor_ms)
 {
-    struct verdict verdict = {.kind = kind, .status = status, .text = "the answer"};
-    if (kind == VERDICT_GONE)
-        verdict.floor_ms = -1;
+    struct verdict verdict = {
+        .kind = kind, .status = status, .floor_ms = floor_ms, .text = "the answer"};
     for (size_t i = 0; i < world.push_count; i++) {
         struct push_request *push = world.pushes[i];
         if (push->over)
@@ -349,6 +375,11 @@ static void answer(enum verdict_kind kind, int status)
         push->fn(push->arg, &verdict);
     }
     turn();
+}
+
+static void answer(enum verdict_kind kind, int status)
+{
+    answer_floor(kind, status, kind == VERDICT_GONE ? -1 : 0);
 }
 
 static void on_status(void *arg, enum registration_status status, const struct err *err)
@@ -685,6 +716,117 @@ START_TEST(an_endpoint_is_shared_by_three_accounts_at_most)
 }
 END_TEST
 
+START_TEST(an_endpoint_of_several_accounts_has_one_fate)
+{
+    enum { HOUR_MS = 3600 * 1000 };
+    begin();
+    start();
+    register_alice();
+    struct link *alice = newest();
+    ask(BOB, 2, "secret", ENDPOINT, false);
+    struct link *bob = newest();
+    drained(bob);
+    answer(VERDICT_ACCEPTED, 201);
+    alice->events->waiting(alice->arg, 1, true, false);
+    answer_floor(VERDICT_RETRY, 429, HOUR_MS);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    size_t rows = world.row_count;
+    ck_assert_uint_ge(rows, 2);
+    for (size_t i = rows - 2; i < rows; i++) {
+        ck_assert_uint_eq(world.rows[i].endpoint_state, ENDPOINT_FAILING);
+        ck_assert_int_eq(world.rows[i].endpoint_status, 429);
+        ck_assert_int_gt(world.rows[i].endpoint_not_before_unix, clock_unix() + 3500);
+    }
+    bob->events->waiting(bob->arg, 1, true, false);
+    later(HOUR_MS - 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    /* A third one joins, and knows it as well. */
+    ask(ALICE, 3, "secret", ENDPOINT, false);
+    drained(newest());
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    for (int i = 0; i < 3600 && count_pushes(PUSH_RING) == 1; i++)
+        later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer(VERDICT_ACCEPTED, 201); /* and what one ends ends for all */
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 3);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(bob->acked_count, 1);
+    end();
+}
+END_TEST
+
+START_TEST(what_an_unlinked_device_is_owed_goes_over_to_the_one_in_its_place)
+{
+    for (int linked_first = 0; linked_first < 2; linked_first++) {
+        begin();
+        world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                               .password = "secret",
+                                               .endpoint = ENDPOINT,
+                                               .endpoint_state = ENDPOINT_GONE,
+                                               .refused = !linked_first,
+                                               .owed_since_unix = 1700000000};
+        uuid_parse(world.rows[0].key.uuid, ALICE);
+        world.row_count = 1;
+        start();
+        struct link *old = newest();
+        ask(ALICE, 3, "secret", OTHER_ENDPOINT, false);
+        drained(newest());
+        expect(REGISTRATION_OK);
+        for (int i = 0; linked_first && i < 2; i++) { /* the first one is refused only now */
+            down(old, LINK_UNAUTHORIZED);
+            later(2 * 60 * 1000);
+        }
+        ck_assert_uint_eq(world.removed, 1);
+        ck_assert_uint_eq(registry_count(bridge_registry(world.bridge)), 1);
+        ck_assert_int_ne(world.owed, 0);
+        ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_floor_of_the_last_run_holds_after_the_start)
+{
+    begin();
+    world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = ENDPOINT,
+                                           .endpoint_proven = true,
+                                           .endpoint_state = ENDPOINT_FAILING,
+                                           .endpoint_status = 429,
+                                           .endpoint_not_before_unix = clock_unix() + 3600,
+                                           .owed_since_unix = 1700000000};
+    world.row_count = 1;
+    start();
+    bridge_resumed(world.bridge, 20000);
+    ask("00000000-0000-0000-0000-000000000000", 2, "secret", ENDPOINT, true);
+    later(3590 * 1000);
+    ck_assert_uint_eq(world.push_count, 0);
+    later(20 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_floor_that_another_clock_wrote_is_no_silence)
+{
+    begin();
+    world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = ENDPOINT,
+                                           .endpoint_state = ENDPOINT_FAILING,
+                                           .endpoint_status = 507,
+                                           .endpoint_not_before_unix = clock_unix() + 1700000000,
+                                           .owed_since_unix = 1700000000};
+    world.row_count = 1;
+    start();
+    ck_assert_uint_eq(world.push_count, 0);
+    later(2 * 60 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    end();
+}
+END_TEST
+
 START_TEST(accounts_that_the_configuration_forbids_are_disconnected_and_come_back)
 {
     begin();
@@ -765,6 +907,41 @@ START_TEST(own_messages_and_quiet_ones_do_not_ring)
 }
 END_TEST
 
+START_TEST(the_figures_tell_states_kinds_of_messages_and_what_is_owed)
+{
+    struct bridge_figures figures;
+    begin();
+    start();
+    bridge_figures(world.bridge, &figures);
+    ck_assert_uint_eq(figures.accounts[ACCOUNT_UP] + figures.endpoints[ENDPOINT_OK], 0);
+    register_alice();
+    struct link *link = newest();
+    link->events->waiting(link->arg, 1, true, true);
+    link->events->waiting(link->arg, 2, false, false);
+    link->events->waiting(link->arg, 3, true, false);
+    link->events->waiting(link->arg, 4, true, false);
+    turn();
+    bridge_figures(world.bridge, &figures);
+    ck_assert_uint_eq(figures.accounts[ACCOUNT_UP], 1);
+    ck_assert_uint_eq(figures.endpoints[ENDPOINT_OK], 1);
+    ck_assert_uint_eq(figures.owed, 1);
+    ck_assert_uint_eq(figures.tally->messages[TALLY_URGENT], 2);
+    ck_assert_uint_eq(figures.tally->messages[TALLY_OWN], 1);
+    ck_assert_uint_eq(figures.tally->messages[TALLY_QUIET], 1);
+    ck_assert_uint_eq(figures.tally->delay.counts[0], 0);
+    answer(VERDICT_ACCEPTED, 201);
+    down(link, LINK_LOST);
+    bridge_figures(world.bridge, &figures);
+    uint64_t rings = 0;
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        rings += figures.tally->delay.counts[i];
+    ck_assert_uint_eq(rings, 1);
+    ck_assert_uint_eq(figures.accounts[ACCOUNT_BACKING_OFF], 1);
+    ck_assert_uint_eq(figures.tally->downs[LINK_LOST], 1);
+    end();
+}
+END_TEST
+
 START_TEST(a_debt_brings_the_whole_row_because_there_may_be_none_yet)
 {
     begin();
@@ -786,6 +963,128 @@ START_TEST(a_debt_brings_the_whole_row_because_there_may_be_none_yet)
     world.hold_store = false;
     turn();
     ck_assert_uint_eq(link->acked_count, 9);
+    end();
+}
+END_TEST
+
+/* Looked for now and then, all the time long. */
+static enum health health_after(int64_t ms)
+{
+    for (int64_t step = ms / 10; ms > 0; ms -= step) {
+        bridge_health(world.bridge);
+        later(step);
+    }
+    return bridge_health(world.bridge);
+}
+
+START_TEST(it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long)
+{
+    begin();
+    const int64_t after_ms = world.config.health_links_down_after_ms;
+    start();
+    ck_assert_int_eq(health_after(2 * after_ms), HEALTH_WELL);
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_int_eq(health_after(2 * after_ms), HEALTH_WELL);
+    down(newest(), LINK_LOST);
+    ck_assert_int_eq(health_after(after_ms / 2), HEALTH_WELL);
+    ck_assert_int_eq(health_after(after_ms), HEALTH_LINKS_DOWN);
+    world.config.accounts_allowed = (struct strings){bob_alone, 1};
+    bridge_reload(world.bridge, &world.config, world.policy);
+    ck_assert_int_eq(health_after(2 * after_ms), HEALTH_WELL);
+    end();
+}
+END_TEST
+
+START_TEST(an_account_that_is_refused_or_contested_is_its_own_trouble)
+{
+    begin();
+    const int64_t after_ms = world.config.health_links_down_after_ms;
+    world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = ENDPOINT,
+                                           .refused = true};
+    uuid_parse(world.rows[0].key.uuid, ALICE);
+    world.row_count = 1;
+    start();
+    ck_assert_int_eq(health_after(2 * after_ms), HEALTH_WELL);
+    ask(BOB, 2, "secret", OTHER_ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    answer(VERDICT_ACCEPTED, 201);
+    down(newest(), LINK_CONTESTED);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_int_eq(health_after(2 * after_ms), HEALTH_WELL);
+    end();
+}
+END_TEST
+
+static bool store_is_failing(void)
+{
+    struct bridge_alarms alarms;
+    bridge_alarms(world.bridge, &alarms);
+    return alarms.store_failing;
+}
+
+/* A debt that could not be written and was rung away meanwhile: nobody tries to write it again. */
+START_TEST(that_the_store_works_again_is_found_out_though_nothing_is_left_to_write)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    answer(VERDICT_ACCEPTED, 201);
+    world.store_fails = true;
+    for (uint64_t i = 0; i < 9; i++) /* more than are held while the ring is out */
+        newest()->events->waiting(newest()->arg, i, true, false);
+    turn();
+    answer(VERDICT_ACCEPTED, 201);
+    later(2000); /* the ring that covers them all */
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(newest()->acked_count, 9);
+    ck_assert(store_is_failing());
+    bridge_sweep(world.bridge);
+    turn();
+    ck_assert(store_is_failing());
+    world.store_fails = false;
+    bridge_sweep(world.bridge);
+    turn();
+    ck_assert(!store_is_failing());
+    size_t rows = world.row_count;
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(world.row_count, rows); /* nobody writes for nothing */
+    end();
+}
+END_TEST
+
+START_TEST(a_device_that_is_refused_stays_so_on_disk_while_the_settings_disable_it)
+{
+    begin();
+    world.rows[0] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = ENDPOINT,
+                                           .refused = true};
+    uuid_parse(world.rows[0].key.uuid, ALICE);
+    world.row_count = 1;
+    world.config.accounts_allowed = (struct strings){bob_alone, 1};
+    start();
+    world.store_fails = true;
+    ask(BOB, 2, "secret", OTHER_ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_INTERNAL_ERROR);
+    ck_assert(store_is_failing());
+    struct err err;
+    ck_assert_int_eq(bridge_remove(world.bridge, BOB, NULL, NULL, &err), 0);
+    world.store_fails = false;
+    size_t rows = world.row_count;
+    bridge_sweep(world.bridge); /* writes the only row that there is */
+    turn();
+    ck_assert(!store_is_failing());
+    ck_assert_uint_eq(world.row_count, rows + 1);
+    ck_assert(world.rows[rows].refused);
     end();
 }
 END_TEST
@@ -851,10 +1150,16 @@ START_TEST(a_debt_of_an_account_that_is_allowed_again_is_rung)
     world.config.accounts_allowed = (struct strings){bob_alone, 1};
     start();
     ck_assert_uint_eq(world.push_count, 0);
+    struct bridge_figures figures;
+    bridge_figures(world.bridge, &figures);
+    ck_assert_uint_eq(figures.owed, 0); /* nobody need look after it meanwhile */
     world.config.accounts_allowed = (struct strings){everybody, 1};
     bridge_reload(world.bridge, &world.config, world.policy);
     turn();
     ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    bridge_figures(world.bridge, &figures);
+    ck_assert_uint_eq(figures.owed, 1);
+    ck_assert_int_gt(figures.oldest_owed_ms, 0);
     end();
 }
 END_TEST
@@ -918,8 +1223,8 @@ START_TEST(failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind)
     }
     unsigned rings = count_pushes(PUSH_RING);
     answer(VERDICT_RETRY, 503);
-    /* With 2 s * 2^n and full jitter, a wait of under 100 ms is one in many thousands. */
-    later(100);
+    /* With 2 s * 2^n and full jitter, a wait of under 10 ms is one in many thousands. */
+    later(10);
     ck_assert_uint_eq(count_pushes(PUSH_RING), rings);
     end();
 }
@@ -942,8 +1247,195 @@ START_TEST(a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once)
 }
 END_TEST
 
-UNIT_MAIN("bridge", credentials_that_show_their_queue_become_an_account,
-          a_first_message_is_a_proof_and_rings, refused_credentials_leave_no_trace,
+static void ignore_answer(void *arg, const struct verdict *verdict)
+{
+    (void)arg;
+    (void)verdict;
+}
+
+static void answer_ping(const char *uuid, enum verdict_kind kind, int status)
+{
+    unsigned expected;
+    ck_assert_int_eq(bridge_ping(world.bridge, uuid, ignore_answer, NULL, &expected, NULL), 0);
+    ck_assert_uint_eq(expected, 1);
+    answer(kind, status);
+}
+
+static enum endpoint_state state_of(const char *uuid)
+{
+    struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
+    ck_assert_int_eq(uuid_parse(key.uuid, uuid), 0);
+    return registry_find(bridge_registry(world.bridge), &key)->endpoint.state;
+}
+
+/* The 404 of three endpoints of one push server: its fault. */
+START_TEST(endpoints_that_are_unknown_alike_are_not_given_up)
+{
+    static const char *const users[] = {ALICE, BOB, "b83e9a5c-3e8a-4b52-8a53-57f0d8f2d3c1"};
+    begin();
+    world.config.push_suspect_after = 2;
+    world.config.push_gone_after_ms = 0;
+    start();
+    for (int i = 0; i < 3; i++) {
+        char endpoint[64];
+        snprintf(endpoint, sizeof endpoint, "https://push.example.org/up%012d", i);
+        ask(users[i], 2, "secret", endpoint, false);
+        drained(newest());
+        answer(VERDICT_ACCEPTED, 201);
+    }
+    later(5); /* what was accepted lies before what follows */
+    for (int round = 0; round < 4; round++)
+        for (int i = 0; i < 3; i++)
+            answer_ping(users[i], VERDICT_SUSPECT, 404);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(state_of(users[i]), ENDPOINT_SUSPECT);
+    /* One that is accepted shows that the server is well: the others are judged alone. */
+    later(2);
+    answer_ping(users[0], VERDICT_ACCEPTED, 201);
+    answer_ping(users[1], VERDICT_SUSPECT, 404);
+    ck_assert_int_eq(state_of(users[0]), ENDPOINT_OK);
+    ck_assert_int_eq(state_of(users[1]), ENDPOINT_GONE);
+    end();
+}
+END_TEST
+
+START_TEST(after_an_absence_links_are_tested_or_made_at_once)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    bridge_resumed(world.bridge, 60000);
+    ck_assert_uint_eq(link->tests, 1);
+    ck_assert(link->started);
+    for (int i = 0; i < 8; i++) {
+        down(link, LINK_UNREACHABLE);
+        later(400000);
+    }
+    down(link, LINK_UNREACHABLE);
+    bridge_resumed(world.bridge, 60000);
+    turn();
+    ck_assert(link->started);
+    down(link, LINK_CONTESTED);
+    bridge_resumed(world.bridge, 1000); /* at least ten seconds are due */
+    turn();
+    ck_assert(!link->started);
+    bridge_resumed(world.bridge, 60000); /* which the machine slept */
+    turn();
+    ck_assert(link->started);
+    end();
+}
+END_TEST
+
+enum { NOW_UNIX = 1700000000 };
+
+static void take_view(void *arg, const struct account_view *view)
+{
+    *(struct account_view *)arg = *view;
+}
+
+static struct account_view look(void)
+{
+    struct account_view view = {0};
+    view_each(world.bridge, NOW_UNIX * INT64_C(1000), take_view, &view);
+    return view;
+}
+
+START_TEST(what_there_is_to_see_follows_what_happens)
+{
+    begin();
+    start();
+    register_alice();
+    struct link *link = newest();
+    struct account_view view = look();
+    ck_assert_int_eq(view.health, VIEW_WELL);
+    ck_assert(view.link.known && view.link.proven && !view.link.failed);
+    ck_assert_str_eq(view.link.words, "connected");
+    ck_assert_str_eq(view.endpoint.origin, "https://push.example.org");
+    ck_assert_str_eq(view.endpoint.words, "has accepted no push yet");
+    ck_assert_uint_eq(view.messages.count, 0);
+    link->events->waiting(link->arg, 1, true, false);
+    turn();
+    view = look();
+    ck_assert(view.rings.queued && view.owed_since_unix && !view.owed_is_stored);
+    later(42);
+    answer(VERDICT_ACCEPTED, 201);
+    view = look();
+    ck_assert_int_eq(view.rings.latency_ms, 42);
+    ck_assert_str_eq(view.endpoint.words, "accepts pushes");
+    ck_assert_int_eq(view.endpoint.accepted_unix, NOW_UNIX);
+    ck_assert_int_eq(view.rings.accepted_status, 201);
+    ck_assert(!view.rings.queued && !view.owed_since_unix && view.messages.urgent);
+    later(5000);
+    link->events->waiting(link->arg, 2, true, false);
+    answer_floor(VERDICT_RETRY, 507, 60000);
+    view = look();
+    ck_assert_int_eq(view.health, VIEW_TRYING);
+    ck_assert_int_eq(view.endpoint.status, 507);
+    ck_assert_int_ge(view.endpoint.not_before_unix, NOW_UNIX + 60);
+    ck_assert_int_ge(view.rings.next_unix, NOW_UNIX + 60);
+    ck_assert_int_eq(view.rings.failed_status, 507);
+    end();
+}
+END_TEST
+
+START_TEST(a_link_that_is_down_shows_why_and_when_it_is_tried_again)
+{
+    begin();
+    start();
+    register_alice();
+    down(newest(), LINK_UNREACHABLE);
+    struct account_view view = look();
+    ck_assert_int_eq(view.health, VIEW_TRYING);
+    ck_assert_str_eq(view.link.words, "not connected: the messenger's server cannot be reached");
+    ck_assert_int_gt(view.link.next_unix, NOW_UNIX);
+    int64_t since = view.link.since_unix;
+    ck_assert_int_ne(since, 0);
+    later(600000); /* the next try */
+    view = look();
+    ck_assert_int_eq(view.link.state, ACCOUNT_CONNECTING);
+    ck_assert_int_eq(view.link.since_unix, since); /* it is down for as long as before */
+    ck_assert_int_eq(view.health, VIEW_TRYING);
+    struct bridge_view whole;
+    view_bridge(world.bridge, NOW_UNIX * INT64_C(1000), &whole);
+    ck_assert_uint_eq(whole.accounts, 1);
+    ck_assert_uint_eq(whole.by_state[ACCOUNT_CONNECTING], 1);
+    ck_assert_uint_eq(whole.by_health[VIEW_TRYING], 1);
+    ck_assert_int_eq(whole.alarm, VIEW_NO_ALARM);
+    ck_assert_ptr_null(whole.advice[0]);
+    end();
+}
+END_TEST
+
+START_TEST(an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym)
+{
+    begin();
+    start();
+    register_alice();
+    ask(BOB, 2, "secret", OTHER_ENDPOINT, false);
+    drained(newest());
+    answer(VERDICT_ACCEPTED, 201);
+    struct account_view alice = {0}, view = {0};
+    struct err err;
+    ck_assert_int_eq(view_each_named(world.bridge, ALICE, 0, take_view, &alice, &err), 0);
+    ck_assert_int_eq(view_each_named(world.bridge, alice.pseudonym, 0, take_view, &view, &err), 0);
+    ck_assert_str_eq(view.pseudonym, alice.pseudonym);
+    ck_assert_int_eq(view_each_named(world.bridge, "", 0, take_view, &view, &err), ERR_NOT_FOUND);
+    ck_assert_int_eq(view_each_named(world.bridge, "0g", 0, take_view, &view, &err), ERR_NOT_FOUND);
+    ck_assert_int_eq(view_each_named(world.bridge, "9d0652a3-dcc3-4d11-975f-74d615987330", 0,
+                                     take_view, &view, &err),
+                     ERR_NOT_FOUND);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("bridge", what_there_is_to_see_follows_what_happens,
+          a_link_that_is_down_shows_why_and_when_it_is_tried_again,
+          an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym,
+          after_an_absence_links_are_tested_or_made_at_once,
+          endpoints_that_are_unknown_alike_are_not_given_up,
+          credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
+          refused_credentials_leave_no_trace,
           an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
           known_credentials_are_answered_from_memory,
           a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,
@@ -955,10 +1447,19 @@ UNIT_MAIN("bridge", credentials_that_show_their_queue_become_an_account,
           a_neighbourhood_cannot_bring_unknown_credentials_without_end,
           of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time,
           an_endpoint_is_shared_by_three_accounts_at_most,
+          an_endpoint_of_several_accounts_has_one_fate,
+          what_an_unlinked_device_is_owed_goes_over_to_the_one_in_its_place,
+          a_floor_of_the_last_run_holds_after_the_start,
+          a_floor_that_another_clock_wrote_is_no_silence,
           accounts_that_the_configuration_forbids_are_disconnected_and_come_back,
           a_debt_of_the_last_run_is_rung_at_the_start, what_the_operator_adds_needs_no_proof,
           own_messages_and_quiet_ones_do_not_ring,
+          the_figures_tell_states_kinds_of_messages_and_what_is_owed,
           a_debt_brings_the_whole_row_because_there_may_be_none_yet,
+          it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
+          an_account_that_is_refused_or_contested_is_its_own_trouble,
+          that_the_store_works_again_is_found_out_though_nothing_is_left_to_write,
+          a_device_that_is_refused_stays_so_on_disk_while_the_settings_disable_it,
           who_is_not_on_disk_is_not_told_that_all_is_well,
           an_account_that_the_operator_enters_anew_keeps_what_it_is_owed,
           a_debt_of_an_account_that_is_allowed_again_is_rung,

@@ -1,8 +1,8 @@
 /* Loading: which file, which order, what follows from what, and the documents of the table. */
 #include "config/config.h"
 
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,41 +11,10 @@
 #include "base/mem.h"
 #include "config/internal.h"
 #include "config/schema.h"
+#include "folder.h"
 #include "unit.h"
 
 static const char shipped[] = "config/doorbell.yaml";
-
-/* A folder of its own as the working directory, and the way back. */
-struct folder {
-    char path[32];
-    int before;
-};
-
-static void enter_folder(struct folder *folder)
-{
-    strcpy(folder->path, "/tmp/doorbell-config-XXXXXX");
-    folder->before = open(".", O_RDONLY | O_DIRECTORY);
-    ck_assert_int_ge(folder->before, 0);
-    ck_assert_ptr_nonnull(mkdtemp(folder->path));
-    ck_assert_int_eq(chdir(folder->path), 0);
-}
-
-static void leave_folder(const struct folder *folder)
-{
-    remove("doorbell.yaml");
-    remove("other.yaml");
-    ck_assert_int_eq(fchdir(folder->before), 0);
-    ck_assert_int_eq(rmdir(folder->path), 0);
-    close(folder->before);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(text, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
 
 /* The caller frees it. */
 static char *read_file(const char *path)
@@ -198,9 +167,10 @@ START_TEST(a_store_too_deep_for_a_socket_beside_it_is_told)
     memset(variable + strlen(variable), 'd', 100);
     strcat(variable, "/doorbell.db");
     char *environment[] = {variable, NULL};
-    expect_failure("/dev/null", environment,
-                   "control.path (beside store.path, because it is not set): the path of a socket "
-                   "may have 107 bytes");
+    expect_failure(
+        "/dev/null", environment,
+        "DOORBELL_STORE_PATH: store.path: control.path lies beside it, because it is not "
+        "set: the path of a socket may have 107 bytes");
     char *both[] = {variable, "DOORBELL_CONTROL_PATH=/run/doorbell.sock", NULL};
     struct err err;
     struct config *config = load("/dev/null", both, &err);
@@ -219,8 +189,11 @@ START_TEST(later_sources_win)
                            "DOORBELL_PUSH_DENIED=c", NULL};
     const char *const overrides[] = {"push.gone_after=3s"};
     struct err err = {0};
-    struct config *config =
-        config_load(&(struct config_sources){"other.yaml", environment, overrides, 1}, &err);
+    struct config *config = config_load(&(struct config_sources){.file = "other.yaml",
+                                                                 .environment = environment,
+                                                                 .overrides = overrides,
+                                                                 .override_count = 1},
+                                        &err);
     ck_assert_msg(config != NULL, "%s", err.text);
     ck_assert_int_eq(config->push_connect_timeout_ms, 5000);
     ck_assert_int_eq(config->push_timeout_ms, 1000);
@@ -412,8 +385,10 @@ START_TEST(overrides_name_settings_that_exist)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const char *const overrides[] = {"log.level=debug", wrong[i].override};
         struct err err = {0};
-        ck_assert_ptr_null(
-            config_load(&(struct config_sources){"/dev/null", NULL, overrides, 2}, &err));
+        ck_assert_ptr_null(config_load(&(struct config_sources){.file = "/dev/null",
+                                                                .overrides = overrides,
+                                                                .override_count = 2},
+                                       &err));
         ck_assert_msg(strncmp(err.text, wrong[i].sentence, strlen(wrong[i].sentence)) == 0, "%s",
                       err.text);
     }
@@ -426,14 +401,14 @@ START_TEST(settings_that_contradict_each_other_are_refused)
         char *variable;
         const char *sentence;
     } wrong[] = {
-        {"DOORBELL_SIGNAL_RECONNECT_MIN=10m",
-         "signal.reconnect_min (10m) is longer than signal.reconnect_max (5m); "},
-        {"DOORBELL_SIGNAL_CONTESTED_MAX=9s",
-         "signal.contested_min (10s) is longer than signal.contested_max (9s); "},
+        {"DOORBELL_SIGNAL_RECONNECT_MIN=10m", "DOORBELL_SIGNAL_RECONNECT_MIN: signal.reconnect_min "
+                                              "(10m) is longer than signal.reconnect_max (5m); "},
+        {"DOORBELL_SIGNAL_CONTESTED_MAX=9s", "DOORBELL_SIGNAL_CONTESTED_MAX: signal.contested_max "
+                                             "(9s) is shorter than signal.contested_min (10s); "},
         {"DOORBELL_PUSH_RETRY_MAX=1999ms",
-         "push.retry_min (2s) is longer than push.retry_max (1999ms); "},
+         "DOORBELL_PUSH_RETRY_MAX: push.retry_max (1999ms) is shorter than push.retry_min (2s); "},
         {"DOORBELL_WEB_TRUSTED_PROXIES=10.0.0.0/8,none",
-         "web.trusted_proxies: none must stand alone; "},
+         "DOORBELL_WEB_TRUSTED_PROXIES: web.trusted_proxies: none must stand alone; "},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char *environment[] = {wrong[i].variable, NULL};
@@ -447,19 +422,57 @@ START_TEST(settings_that_contradict_each_other_are_refused)
 }
 END_TEST
 
+static void expect_located(const struct config *config, const char *sentence, const char *located)
+{
+    struct err err = {0};
+    err_set(&err, ERR_INVALID, "%s", sentence);
+    config_locate(config, &err);
+    ck_assert_str_eq(err.text, located);
+}
+
+START_TEST(a_sentence_about_a_setting_is_told_where_that_was_written)
+{
+    struct folder folder;
+    enter_folder(&folder);
+    write_file("other.yaml",
+               "push:\n  retry_min: 3s\n  timeout: 9s\nsignal.url: wss://a.example/\n");
+    char *environment[] = {"DOORBELL_SIGNAL_URL=wss://b.example/", NULL};
+    const char *overrides[] = {"log.level=warn"};
+    struct err err = {0};
+    struct config *config = config_load(&(struct config_sources){.file = "other.yaml",
+                                                                 .environment = environment,
+                                                                 .overrides = overrides,
+                                                                 .override_count = 1},
+                                        &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    expect_located(config, "push.timeout: it is wrong", "other.yaml:3: push.timeout: it is wrong");
+    expect_located(config, "signal.url is wrong", "DOORBELL_SIGNAL_URL: signal.url is wrong");
+    expect_located(config, "log.level", "command line: log.level");
+    /* No longer name is taken for it, and neither a default nor another sentence has a place. */
+    expect_located(config, "push.timeout_not: wrong", "push.timeout_not: wrong");
+    expect_located(config, "store.path: wrong", "store.path: wrong");
+    expect_located(config, "Look at push.timeout.", "Look at push.timeout.");
+    config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
 START_TEST(secrets_in_the_environment_are_overwritten_in_place)
 {
-    char key[] = "DOORBELL_STORE_KEY=hunter2", other[] = "DOORBELL_STORE_KEYS=hunter2",
+    char key[] = "MOLLY_VAPID_PRIVKEY=hunter2", other[] = "MOLLY_VAPID_PRIVKEYS=hunter2",
          short_name[] = "DOORBELL", path[] = "DOORBELL_STORE_PATH=/x";
     char *environment[] = {short_name, path, key, other, NULL};
-    config_wipe_environment(environment);
-    for (size_t i = strlen("DOORBELL_STORE_KEY="); i < sizeof key; i++)
+    char **taken = config_take_environment(environment);
+    ck_assert_str_eq(taken[2], "MOLLY_VAPID_PRIVKEY=hunter2");
+    ck_assert_ptr_null(taken[4]);
+    config_free_environment(taken);
+    for (size_t i = strlen("MOLLY_VAPID_PRIVKEY="); i < sizeof key; i++)
         ck_assert_int_eq(key[i], 0);
-    ck_assert_str_eq(key, "DOORBELL_STORE_KEY=");
-    ck_assert_str_eq(other, "DOORBELL_STORE_KEYS=hunter2");
+    ck_assert_str_eq(key, "MOLLY_VAPID_PRIVKEY=");
+    ck_assert_str_eq(other, "MOLLY_VAPID_PRIVKEYS=hunter2");
     ck_assert_str_eq(path, "DOORBELL_STORE_PATH=/x");
     ck_assert_ptr_eq(environment[2], key);
-    config_wipe_environment(NULL);
+    config_free_environment(config_take_environment(NULL));
 }
 END_TEST
 
@@ -475,6 +488,69 @@ static struct config *load_text(const char *text)
     leave_folder(&folder);
     return config;
 }
+
+/* What differs when one source of the two has this line more; NULL: nothing that is fixed. */
+static const char *changed_by(char *variable)
+{
+    struct err err;
+    char none[] = "IRRELEVANT=1", *old[] = {none, NULL}, *new[] = {variable, NULL};
+    struct config *one = load(NULL, old, &err), *other = load(NULL, new, &err);
+    ck_assert_msg(one && other, "%s", err.text);
+    const struct setting *changed = schema_changed(one, other), *back = schema_changed(other, one);
+    ck_assert_ptr_eq(changed, back);
+    ck_assert_ptr_null(schema_changed(other, other));
+    config_free(one);
+    config_free(other);
+    return changed ? changed->path : NULL;
+}
+
+START_TEST(what_a_reload_cannot_change_is_found_in_every_kind_of_setting)
+{
+    static const struct {
+        const char *variable, *path;
+    } cases[] = {
+        {"DOORBELL_USER=1000", "user"},
+        {"DOORBELL_USER=", NULL}, /* empty is none */
+        {"DOORBELL_WEB_ENABLED=no", "web.enabled"},
+        {"DOORBELL_WEB_ENABLED=yes", NULL},
+        {"DOORBELL_WEB_CONNECTIONS=511", "web.connections"},
+        {"DOORBELL_WEB_LISTEN=127.0.0.1:8020,[::1]:8020", "web.listen"},
+        {"DOORBELL_WEB_LISTEN=127.0.0.1:8021", "web.listen"},
+        {"DOORBELL_WEB_LISTEN=[\"127.0.0.1:8020\"]", NULL},
+        {"DOORBELL_STORE_PATH=./data/doorbell.db", NULL},
+        {"DOORBELL_STORE_PATH=elsewhere/doorbell.db", "store.path"},
+        {"DOORBELL_CONTROL_PATH=elsewhere.sock", "control.path"},
+        {"DOORBELL_PUSH_TIMEOUT=1s", NULL}, /* can be changed */
+        {"DOORBELL_NET_FAMILY=ipv6", NULL},
+    };
+    struct folder folder;
+    enter_folder(&folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *variable = mem_text(cases[i].variable);
+        const char *path = changed_by(variable);
+        ck_assert_msg(path ? cases[i].path && strcmp(path, cases[i].path) == 0 : !cases[i].path,
+                      "%s: %s", variable, path ? path : "nothing");
+        free(variable);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(paths_that_are_not_utf8_are_told_apart_at_a_reload)
+{
+    struct folder folder;
+    struct err err;
+    char a[] = "DOORBELL_STORE_PATH=a\xff/doorbell.db",
+         b[] = "DOORBELL_STORE_PATH=b\xff/doorbell.db";
+    char *old[] = {a, NULL}, *new[] = {b, NULL};
+    enter_folder(&folder);
+    struct config *one = load(NULL, old, &err), *other = load(NULL, new, &err);
+    ck_assert_str_eq(schema_changed(one, other)->path, "store.path");
+    config_free(one);
+    config_free(other);
+    leave_folder(&folder);
+}
+END_TEST
 
 START_TEST(the_sample_loads_and_changes_nothing)
 {
@@ -563,7 +639,10 @@ UNIT_MAIN("config", an_empty_file_gives_the_defaults,
           variables_are_trimmed_and_may_keep_the_quotes_of_a_compose_file,
           unknown_variables_are_one_warning_each, overrides_name_settings_that_exist,
           settings_that_contradict_each_other_are_refused,
-          secrets_in_the_environment_are_overwritten_in_place, the_sample_loads_and_changes_nothing,
+          a_sentence_about_a_setting_is_told_where_that_was_written,
+          secrets_in_the_environment_are_overwritten_in_place,
+          what_a_reload_cannot_change_is_found_in_every_kind_of_setting,
+          paths_that_are_not_utf8_are_told_apart_at_a_reload, the_sample_loads_and_changes_nothing,
           the_sample_with_all_settings_uncommented_gives_the_defaults,
           the_lines_of_the_sample_are_short_and_plain, the_shipped_sample_is_what_the_table_says,
           the_markdown_table_has_a_row_for_each_setting)

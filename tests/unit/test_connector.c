@@ -300,6 +300,28 @@ START_TEST(a_winner_is_remembered_until_it_is_forgotten)
 }
 END_TEST
 
+START_TEST(what_was_learned_in_another_network_can_be_forgotten)
+{
+    struct world *world = world_new(LONG_MS);
+    struct listener *second = listen_at(world, "127.0.0.3", 64);
+    connect_to(world, "two.test", "127.0.0.3");
+    connect_to(world, "h1.two.test", "127.0.0.3");
+    ck_assert_uint_eq(arrived(second), 2);
+    connector_forget_all(world->connector);
+    connect_to(world, "two.test", "127.0.0.3"); /* each by a race */
+    connect_to(world, "h1.two.test", "127.0.0.3");
+    ck_assert_uint_eq(arrived(second), 2);
+    struct result waiting;
+    start(world, &waiting, "two.test");
+    connector_forget_all(world->connector); /* while somebody waits */
+    await(world, &waiting);
+    check_winner(&waiting, "127.0.0.3");
+    ck_assert_uint_eq(arrived(second), 1);
+    connector_end(waiting.attempt);
+    world_free(world);
+}
+END_TEST
+
 START_TEST(a_winner_whose_handshake_failed_is_tried_last)
 {
     struct world *world = world_new(LONG_MS);
@@ -707,6 +729,7 @@ END_TEST
 UNIT_MAIN("connector", one_address_needs_no_race, the_first_address_wins_when_it_answers,
           a_black_holed_address_loses_to_the_next, refused_addresses_are_passed_over_at_once,
           a_winner_is_remembered_until_it_is_forgotten,
+          what_was_learned_in_another_network_can_be_forgotten,
           a_winner_whose_handshake_failed_is_tried_last,
           the_last_reason_and_the_number_of_addresses_are_told,
           every_address_gets_its_time_and_no_more, a_failed_look_up_is_told_in_its_own_words,

@@ -5,11 +5,13 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <malloc.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/b64.h"
@@ -56,7 +58,8 @@ static struct peer {
     struct frame frames[4];
     unsigned messages; /* in order, counted by their first byte */
     _Atomic bool done;
-    const char *answer;
+    const char *answer, *endless; /* the second again and again after the first */
+    size_t taken;                 /* how much of it went out */
 } peer;
 
 static ssize_t wire_read(struct wire *wire, void *bytes, size_t length)
@@ -649,8 +652,16 @@ START_TEST(a_refusal_keeps_its_status_and_whether_the_messenger_spoke)
         {"HTTP/1.1 429 Too Many\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n", 429, false,
          120000},
         {"HTTP/1.1 503 Busy\r\nretry-after: 99999999\r\nContent-Length: 0\r\n\r\n", 503, false,
-         24 * 3600 * 1000},
-        {"HTTP/1.1 503 Busy\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\n", 503, false, 0},
+         3600 * 1000},
+        {"HTTP/1.1 503 Busy\r\nretry-after: 99999999999999999999999999\r\n\r\n", 503, false,
+         3600 * 1000},
+        {"HTTP/1.1 503 Busy\r\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n\r\n", 503, false,
+         3600 * 1000},
+        {"HTTP/1.1 503 Busy\r\nRetry-After: Fri, 31 Dec 9999\r\n\r\n", 503, false, 0},
+        {"HTTP/1.1 503 Busy\r\nRetry-After: 5 minutes, or perhaps a bit longer than that, thank "
+         "you\r\n\r\n",
+         503, false, 0},
+        {"HTTP/1.1 503 Busy\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n", 503, false, 0},
         {"HTTP/1.1 503 Busy\r\nRetry-After: -5\r\n\r\n", 503, false, 0},
         {"HTTP/1.1 500 Server Error\r\nx-signal-timestamp: 1\r\nContent-Length: 0\r\n\r\n", 500,
          true, 0},
@@ -710,6 +721,94 @@ START_TEST(long_and_many_answer_headers_are_taken)
 }
 END_TEST
 
+/* Memory in use, the most of it seen while the loop turns until the end. */
+static size_t most_memory_until_ended(void)
+{
+    size_t most = 0;
+    while (!seen.stop) {
+        run_for(1);
+        size_t now = mallinfo2().uordblks;
+        most = now > most ? now : most;
+    }
+    return most;
+}
+
+enum { ENDLESS_MAX = 64 * 1024 * 1024, FLOOD = 1024 * 1024, MEMORY_MAX = 512 * 1024 };
+
+static void give_endless_answer(struct peer *self, struct wire *wire)
+{
+    (void)self;
+    read_request(wire);
+    wire_write(wire, peer.answer, strlen(peer.answer));
+    size_t length = strlen(peer.endless);
+    while (peer.taken < ENDLESS_MAX &&
+           send(wire->fd, peer.endless, length, MSG_NOSIGNAL) == (ssize_t)length)
+        peer.taken += length;
+}
+
+START_TEST(an_endless_answer_is_cut_off_and_costs_no_memory)
+{
+    static const struct {
+        const char *answer, *endless;
+    } rows[] = {
+        {"HTTP/1.1 403 Forbidden\r\n", "X-Another: header\r\n"},
+        {"HTTP/1.1 403 Forbidden\r\nX-Long: ", "and still it goes on "},
+        {"HTTP/1.1 403 Forbidden\r\n\r\n", "a body without a length "},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"},
+        {"", "HTTP/1.1 100 Continue\r\n\r\n"},
+        {"HTTP/1.1 101 Switching Protocols\r\n", "Upgrade: websocket\r\n"},
+        {"", "no HTTP at all "},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        start_peer(give_endless_answer, NULL);
+        peer.answer = rows[i].answer;
+        peer.endless = rows[i].endless;
+        make_client("ws", "127.0.0.1", NULL);
+        config.net_handshake_timeout_ms = 500;
+        h1_reload(h1, &config);
+        open_channel();
+        size_t before = mallinfo2().uordblks, most = most_memory_until_ended();
+        finish();
+        ck_assert_uint_eq(seen.opened, 0);
+        ck_assert_msg(seen.end.kind == TRANSPORT_STATUS || seen.end.kind == TRANSPORT_UNREACHABLE,
+                      "row %zu: kind %d", i, seen.end.kind);
+        ck_assert_msg(most < before + MEMORY_MAX, "row %zu: %zu bytes more", i, most - before);
+        ck_assert_msg(peer.taken < ENDLESS_MAX, "row %zu: it took everything", i);
+    }
+}
+END_TEST
+
+/* A listener whose queue of connections is full: the next connect is never answered. */
+START_TEST(a_connect_that_nothing_answers_runs_into_its_own_deadline)
+{
+    enum { FILLERS = 4 };
+    int fillers[FILLERS];
+    memset(&peer, 0, sizeof peer);
+    int listener = listen_on_loopback(&peer.port);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(peer.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (size_t i = 0; i < FILLERS; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(fillers[i], (struct sockaddr *)&address, sizeof address);
+    }
+    make_client("ws", "127.0.0.1", NULL);
+    config.net_connect_timeout_ms = 50; /* and 10 s for the handshake */
+    h1_reload(h1, &config);
+    open_channel();
+    int64_t before = clock_ms();
+    run_until_ended();
+    ck_assert_int_lt(clock_ms() - before, 5000);
+    ck_assert_int_eq(seen.end.kind, TRANSPORT_UNREACHABLE);
+    ck_assert_str_eq(seen.end.text, "no TCP connection in time");
+    free_client();
+    for (size_t i = 0; i < FILLERS; i++)
+        close(fillers[i]);
+    close(listener);
+}
+END_TEST
+
 static void say_nothing(struct peer *self, struct wire *wire)
 {
     (void)self;
@@ -720,7 +819,7 @@ START_TEST(a_silent_server_runs_into_the_deadline)
 {
     start_peer(say_nothing, NULL);
     make_client("ws", "127.0.0.1", NULL);
-    config.net_handshake_timeout_ms = 50;
+    config.net_handshake_timeout_ms = 500;
     h1_reload(h1, &config);
     open_channel();
     run_until_ended();
@@ -805,6 +904,29 @@ START_TEST(a_tcp_connection_that_fails_leaves_nothing_behind)
     close(fd); /* now nobody listens there */
     check_unreachable("127.0.0.1", 5);
     check_unreachable("255.255.255.255", 5); /* which the system refuses at once */
+}
+END_TEST
+
+/* In place of the C library's, for libwebsockets as well: the connection is reset between the event
+ * that says "connected" and the look at the socket's error. */
+static bool reset_meanwhile;
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    int result = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+    if (reset_meanwhile && level == SOL_SOCKET && name == SO_ERROR)
+        *(int *)value = ECONNRESET;
+    return result;
+}
+
+START_TEST(a_connection_that_is_reset_as_it_is_made_leaves_nothing_behind)
+{
+    memset(&peer, 0, sizeof peer);
+    int listener = listen_on_loopback(&peer.port);
+    reset_meanwhile = true;
+    check_unreachable("127.0.0.1", 5);
+    reset_meanwhile = false;
+    close(listener);
 }
 END_TEST
 
@@ -1334,6 +1456,68 @@ START_TEST(frames_that_must_not_be_are_a_violation)
 }
 END_TEST
 
+static void send_masked(struct peer *self, struct wire *wire)
+{
+    (void)self;
+    accept_upgrade(wire, "\x82\x82\x01\x02\x03\x04\x40\x40\x88\x02\x03\xe8", 12);
+    await_end(wire);
+}
+
+/* RFC 6455 section 5.1 has us fail such a connection. libwebsockets 4.3.5 does; 4.1.6 unmasks and
+ * says nothing, and all bounds hold as for any other frame. */
+START_TEST(a_masked_frame_of_a_server_is_refused_or_read_as_any_other)
+{
+    begin(send_masked);
+    run_until_ended();
+    finish();
+    if (seen.end.kind == TRANSPORT_VIOLATION) {
+        ck_assert_uint_eq(seen.messages, 0);
+        return;
+    }
+    ck_assert_uint_eq(seen.messages, 1);
+    ck_assert_uint_eq(seen.sum, 'A' * 31 + 'B');
+    ck_assert_int_eq(seen.end.kind, TRANSPORT_CLOSE);
+}
+END_TEST
+
+/* And never reads the answers. */
+static void ping_without_end(struct peer *self, struct wire *wire)
+{
+    (void)self;
+    uint8_t bytes[127] = {0x89, 125};
+    int little = 4096;
+    setsockopt(wire->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    struct timeval patience = {.tv_usec = 200 * 1000}; /* the client stops reading then, too */
+    setsockopt(wire->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    accept_upgrade(wire, "", 0);
+    while (peer.taken < 6 * FLOOD && send(wire->fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
+        peer.taken += sizeof bytes;
+}
+
+static void send_empty_fragments(struct peer *self, struct wire *wire)
+{
+    (void)self;
+    uint8_t bytes[4096] = {0};
+    accept_upgrade(wire, "\x02\x00", 2);
+    while (peer.taken < FLOOD && send(wire->fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
+        peer.taken += sizeof bytes;
+}
+
+START_TEST(floods_of_pings_and_of_empty_fragments_cost_no_memory)
+{
+    static script_fn *const floods[] = {ping_without_end, send_empty_fragments};
+    for (size_t i = 0; i < 2; i++) {
+        begin(floods[i]);
+        run_until_opened();
+        size_t before = mallinfo2().uordblks, most = most_memory_until_ended();
+        finish();
+        ck_assert_msg(most < before + MEMORY_MAX, "flood %zu: %zu bytes more", i, most - before);
+        ck_assert_uint_eq(seen.messages, 0);
+        ck_assert_uint_eq(seen.total, 0);
+    }
+}
+END_TEST
+
 static void open_and_go(struct peer *self, struct wire *wire)
 {
     (void)self;
@@ -1468,25 +1652,29 @@ START_TEST(a_handshake_may_be_stopped)
 }
 END_TEST
 
-UNIT_MAIN("h1", the_request_is_exactly_this, tls_names_the_host_and_offers_only_http_1,
-          a_refusal_keeps_its_status_and_whether_the_messenger_spoke,
-          a_redirect_is_reported_and_not_followed, no_usable_answer_is_a_server_that_is_not_reached,
-          long_and_many_answer_headers_are_taken, a_silent_server_runs_into_the_deadline,
-          a_server_that_is_silent_in_tls_runs_into_the_deadline,
-          a_server_without_tls_is_told_from_one_that_hangs_up,
-          a_tcp_connection_that_fails_leaves_nothing_behind, a_name_without_address_says_so,
-          two_roots_of_one_name_are_both_trusted, a_certificate_of_somebody_else_is_refused,
-          a_certificate_for_another_name_is_refused, the_built_in_roots_are_signals,
-          a_ca_file_that_cannot_be_used_is_named, urls_that_libwebsockets_would_mangle_are_refused,
-          a_proxy_of_the_environment_is_not_used, a_big_fragmented_message_streams_past_a_ping,
-          a_big_message_streams_over_tls, small_messages_come_one_by_one_and_text_is_ignored,
-          what_was_sent_before_the_close_was_seen_still_reaches_the_server,
-          a_close_without_code_is_1005,
-          a_close_followed_by_the_end_of_the_connection_keeps_its_code,
-          messages_go_out_in_order_and_before_our_close, what_a_server_does_not_read_is_bounded,
-          a_message_over_two_megabytes_is_refused_with_1009,
-          frames_that_must_not_be_are_a_violation, a_connection_that_ends_without_close_is_lost,
-          a_channel_may_be_freed_inside_every_event, a_channel_may_be_closed_inside_every_event,
-          a_channel_may_be_freed_in_every_phase_of_the_handshake,
-          a_channel_may_be_freed_while_the_server_says_nothing,
-          a_channel_freed_after_close_still_says_goodbye, a_handshake_may_be_stopped)
+UNIT_MAIN(
+    "h1", the_request_is_exactly_this, tls_names_the_host_and_offers_only_http_1,
+    a_refusal_keeps_its_status_and_whether_the_messenger_spoke,
+    a_redirect_is_reported_and_not_followed, no_usable_answer_is_a_server_that_is_not_reached,
+    long_and_many_answer_headers_are_taken, an_endless_answer_is_cut_off_and_costs_no_memory,
+    a_connect_that_nothing_answers_runs_into_its_own_deadline,
+    a_silent_server_runs_into_the_deadline, a_server_that_is_silent_in_tls_runs_into_the_deadline,
+    a_server_without_tls_is_told_from_one_that_hangs_up,
+    a_tcp_connection_that_fails_leaves_nothing_behind,
+    a_connection_that_is_reset_as_it_is_made_leaves_nothing_behind, a_name_without_address_says_so,
+    two_roots_of_one_name_are_both_trusted, a_certificate_of_somebody_else_is_refused,
+    a_certificate_for_another_name_is_refused, the_built_in_roots_are_signals,
+    a_ca_file_that_cannot_be_used_is_named, urls_that_libwebsockets_would_mangle_are_refused,
+    a_proxy_of_the_environment_is_not_used, a_big_fragmented_message_streams_past_a_ping,
+    a_big_message_streams_over_tls, small_messages_come_one_by_one_and_text_is_ignored,
+    what_was_sent_before_the_close_was_seen_still_reaches_the_server, a_close_without_code_is_1005,
+    a_close_followed_by_the_end_of_the_connection_keeps_its_code,
+    messages_go_out_in_order_and_before_our_close, what_a_server_does_not_read_is_bounded,
+    a_message_over_two_megabytes_is_refused_with_1009, frames_that_must_not_be_are_a_violation,
+    a_masked_frame_of_a_server_is_refused_or_read_as_any_other,
+    floods_of_pings_and_of_empty_fragments_cost_no_memory,
+    a_connection_that_ends_without_close_is_lost, a_channel_may_be_freed_inside_every_event,
+    a_channel_may_be_closed_inside_every_event,
+    a_channel_may_be_freed_in_every_phase_of_the_handshake,
+    a_channel_may_be_freed_while_the_server_says_nothing,
+    a_channel_freed_after_close_still_says_goodbye, a_handshake_may_be_stopped)

@@ -7,8 +7,14 @@ static const struct life_timing timing = {.reconnect_min_ms = 2000,
                                           .reconnect_max_ms = 300000,
                                           .contested_min_ms = 10000,
                                           .contested_max_ms = 1800000,
+                                          .contested_end_ms = 3600000,
                                           .refused_confirm_ms = 60000,
-                                          .proven_after_ms = 60000};
+                                          .refused_max_ms = 3600000,
+                                          .refused_retry_ms = 86400000,
+                                          .client_refused_min_ms = 300000,
+                                          .client_refused_max_ms = 3600000,
+                                          .reconnect_reset_ms = 60000};
+enum { WINDOW_MS = 600000 };
 static const int64_t start = 5000000;
 
 static struct life_step down(struct life *life, enum link_reason reason, int64_t now,
@@ -46,7 +52,24 @@ START_TEST(a_handshake_alone_does_not_reset_the_wait_but_the_queue_does)
     life_connecting(&life);
     life_up(&life, start);
     life_proven(&life);
+    life_drained(&life);
     ck_assert_int_eq(down(&life, LINK_LOST, start + 10, UINT32_MAX).connect_in_ms, 2000);
+}
+END_TEST
+
+/* Signal's message store is dead: it sends what it has, and closes when that is answered. */
+START_TEST(a_message_before_the_end_does_not_reset_the_wait)
+{
+    struct life life;
+    life_init(&life, false);
+    int64_t wait = 0;
+    for (int i = 0; i < 9; i++) {
+        life_connecting(&life);
+        life_up(&life, start);
+        life_proven(&life);
+        wait = down(&life, LINK_SERVER_TROUBLE, start + 10, UINT32_MAX).connect_in_ms;
+    }
+    ck_assert_int_eq(wait, 300000);
 }
 END_TEST
 
@@ -82,6 +105,42 @@ START_TEST(contention_waits_longer_each_time_and_is_told_once)
     life_up(&life, start);
     struct life_step step = down(&life, LINK_CONTESTED, start + 1000, 0);
     ck_assert(step.became_contested && step.connect_in_ms == 10000);
+}
+END_TEST
+
+START_TEST(after_an_absence_a_link_connects_at_once_and_begins_with_short_waits)
+{
+    static const enum link_reason reasons[] = {
+        LINK_UNREACHABLE,   LINK_LOST,      LINK_CLOSED,   LINK_SERVER_TROUBLE,
+        LINK_MISCONFIGURED, LINK_MIDDLEBOX, LINK_PROTOCOL, LINK_REVOKED};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        struct life life;
+        life_init(&life, false);
+        for (int j = 0; j < 12; j++)
+            down(&life, reasons[i], start, 0);
+        ck_assert_int_eq(life_resumed(&life, 200000, 30000), 0);
+        /* The network is not up yet. */
+        ck_assert_int_eq(down(&life, LINK_UNREACHABLE, start, UINT32_MAX).connect_in_ms, 2000);
+    }
+}
+END_TEST
+
+START_TEST(what_was_demanded_stays_a_floor_on_which_sleep_counts)
+{
+    static const struct link_down ends[] = {
+        {.reason = LINK_CONTESTED},
+        {.reason = LINK_UNAUTHORIZED},
+        {.reason = LINK_CLIENT_REFUSED},
+        {.reason = LINK_RATE_LIMITED, .retry_after_ms = 120000},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct life life;
+        life_init(&life, false);
+        life_down(&life, &timing, &ends[i], false, start, 0);
+        ck_assert_int_eq(life_resumed(&life, 100000, 0), 100000); /* the clock was only set */
+        ck_assert_int_eq(life_resumed(&life, 100000, 99999), 1);
+        ck_assert_int_eq(life_resumed(&life, 100000, 8 * 3600 * 1000), 0);
+    }
 }
 END_TEST
 
@@ -179,6 +238,7 @@ START_TEST(three_refusals_in_a_row_are_the_fleets)
     unsigned marks[4] = {0};
     bool alarm;
     fleet_init(&fleet);
+    fleet.window_ms = WINDOW_MS;
     ck_assert(!fleet_refused(&fleet, &marks[0], start, &alarm));
     ck_assert(!fleet_refused(&fleet, &marks[0], start, &alarm)); /* the same one again */
     ck_assert(!fleet_refused(&fleet, &marks[1], start, &alarm));
@@ -187,8 +247,31 @@ START_TEST(three_refusals_in_a_row_are_the_fleets)
     ck_assert(alarm);
     ck_assert(fleet_refused(&fleet, &marks[3], start, &alarm));
     ck_assert(!alarm); /* one alarm */
-    fleet_success(&fleet);
+    ck_assert(fleet_success(&fleet, start));
+    ck_assert(!fleet_success(&fleet, start)); /* and one end of it */
+    /* What refused everybody a moment ago may do so again. */
+    ck_assert(fleet_refused(&fleet, &marks[0], start + WINDOW_MS - 1, &alarm));
+    ck_assert(!alarm);
+    ck_assert(!fleet_refused(&fleet, &marks[1], start + WINDOW_MS, &alarm));
+}
+END_TEST
+
+/* One account that was refused long before must not hide that three are refused now. */
+START_TEST(three_refusals_within_minutes_are_the_fleets_whatever_came_before)
+{
+    struct fleet fleet;
+    unsigned marks[5] = {0};
+    bool alarm;
+    fleet_init(&fleet);
+    fleet.window_ms = WINDOW_MS;
     ck_assert(!fleet_refused(&fleet, &marks[0], start, &alarm));
+    int64_t later = start + WINDOW_MS - 1000;
+    ck_assert(!fleet_refused(&fleet, &marks[1], later, &alarm));
+    ck_assert(!fleet_refused(&fleet, &marks[2], later + 5000, &alarm));
+    ck_assert(fleet_refused(&fleet, &marks[3], later + 6000, &alarm));
+    ck_assert(alarm);
+    ck_assert(fleet_refused(&fleet, &marks[4], later + 7000, &alarm));
+    ck_assert(!alarm);
 }
 END_TEST
 
@@ -198,6 +281,7 @@ START_TEST(a_refusal_of_the_whole_fleet_lasts_until_somebody_is_let_in)
     unsigned marks[3] = {0}, alarms = 0;
     bool alarm;
     fleet_init(&fleet);
+    fleet.window_ms = WINDOW_MS;
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 3; i++) {
             bool wide = fleet_refused(&fleet, &marks[i], start + round * 700000 + i, &alarm);
@@ -215,19 +299,55 @@ START_TEST(refusals_that_are_far_apart_are_each_accounts_own)
     unsigned marks[3] = {0};
     bool alarm;
     fleet_init(&fleet);
+    fleet.window_ms = WINDOW_MS;
     for (int i = 0; i < 3; i++)
         ck_assert(!fleet_refused(&fleet, &marks[i], start + i * 700000, &alarm));
+    ck_assert(!fleet_success(&fleet, start)); /* there was no alarm to end */
 }
 END_TEST
 
-UNIT_MAIN("life", the_wait_doubles_with_full_jitter_up_to_the_cap,
+START_TEST(a_refusal_of_everybody_is_no_first_word_about_one)
+{
+    struct life life;
+    struct link_down end = {.reason = LINK_UNAUTHORIZED};
+    life_init(&life, false);
+    for (int i = 0; i < 5; i++)
+        ck_assert(!life_down(&life, &timing, &end, true, start + i * 3600000, 0).became_refused);
+    ck_assert(!down(&life, LINK_UNAUTHORIZED, start + 90000000, 0).became_refused);
+    ck_assert(down(&life, LINK_UNAUTHORIZED, start + 90060000, 0).became_refused);
+}
+END_TEST
+
+START_TEST(an_hour_up_ends_the_contention_without_waiting_for_the_link_to_end)
+{
+    struct life life;
+    life_init(&life, false);
+    ck_assert(down(&life, LINK_CONTESTED, start, 0).became_contested);
+    life_connecting(&life);
+    ck_assert(!life_settle(&life, &timing, start + 7200000)); /* it is not up */
+    life_up(&life, start + 10000);
+    ck_assert(!life_settle(&life, &timing, start + 10000 + 3599999));
+    ck_assert_int_eq(life.state, ACCOUNT_CONTESTED);
+    ck_assert(life_settle(&life, &timing, start + 10000 + 3600000));
+    ck_assert_int_eq(life.state, ACCOUNT_UP);
+    ck_assert(!life_settle(&life, &timing, start + 10000 + 3600000));
+}
+END_TEST
+
+UNIT_MAIN("life", a_refusal_of_everybody_is_no_first_word_about_one,
+          an_hour_up_ends_the_contention_without_waiting_for_the_link_to_end,
+          the_wait_doubles_with_full_jitter_up_to_the_cap,
           a_handshake_alone_does_not_reset_the_wait_but_the_queue_does, a_minute_up_resets_the_wait,
+          a_message_before_the_end_does_not_reset_the_wait,
           contention_waits_longer_each_time_and_is_told_once,
+          after_an_absence_a_link_connects_at_once_and_begins_with_short_waits,
+          what_was_demanded_stays_a_floor_on_which_sleep_counts,
           dead_credentials_are_believed_when_said_twice_a_minute_apart,
           a_success_in_between_takes_the_first_refusal_back, a_middlebox_never_kills_credentials,
           a_candidate_is_refused_at_the_first_word,
           what_is_refused_to_the_whole_fleet_disables_nobody,
           a_wait_that_the_server_demands_is_a_floor, fresh_authentication_goes_on_at_once,
           a_client_that_is_refused_waits_minutes, three_refusals_in_a_row_are_the_fleets,
+          three_refusals_within_minutes_are_the_fleets_whatever_came_before,
           a_refusal_of_the_whole_fleet_lasts_until_somebody_is_let_in,
           refusals_that_are_far_apart_are_each_accounts_own)

@@ -157,7 +157,6 @@ static void tear_down(void)
 {
     if (link_)
         signal_link_ops.free(link_);
-    ck_assert(list_empty(&server.up));
     ck_assert_uint_eq(loop.timers.count, 0);
     loop_fini(&loop);
 }
@@ -390,6 +389,30 @@ START_TEST(other_requests_are_answered_and_not_reported)
 }
 END_TEST
 
+/* A newer server may send messages to another path: none is lost over it. */
+START_TEST(another_request_with_a_body_is_taken_for_a_message)
+{
+    set_up();
+    start_and_open();
+    receive_hex("0801120f0a0350555412022f781a0270012007"); /* PUT /x, an urgent envelope */
+    ck_assert_uint_eq(seen.waiting, 1);
+    ck_assert(seen.urgent);
+    ck_assert_uint_eq(seen.ack, 7);
+    receive_hex("080112100a0350555412022f781a03ffffff2008"); /* no envelope at all */
+    ck_assert_uint_eq(seen.waiting, 2);
+    ck_assert(seen.urgent);
+    receive_hex("0801120f0a0350555412022f781a0270002009"); /* an envelope that is not urgent */
+    ck_assert_uint_eq(seen.waiting, 3);
+    ck_assert(!seen.urgent);
+    ck_assert_uint_eq(road.sent_count, 0);
+    receive_hex("0801120d0a0350555412022f781a027001"); /* without an id nothing can be answered */
+    ck_assert_uint_eq(seen.waiting, 3);
+    ck_assert_uint_eq(road.sent_count + seen.down, 0);
+    ck_assert_int_eq(road.close_code, 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_message_that_cannot_be_read_closes_with_1007)
 {
     static const uint8_t wrong[] = {0x08, 0x01, 0x12, 0x7f, 0x0a};
@@ -580,29 +603,27 @@ START_TEST(buffers_are_given_back_after_each_burst)
 }
 END_TEST
 
-START_TEST(all_links_are_tested_after_the_machine_slept)
+START_TEST(a_link_that_is_up_is_tested_at_once_when_asked_to)
 {
     set_up();
-    start_and_open();
+    signal_link_ops.test(link_); /* it is down */
+    signal_link_ops.start(link_);
+    signal_link_ops.test(link_); /* it is not up yet */
+    road.channel.events->opened(road.channel.arg);
     await_sent();
     answer_keepalive(1, 0xc8, 0x01);
-    /* Another link notices at its own keep-alive. */
-    struct link_request request = {.device = 3, .password = "x"};
-    struct channel first = road.channel;
-    struct link *other = signal_link_ops.open(&server, &request, &events, &seen);
-    signal_link_ops.start(other);
-    struct channel second = road.channel;
-    config.signal_keepalive_ms = 1; /* due at once */
-    second.events->opened(second.arg);
-    config.signal_keepalive_ms = KEEPALIVE_MS;
-    server.slept_ms -= 60000;
-    unsigned sent = road.sent_count;
-    advance(5);
-    ck_assert_uint_ge(road.sent_count, sent + 1); /* the other's own */
+    ck_assert_uint_eq(road.sent_count, 1);
+    signal_link_ops.test(link_);
     advance(2000);
-    ck_assert_uint_eq(road.sent_count, sent + 2); /* and the first link's, ahead of its time */
-    signal_link_ops.free(other);
-    road.channel = first;
+    ck_assert_uint_eq(road.sent_count, 2);
+    signal_link_ops.test(link_); /* it is being tested */
+    advance(ANSWER_MS - 2000);
+    ck_assert_uint_eq(road.sent_count, 2);
+    ck_assert_uint_eq(seen.down, 0);
+    advance(2000);
+    ck_assert_uint_eq(seen.down, 1);
+    ck_assert_int_eq(seen.last.reason, LINK_LOST);
+    signal_link_ops.test(link_);
     tear_down();
 }
 END_TEST
@@ -657,6 +678,27 @@ START_TEST(the_user_agent_that_worked_is_remembered)
     ck_assert_int_eq(seen.last.reason, LINK_CLOSED);
     signal_link_ops.start(link_);
     ck_assert_str_eq(road.user_agent, "Doorbell/1");
+    tear_down();
+}
+END_TEST
+
+START_TEST(our_own_user_agent_is_tried_again_with_each_fresh_authentication)
+{
+    set_up();
+    signal_link_ops.start(link_);
+    refuse_client();
+    start_and_open();
+    ck_assert_str_eq(road.user_agent, "Signal-Android/9.9.9");
+    receive_hex(queue_empty);
+    live(DAY_MS * 7 / 6 + 2 * KEEPALIVE_MS);
+    end_with(&(struct transport_end){.kind = TRANSPORT_STOPPED});
+    ck_assert_int_eq(seen.last.reason, LINK_STOPPED);
+    signal_link_ops.start(link_);
+    ck_assert_str_eq(road.user_agent, "Doorbell/1");
+    refuse_client();
+    ck_assert_int_eq(seen.last.reason, LINK_CLOSED);
+    start_and_open();
+    ck_assert_str_eq(road.user_agent, "Signal-Android/9.9.9");
     tear_down();
 }
 END_TEST
@@ -780,6 +822,7 @@ UNIT_MAIN(
     a_message_is_reported_and_answered_only_when_the_owner_says_so, a_message_may_come_byte_by_byte,
     only_copies_of_the_first_devices_messages_are_own, what_cannot_be_read_as_an_envelope_is_urgent,
     the_end_of_the_queue_is_answered_and_reported, other_requests_are_answered_and_not_reported,
+    another_request_with_a_body_is_taken_for_a_message,
     a_message_that_cannot_be_read_closes_with_1007, a_message_without_id_closes_with_1007,
     keepalives_go_out_at_their_interval_and_want_their_own_answer,
     first_keepalives_are_spread_over_the_interval,
@@ -788,8 +831,9 @@ UNIT_MAIN(
     a_link_is_opened_anew_once_a_day_when_nothing_is_held,
     a_link_is_not_opened_anew_early_or_when_it_is_switched_off,
     a_new_connection_starts_from_nothing, buffers_are_given_back_after_each_burst,
-    all_links_are_tested_after_the_machine_slept, a_sent_close_is_judged,
+    a_link_that_is_up_is_tested_at_once_when_asked_to, a_sent_close_is_judged,
     the_user_agents_take_turns_until_both_are_refused, the_user_agent_that_worked_is_remembered,
+    our_own_user_agent_is_tried_again_with_each_fresh_authentication,
     without_another_user_agent_the_first_refusal_counts,
     a_refusal_of_the_credentials_keeps_its_status, a_server_that_does_not_read_loses_the_link,
     stopping_ends_in_down, a_link_may_be_started_from_its_own_down,

@@ -6,6 +6,7 @@
 #include "base/b64.h"
 #include "base/mem.h"
 #include "unit.h"
+#include "web/about.h"
 
 static const char vapid[] =
     "BOniQ9xHBPNY9gnQW4o-16vHqOb40pEIMifyUdFsxAgyzVkFMguxw0QrdbZcq8hRjN2zpeInRvKVPlkzABvuTnI";
@@ -114,7 +115,7 @@ START_TEST(each_broken_set_up_is_named_with_the_lines_that_mend_it)
         if (faults[i].url)
             assert_has(&response, "<summary>Show the code all the same</summary>");
         else
-            assert_lacks(&response, "<svg");
+            assert_lacks(&response, "<svg class=\"qr\"");
         assert_has(&response, "href=\"?airgapped\"");
         response_fini(&response);
     }
@@ -210,6 +211,44 @@ START_TEST(pages_say_their_language_and_title_and_fit_a_phone)
 }
 END_TEST
 
+START_TEST(the_picture_of_who_does_what_has_words_for_those_who_do_not_see_it)
+{
+    struct response response;
+    render(&response, URL_GOOD, "https://m.example.org/", "m.example.org");
+    assert_has(&response, "role=\"img\" aria-labelledby=\"picture-title\" "
+                          "aria-describedby=\"picture-what\"");
+    assert_has(&response, "<title id=\"picture-title\">");
+    assert_has(&response, "<desc id=\"picture-what\">");
+    static const char *const names[] = {"Signal", "Doorbell", "Push server", "Your phone"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *text = mem_format(">%s</text>", names[i]);
+        assert_has(&response, text);
+        free(text);
+    }
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(the_public_page_says_whether_all_is_well_and_who_runs_it)
+{
+    struct response response = {0};
+    page_about(&response, &(struct about){0});
+    assert_has(&response, "It is well");
+    assert_has(&response, "Doorbell " DOORBELL_VERSION);
+    assert_has(&response, "What it stores");
+    assert_lacks(&response, "Trouble");
+    assert_lacks(&response, "is run by");
+    page_about(&response, &(struct about){1795903500, "J. <b>Doe</b> & \"co\""});
+    assert_has(&response, "Trouble since 2026-11-28 22:05 UTC");
+    assert_has(&response, "J. &lt;b&gt;Doe&lt;/b&gt; &amp; ");
+    assert_lacks(&response, "It is well");
+    assert_lacks(&response, "<b>Doe");
+    assert_lacks(&response, "<script");
+    ck_assert_ptr_null(strstr(response.policy, "script-src"));
+    response_fini(&response);
+}
+END_TEST
+
 START_TEST(a_path_that_does_not_exist_is_a_short_page)
 {
     struct response response = {0};
@@ -228,4 +267,6 @@ UNIT_MAIN("pages", a_good_address_gives_code_link_and_steps_and_no_warning,
           nothing_on_a_page_needs_what_the_policy_forbids,
           the_script_compares_only_an_address_that_was_guessed,
           pages_say_their_language_and_title_and_fit_a_phone,
+          the_picture_of_who_does_what_has_words_for_those_who_do_not_see_it,
+          the_public_page_says_whether_all_is_well_and_who_runs_it,
           a_path_that_does_not_exist_is_a_short_page)

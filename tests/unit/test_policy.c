@@ -111,12 +111,17 @@ START_TEST(what_a_star_does_not_cover_is_told_with_the_entry_to_add)
         {"https://10.1.2.3:8443/SECRET", "add \"https://10.1.2.3:8443\" to"},
         {"https://192.168.0.1/SECRET", "private address"},
         {"https://169.254.169.254/SECRET", "private address"},
-        {"https://100.64.0.1/SECRET", "private address"},
+        {"https://100.64.0.1/SECRET",
+         "100.64.0.1 is a private address (of Tailscale or the like); to allow it add "
+         "\"https://100.64.0.1\" to push.allowed_endpoints"},
         {"https://[::1]/SECRET", "add \"https://[::1]\" to"},
         {"https://[::ffff:127.0.0.1]/SECRET", "private address"},
         {"https://[::ffff:7f00:1]/SECRET", "private address"},
         {"https://[64:ff9b::10.0.0.1]/SECRET", "private address"},
-        {"https://[fd00::1]/SECRET", "private address"},
+        {"https://[fd00::1]/SECRET",
+         "is a private address; to allow it add \"https://[fd00::1]\" to"},
+        {"https://[fd7a:115c:a1e0::1]:8443/SECRET",
+         "(of Tailscale or the like); to allow it add \"https://[fd7a:115c:a1e0::1]:8443\" to"},
         {"https://[fe80::1]/SECRET", "private address"},
         {"https://0.0.0.0/SECRET", "no setting allows it"},
         {"https://224.0.0.1/SECRET", "no setting allows it"},
@@ -447,6 +452,27 @@ START_TEST(a_star_lists_nobody)
 }
 END_TEST
 
+START_TEST(an_entry_names_its_origin_whatever_the_path)
+{
+    struct policy *policy = allowing(LIST("*", "https://ntfy.lan/push"));
+    static const struct {
+        const char *endpoint;
+        bool is_named;
+    } wanted[] = {{"https://ntfy.lan/push/x", true},
+                  {"https://NTFY.lan:443/x", true},
+                  {"https://ntfy.lan:8443/push/x", false},
+                  {"http://ntfy.lan:443/push/x", false},
+                  {"https://other.example/push/x", false}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct url url;
+        ck_assert_int_eq(url_parse(&url, wanted[i].endpoint, NULL), 0);
+        ck_assert_int_eq(policy_names_origin(policy, &url), wanted[i].is_named);
+        url_fini(&url);
+    }
+    policy_free(policy);
+}
+END_TEST
+
 START_TEST(an_entry_that_cannot_be_read_is_named_without_its_secrets)
 {
     static const struct {
@@ -488,6 +514,56 @@ START_TEST(a_denial_that_cannot_be_read_is_named)
 }
 END_TEST
 
+/* What push.connect_to names, and what stands against it. */
+START_TEST(a_place_that_the_operator_named_may_be_private_for_its_origin_alone)
+{
+    static const struct {
+        const char *endpoint, *at;
+        uint16_t port;
+        const char *said; /* NULL: allowed */
+    } cases[] = {
+        {"https://ntfy.example/x", "192.168.1.5", 8443, NULL},
+        {"https://NTFY.example./x", "192.168.1.5", 8443, NULL},
+        {"https://ntfy.example/x", "192.168.1.6", 8443, "\"https://ntfy.example\" to push.allowed"},
+        {"https://ntfy.example/x", "192.168.1.5", 443, "\"https://ntfy.example\" to push.allowed"},
+        {"https://ntfy.example:8443/x", "192.168.1.5", 8443, "\"https://ntfy.example:8443\""},
+        {"https://other.example:8443/x", "192.168.1.5", 8443, "\"https://other.example:8443\""},
+        {"https://named.example/x", "172.18.0.9", 443, NULL},
+        {"https://named.example/x", "fd00::9", 443, NULL},
+        {"https://named.example/x", "127.0.0.1", 443, NULL},
+        {"https://named.example/x", PUBLIC_V4, 443, NULL},
+        {"https://named.example/x", "224.0.0.1", 443, "no setting allows it"},
+        {"https://named.example/x", "10.9.0.1", 443, "push.denied"},
+        {"https://evil.example/x", "172.18.0.9", 443, "push.denied"},
+        {"http://ntfy.example/x", "192.168.1.5", 8443, "without TLS"},
+        {"https://lan.home.arpa/x", "192.168.1.5", 443, "is a name of the local network"},
+    };
+    char *allowed = "*", *denied[] = {"10.9.0.0/16", "evil.example"};
+    char *leads[] = {"ntfy.example=192.168.1.5:8443", "named.example=caddy", "evil.example=caddy",
+                     "lan.home.arpa=192.168.1.5"};
+    struct config config = {.push_allowed_endpoints = {.items = &allowed, .count = 1},
+                            .push_denied = {.items = denied, .count = 2},
+                            .push_connect_to = {.items = leads, .count = 4}};
+    struct policy *policy = policy_new(&config, NULL);
+    ck_assert_ptr_nonnull(policy);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = {0};
+        struct url url;
+        struct address address;
+        ck_assert_int_eq(url_parse(&url, cases[i].endpoint, NULL), 0);
+        ck_assert_int_eq(address_parse(&address, cases[i].at, cases[i].port), 0);
+        bool is_allowed = policy_check_address(policy, &url, &address, &err) == 0;
+        ck_assert_msg(is_allowed == !cases[i].said, "%s, %s: %s", cases[i].endpoint, cases[i].at,
+                      err.text);
+        if (cases[i].said)
+            ck_assert_msg(strstr(err.text, cases[i].said) != NULL, "%s: %s", cases[i].endpoint,
+                          err.text);
+        url_fini(&url);
+    }
+    policy_free(policy);
+}
+END_TEST
+
 UNIT_MAIN("policy", a_star_means_https_to_public_hosts_on_443_or_high_ports,
           what_a_star_does_not_cover_is_told_with_the_entry_to_add,
           a_star_does_not_cover_ports_of_other_services,
@@ -501,5 +577,7 @@ UNIT_MAIN("policy", a_star_means_https_to_public_hosts_on_443_or_high_ports,
           a_denied_network_is_denied_whatever_name_leads_there,
           a_name_may_lead_to_a_private_address_only_where_it_is_listed,
           an_address_check_also_knows_what_text_forbids, a_star_lists_nobody,
+          an_entry_names_its_origin_whatever_the_path,
           an_entry_that_cannot_be_read_is_named_without_its_secrets,
-          a_denial_that_cannot_be_read_is_named)
+          a_denial_that_cannot_be_read_is_named,
+          a_place_that_the_operator_named_may_be_private_for_its_origin_alone)

@@ -372,6 +372,34 @@ START_TEST(the_public_url_and_what_is_wrong_with_it_are_found)
 }
 END_TEST
 
+START_TEST(with_tls_of_our_own_nobody_need_stand_in_front)
+{
+    static const struct {
+        struct given given;
+        enum url_fault fault;
+    } cases[] = {
+        {{"auto", "203.0.113.9", {{"Host", "m.example.org"}}}, URL_GOOD},
+        {{"auto", "192.168.1.7", {{"Host", "nas"}}}, URL_LOCAL_NAME},
+        {{"auto", "203.0.113.9", {{"Host", "m.example.org"}, {"Via", "1.1 cdn"}}},
+         URL_PROXY_NOT_TRUSTED},
+        {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Forwarded-Proto", "http"}}},
+         URL_PROXY_WITHOUT_HTTPS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct proxies proxies;
+        struct request request;
+        struct public_url found;
+        parse_trusted(&proxies, cases[i].given.trusted);
+        make_request(&request, &cases[i].given, "/");
+        request.is_tls = true;
+        public_url_find(&found, &proxies, NULL, &request);
+        ck_assert_msg(found.fault == cases[i].fault, "case %zu: %d", i, (int)found.fault);
+        public_url_fini(&found);
+        request_fini(&request);
+    }
+}
+END_TEST
+
 START_TEST(wrong_trusted_proxies_are_told)
 {
     char *not_a_network[] = {"auto", "example.org"}, *none_and_more[] = {"none", "10.0.0.0/8"};
@@ -439,5 +467,5 @@ END_TEST
 
 UNIT_MAIN("proxy_headers", the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy,
           only_the_nearest_hops_are_looked_at, the_public_url_and_what_is_wrong_with_it_are_found,
-          wrong_trusted_proxies_are_told, a_target_is_split_into_path_and_query,
-          a_parameter_is_found_by_its_whole_name)
+          with_tls_of_our_own_nobody_need_stand_in_front, wrong_trusted_proxies_are_told,
+          a_target_is_split_into_path_and_query, a_parameter_is_found_by_its_whole_name)

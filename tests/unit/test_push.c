@@ -353,6 +353,8 @@ struct resolver {
     struct address_list addresses;
     bool cached, fails, silent;
     int lookups, cancelled;
+    char host[256]; /* that was asked for last */
+    uint16_t port;
 };
 
 struct lookup {
@@ -371,12 +373,17 @@ static void on_found(void *arg)
     free(lookup);
 }
 
+static void note_asked(struct resolver *resolver, const char *host, uint16_t port)
+{
+    snprintf(resolver->host, sizeof resolver->host, "%s", host);
+    resolver->port = port;
+}
+
 struct lookup *resolver_start(struct resolver *resolver, enum resolver_lane lane, const char *host,
                               uint16_t port, bool proven, resolver_fn *fn, void *arg)
 {
-    (void)host;
-    (void)port;
     (void)proven;
+    note_asked(resolver, host, port);
     ck_assert_int_eq(lane, RESOLVER_ENDPOINT);
     struct lookup *lookup = mem_new(sizeof *lookup);
     lookup->resolver = resolver;
@@ -399,12 +406,22 @@ void resolver_cancel(struct lookup *lookup)
 bool resolver_cached(struct resolver *resolver, enum resolver_lane lane, const char *host,
                      uint16_t port, struct address_list *addresses)
 {
-    (void)host;
-    (void)port;
+    note_asked(resolver, host, port);
     ck_assert_int_eq(lane, RESOLVER_ENDPOINT);
     if (resolver->cached)
         *addresses = resolver->addresses;
     return resolver->cached;
+}
+
+/* The certificates of the system */
+
+/* OpenSSL's own function is not reached: reading all of those roots takes seconds under valgrind,
+ * for every sender again, and no test has a server that they vouch for. */
+int X509_STORE_load_file(X509_STORE *store, const char *path)
+{
+    bool is_of_system = strcmp(path, "/etc/ssl/certs/ca-certificates.crt") == 0 ||
+                        strcmp(path, X509_get_default_cert_file()) == 0;
+    return is_of_system || X509_STORE_load_locations(store, path, NULL);
 }
 
 /* The world of one test */
@@ -454,7 +471,8 @@ static void set_entries(char **entries, size_t count)
     ck_assert_msg(policy != NULL, "%s", err.text);
 }
 
-static void begin_at(const char *scheme, const char *host, const char *address, SSL_CTX *tls)
+/* All but the settings that name the server, and the sender. */
+static void prepare_at(const char *scheme, const char *host, const char *address, SSL_CTX *tls)
 {
     memset(&outcome, 0, sizeof outcome);
     transfers_ended = 0;
@@ -469,13 +487,26 @@ static void begin_at(const char *scheme, const char *host, const char *address, 
     add_address(address);
     config.push_timeout_ms = 15000;
     config.push_connect_timeout_ms = 5000;
+    config.push_breaker_failures = 5;
+    config.push_breaker_open_ms = 600000;
+    config.push_breaker_max_ms = 900000;
     config.push_vapid_subject = "mailto:test@example.com";
     entry = mem_format("%s://%s:%d", scheme, host, server.port);
-    set_entries(&entry, 1);
+}
+
+static void begin_allowing(char **entries, size_t count)
+{
+    set_entries(entries, count);
     struct err err;
     vapid = vapid_generate(&err);
     push = push_new(&loop, &resolver, policy, vapid, &config, &err);
     ck_assert_msg(push != NULL, "%s", err.text);
+}
+
+static void begin_at(const char *scheme, const char *host, const char *address, SSL_CTX *tls)
+{
+    prepare_at(scheme, host, address, tls);
+    begin_allowing(&entry, 1);
 }
 
 /* http://push.example, which is the server. */
@@ -770,7 +801,7 @@ START_TEST(a_server_that_never_answers_is_given_up_at_the_deadline)
     ck_assert_int_eq(ring_once()->kind, VERDICT_RETRY);
     ck_assert_int_eq(outcome.last.status, 0);
     ck_assert_ptr_nonnull(strstr(outcome.last.text, "no answer in time"));
-    ck_assert_int_eq(server.requests, 2);
+    run_until(&server.requests, 2);
     end();
 }
 END_TEST
@@ -850,7 +881,7 @@ static void check_endless(const char *text, enum verdict_kind kind, int status)
 START_TEST(an_endless_answer_is_cut_and_judged_by_its_status)
 {
     begin();
-    check_endless("HTTP/1.1 201 Created\r\n", VERDICT_ACCEPTED, 201);
+    check_endless("HTTP/1.1 201 Created\r\n", VERDICT_RETRY, 0); /* it may say anything yet */
     check_endless("HTTP/1.1 201 Created\r\n\r\n", VERDICT_ACCEPTED, 201);
     check_endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n",
                   VERDICT_ACCEPTED, 200);
@@ -1039,6 +1070,42 @@ START_TEST(after_a_401_a_fresh_token_is_tried_once_on_a_fresh_connection)
 }
 END_TEST
 
+static bool has_token(void)
+{
+    return strstr((const char *)server.last.bytes, "\r\nAuthorization: ") != NULL;
+}
+
+static void answer_without_token(struct server *from, struct connection *connection)
+{
+    (void)from;
+    say(connection, has_token() ? UNAUTHORIZED : CREATED);
+}
+
+START_TEST(autopushs_first_kind_of_endpoint_is_tried_once_without_a_token)
+{
+    begin();
+    server.answer = answer_without_token;
+    send_path("/wpush/v1/token", 0, true);
+    run_until(&server.requests, 1);
+    ck_assert(has_token());
+    run_until(&outcome.calls, 1);
+    ck_assert_int_eq(outcome.last.kind, VERDICT_ACCEPTED);
+    ck_assert_int_eq(server.requests, 2);
+
+    server.answer = answer_text;
+    server.text = UNAUTHORIZED;
+    send_path("/wpush/v1/token", 0, true);
+    run_until(&outcome.calls, 2);
+    ck_assert_int_eq(outcome.last.kind, VERDICT_UNAUTHORIZED);
+    ck_assert_int_eq(server.requests, 4);
+    ck_assert(!has_token());
+    send_path("/wpush/v2/token", 0, true);
+    run_until(&outcome.calls, 3);
+    ck_assert(has_token());
+    end();
+}
+END_TEST
+
 /* TLS */
 
 START_TEST(a_certificate_of_push_ca_file_is_trusted)
@@ -1210,6 +1277,227 @@ START_TEST(curl_never_looks_a_name_up)
 }
 END_TEST
 
+/* push.connect_to */
+
+/* https://push.example, which is known to be at inner.test and the server's port; the server's
+ * certificate is for `name`. "*" is all that is allowed. */
+static char *begin_elsewhere(const char *name)
+{
+    authority = authority_new();
+    config.push_ca_file = write_file("", &authority);
+    prepare_at("https", "push.example", "127.0.0.1", tls_for(&authority, name));
+    static char *star = "*", *leads;
+    leads = mem_format("push.example=inner.test:%d", server.port);
+    config.push_connect_to = (struct strings){.items = &leads, .count = 1};
+    begin_allowing(&star, 1);
+    return leads;
+}
+
+static const struct verdict *ring_at(const char *endpoint)
+{
+    int before = outcome.calls;
+    struct push_target target = {.endpoint = endpoint, .proven = true};
+    send_to(&target, PUSH_RING, 0);
+    run_until(&outcome.calls, before + 1);
+    return &outcome.last;
+}
+
+START_TEST(a_push_server_may_be_elsewhere_and_keeps_its_name)
+{
+    char *leads = begin_elsewhere("push.example");
+    const struct verdict *verdict = ring_at("https://push.example/up");
+    ck_assert_msg(verdict->kind == VERDICT_ACCEPTED, "%s", verdict->text);
+    ck_assert_str_eq(request_line("Host"), "push.example");
+    ck_assert_str_eq(resolver.host, "inner.test");
+    ck_assert_int_eq(resolver.port, server.port);
+    free(leads);
+    end();
+}
+END_TEST
+
+START_TEST(its_certificate_is_checked_for_that_name)
+{
+    char *leads = begin_elsewhere("inner.test");
+    ck_assert_int_eq(ring_at("https://push.example/up")->kind, VERDICT_RETRY);
+    ck_assert_msg(strstr(outcome.last.text, "No trusted TLS connection") != NULL, "%s",
+                  outcome.last.text);
+    ck_assert_int_eq(server.requests, 0);
+    free(leads);
+    end();
+}
+END_TEST
+
+START_TEST(no_other_origin_is_led_to_that_place)
+{
+    char *leads = begin_elsewhere("push.example");
+    char *others[] = {
+        mem_format("https://push.example:%d/up", server.port),
+        mem_format("https://inner.example:%d/up", server.port),
+        mem_format("https://other.push.example:%d/up", server.port),
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        ring_at(others[i]);
+        ck_assert_msg(strstr(outcome.last.text, "has the private address 127.0.0.1") != NULL, "%s",
+                      outcome.last.text);
+        ck_assert_ptr_nonnull(strstr(outcome.last.text, "push.allowed_endpoints"));
+        free(others[i]);
+    }
+    address_set_port(&resolver.addresses.items[0], 1);
+    ring_at("https://push.example/up");
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "push.allowed_endpoints"));
+    ck_assert_int_eq(server.accepted, 0);
+    free(leads);
+    end();
+}
+END_TEST
+
+START_TEST(a_reload_leads_what_is_being_looked_up_to_the_new_place_and_a_failure_names_it)
+{
+    char *leads = begin_elsewhere("push.example");
+    resolver.cached = false;
+    static const char path[] = "https://push.example/up";
+    struct push_target target = {.endpoint = path, .proven = true};
+    send_to(&target, PUSH_RING, 0);
+    ck_assert_str_eq(resolver.host, "inner.test");
+    memcpy(strstr(leads, "inner"), "other", 5);
+    struct policy *before = policy;
+    policy = policy_new(&config, NULL);
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    policy_free(before);
+    run_until(&outcome.calls, 1);
+    ck_assert_msg(outcome.last.kind == VERDICT_ACCEPTED, "%s", outcome.last.text);
+    ck_assert_str_eq(resolver.host, "other.test");
+    ck_assert_int_eq(resolver.lookups, 2);
+    resolver.fails = true;
+    ring_at(path);
+    ck_assert_msg(strstr(outcome.last.text, "push.connect_to: there is no such name") != NULL, "%s",
+                  outcome.last.text);
+    free(leads);
+    end();
+}
+END_TEST
+
+START_TEST(a_reload_leads_what_is_on_its_way_to_the_new_place)
+{
+    char *leads = begin_elsewhere("push.example");
+    struct push_target target = {.endpoint = "https://push.example/up", .proven = true};
+    send_to(&target, PUSH_RING, 0);
+    snprintf(leads, strlen(leads) + 1, "push.example=other.test:1");
+    address_set_port(&resolver.addresses.items[0], 1);
+    struct policy *before = policy;
+    policy = policy_new(&config, NULL);
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    policy_free(before);
+    run_until(&outcome.calls, 1);
+    ck_assert_str_eq(resolver.host, "other.test");
+    ck_assert_msg(outcome.last.kind == VERDICT_RETRY, "%s", outcome.last.text);
+    ck_assert_int_eq(server.requests, 0);
+    free(leads);
+    end();
+}
+END_TEST
+
+/* push.headers_file */
+
+static int sent(const char *find)
+{
+    int count = 0;
+    for (const char *at = (const char *)server.last.bytes; (at = strstr(at, find)); at++)
+        count++;
+    return count;
+}
+
+static void set_headers(const char *format)
+{
+    char *text = mem_format("%s:\n%s", entry, format);
+    FILE *file = fopen(config.push_headers_file, "w");
+    fputs(text, file);
+    fclose(file);
+    free(text);
+}
+
+/* http://other.example is the same server, and is allowed as well. */
+static char *begin_with_headers(const char *lines)
+{
+    prepare_at("http", "push.example", "127.0.0.1", NULL);
+    config.push_headers_file = write_file("", NULL);
+    set_headers(lines);
+    char *other = mem_format("http://other.example:%d", server.port);
+    char *entries[] = {entry, other};
+    begin_allowing(entries, 2);
+    return other;
+}
+
+static void end_with_headers(char *other)
+{
+    remove_file(config.push_headers_file);
+    free(other);
+    end();
+}
+
+START_TEST(headers_of_the_operator_go_to_their_origin_alone_beside_the_token)
+{
+    char *other = begin_with_headers("  X-Token: one\n  X-More: 'a: b'\n");
+    char *endpoint = mem_format("%s/up", other);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ring_once()->kind, VERDICT_ACCEPTED);
+        ck_assert_str_eq(request_line("X-Token"), "one");
+        ck_assert_str_eq(request_line("X-More"), "a: b");
+        ck_assert_int_eq(strncmp(request_line("Authorization"), "vapid t=", 8), 0);
+        ck_assert_int_eq(count_lines((const char *)server.last.bytes), 12);
+        ck_assert_int_eq(ring_at(endpoint)->kind, VERDICT_ACCEPTED);
+        ck_assert_int_eq(sent("X-Token"), 0);
+        ck_assert_int_eq(sent("X-More"), 0);
+    }
+    free(endpoint);
+    end_with_headers(other);
+}
+END_TEST
+
+START_TEST(a_login_of_the_operator_takes_the_place_of_the_token_and_is_not_tried_twice)
+{
+    char *other = begin_with_headers("  Authorization: Bearer tk_one\n");
+    ck_assert_int_eq(ring_once()->kind, VERDICT_ACCEPTED);
+    ck_assert_str_eq(request_line("Authorization"), "Bearer tk_one");
+    ck_assert_int_eq(sent("Authorization"), 1);
+    ck_assert_int_eq(sent("vapid"), 0);
+    ck_assert_str_eq(request_line("TTL"), "2592000");
+    ck_assert_str_eq(request_line("Topic"), "mollysocket");
+    ck_assert_int_eq(count_lines((const char *)server.last.bytes), 10);
+    server.text = UNAUTHORIZED;
+    ring_once();
+    ck_assert_int_eq(outcome.last.status, 401);
+    ck_assert_msg(strstr(outcome.last.text, "push.headers_file has for it (401)") != NULL, "%s",
+                  outcome.last.text);
+    ck_assert_int_eq(server.requests, 2);
+    end_with_headers(other);
+}
+END_TEST
+
+START_TEST(headers_are_read_again_on_reload_and_kept_where_they_cannot_be)
+{
+    char *other = begin_with_headers("  X-Token: one\n");
+    server.answer = answer_nothing;
+    ring();
+    run_until(&server.requests, 1);
+    set_headers("  X-Token: two\n");
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    turn();
+    ck_assert_int_eq(outcome.calls, 0); /* what is out goes on, with its own */
+    ck_assert_str_eq(request_line("X-Token"), "one");
+    server.answer = answer_text;
+    ring_once();
+    ck_assert_str_eq(request_line("X-Token"), "two");
+    set_headers("  Host: two\n");
+    struct err err;
+    ck_assert_int_ne(push_reload(push, policy, &config, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "push.headers_file: "));
+    ring_once();
+    ck_assert_str_eq(request_line("X-Token"), "two");
+    end_with_headers(other);
+}
+END_TEST
+
 START_TEST(a_name_may_end_in_a_dot)
 {
     begin_at("http", "push.example.", "127.0.0.1", NULL);
@@ -1335,6 +1623,462 @@ START_TEST(endpoints_that_never_worked_go_one_at_a_time)
         uv_run(&loop.uv, UV_RUN_NOWAIT);
     ck_assert_int_eq(server.requests, 2);
     ck_assert_int_eq(server.accepted, 2);
+    end();
+}
+END_TEST
+
+START_TEST(failing_endpoints_leave_room_for_healthy_ones)
+{
+    begin();
+    server.answer = answer_nothing;
+    char *endpoint = mem_format("%s/failing", entry);
+    struct push_target target = {.endpoint = endpoint, .proven = true, .failing = true};
+    for (int i = 0; i < 5; i++)
+        send_to(&target, PUSH_RING, i);
+    send_path("/healthy", 5, true);
+    run_until(&server.requests, 3);
+    turn();
+    ck_assert_int_eq(server.requests, ORIGIN_IN_FLIGHT_FAILING + 1);
+    free(endpoint);
+    end();
+}
+END_TEST
+
+/* Two hundred at once, one more each 1.5 s. */
+enum { NTFY_BURST = 200, NTFY_EVERY_MS = 1500 };
+
+START_TEST(what_exceeds_the_allowance_of_public_ntfy_is_sent_when_it_may)
+{
+    begin_at("http", "ntfy.sh", "127.0.0.1", NULL);
+    int64_t began_ms = loop_now_ms(&loop);
+    for (int i = 0; i < NTFY_BURST + 1; i++)
+        ring();
+    run_until(&outcome.calls, NTFY_BURST + 1);
+    ck_assert_int_eq(outcome.accepted, NTFY_BURST + 1);
+    ck_assert_int_ge(loop_now_ms(&loop) - began_ms, NTFY_EVERY_MS);
+    end();
+}
+END_TEST
+
+START_TEST(second_tries_count_as_well)
+{
+    begin_at("http", "ntfy.sh", "127.0.0.1", NULL);
+    server.text = UNAUTHORIZED;
+    int64_t began_ms = loop_now_ms(&loop);
+    for (int i = 0; i < NTFY_BURST / 2 + 1; i++)
+        ring_once();
+    ck_assert_int_eq(server.requests, NTFY_BURST + 2);
+    ck_assert_int_ge(loop_now_ms(&loop) - began_ms, NTFY_EVERY_MS);
+    end();
+}
+END_TEST
+
+START_TEST(origins_that_the_operator_names_do_not_share_the_limits_of_their_address)
+{
+    begin();
+    enum { NAMES = SITE_IN_FLIGHT / ORIGIN_IN_FLIGHT + 1 };
+    char *names[NAMES];
+    for (int i = 0; i < NAMES; i++)
+        names[i] = mem_format("http://%d.example:%d", i, server.port);
+    set_entries(names, NAMES);
+    config.push_timeout_ms = 2 * WATCHDOG_MS; /* nobody makes room */
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    server.answer = answer_nothing;
+    for (int i = 0; i < NAMES * ORIGIN_IN_FLIGHT; i++) {
+        struct push_target target = {.endpoint = names[i % NAMES], .proven = true};
+        send_to(&target, PUSH_RING, i);
+    }
+    run_until(&server.requests, NAMES * ORIGIN_IN_FLIGHT);
+    for (int i = 0; i < NAMES; i++)
+        free(names[i]);
+    end();
+}
+END_TEST
+
+/* Push servers that are down */
+
+#define UNAVAILABLE "HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n"
+
+static int recoveries, shared_questions;
+static bool shared;
+
+static bool is_shared(void *arg, const char *origin, const char *endpoint)
+{
+    ck_assert_ptr_eq(arg, &recoveries);
+    ck_assert_str_eq(origin, entry);
+    ck_assert_int_eq(strncmp(endpoint, entry, strlen(entry)), 0);
+    shared_questions++;
+    return shared;
+}
+
+static void on_recovered(void *arg, const char *origin)
+{
+    ck_assert_ptr_eq(arg, &recoveries);
+    ck_assert_str_eq(origin, entry);
+    ck_assert_msg(!sending, "called back before push_send returned");
+    recoveries++;
+}
+
+static const struct push_events events = {.origin_is_shared = is_shared,
+                                          .origin_recovered = on_recovered};
+
+static void listen_to_push(void)
+{
+    recoveries = shared_questions = 0;
+    shared = false;
+    push_listen(push, &events, &recoveries);
+}
+
+/* Five rings that find it so. */
+static void break_down(void)
+{
+    listen_to_push();
+    server.text = UNAVAILABLE;
+    for (int i = 0; i < 5; i++) {
+        char path[16];
+        snprintf(path, sizeof path, "/%d", i);
+        send_path(path, i, true);
+    }
+    run_until(&outcome.calls, 5);
+    ck_assert_int_eq(outcome.accepted, 0);
+    ck_assert_int_eq(server.requests, 5);
+    server.text = CREATED;
+}
+
+START_TEST(rings_for_a_server_that_is_down_wait_until_it_answers)
+{
+    begin();
+    break_down();
+    for (int i = 0; i < 3; i++)
+        ring();
+    turn();
+    ck_assert_int_eq(server.requests, 5);
+    ck_assert_int_eq(outcome.calls, 5);
+    ck_assert_int_eq(recoveries, 0);
+    push_hurry(push);
+    run_until(&server.requests, 6); /* the probe alone */
+    run_until(&outcome.calls, 8);
+    ck_assert_int_eq(outcome.accepted, 3);
+    ck_assert_int_eq(recoveries, 1);
+    ck_assert_int_eq(shared_questions, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_server_that_is_down_is_tried_again_by_itself)
+{
+    begin();
+    config.push_breaker_open_ms = 20;
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    break_down();
+    server.text = UNAVAILABLE;
+    ring();
+    run_until(&outcome.calls, 6);
+    ck_assert_int_eq(outcome.last.status, 503);
+    server.text = CREATED;
+    ck_assert_int_eq(ring_once()->kind, VERDICT_ACCEPTED);
+    ck_assert_int_eq(recoveries, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_test_push_to_a_server_that_is_down_fails_at_once_and_says_why)
+{
+    begin();
+    break_down();
+    char *endpoint = mem_format("%s/up", entry);
+    struct push_target target = {.endpoint = endpoint, .proven = true};
+    send_to(&target, PUSH_TEST, 0);
+    ck_assert_int_eq(outcome.calls, 5);
+    run_until(&outcome.calls, 6);
+    ck_assert_int_eq(server.requests, 5);
+    ck_assert_int_eq(outcome.last.kind, VERDICT_RETRY);
+    ck_assert(outcome.last.origin_trouble);
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "has not answered for "));
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "tried again in 1"));
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "503"));
+    target.probe = true; /* the operator's own */
+    send_to(&target, PUSH_TEST, 0);
+    run_until(&outcome.calls, 7);
+    ck_assert_int_eq(outcome.last.kind, VERDICT_ACCEPTED);
+    ck_assert_int_eq(recoveries, 1);
+    free(endpoint);
+    end();
+}
+END_TEST
+
+START_TEST(a_test_push_that_waits_is_given_up_when_the_server_goes_down)
+{
+    begin();
+    listen_to_push();
+    config.push_breaker_failures = ORIGIN_IN_FLIGHT;
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    server.answer = answer_nothing;
+    for (int i = 0; i < 2 * ORIGIN_IN_FLIGHT; i++)
+        send_path(i % 2 ? "/a" : "/b", i, true);
+    char *endpoint = mem_format("%s/up", entry);
+    struct push_target target = {.endpoint = endpoint, .proven = true};
+    send_to(&target, PUSH_TEST, 'T');
+    run_until(&server.requests, ORIGIN_IN_FLIGHT);
+    list_each(node, &server.connections)
+        say(list_owner(node, struct connection, node), UNAVAILABLE);
+    run_until(&outcome.calls, ORIGIN_IN_FLIGHT + 1);
+    ck_assert_int_eq(outcome.order[ORIGIN_IN_FLIGHT], 'T');
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "has not answered"));
+    run_until(&server.requests, 2 * ORIGIN_IN_FLIGHT - 1); /* before the last of the failures */
+    turn();
+    ck_assert_int_eq(server.requests, 2 * ORIGIN_IN_FLIGHT - 1);
+    ck_assert_int_eq(outcome.calls, ORIGIN_IN_FLIGHT + 1);
+    free(endpoint);
+    end();
+}
+END_TEST
+
+START_TEST(failures_of_one_endpoint_alone_do_not_stop_the_others_of_its_origin)
+{
+    begin();
+    listen_to_push();
+    shared = true;
+    server.text = UNAVAILABLE;
+    for (int i = 0; i < 7; i++)
+        ck_assert_int_eq(ring_once()->status, 503);
+    ck_assert_int_eq(shared_questions, 3);
+    shared = false; /* now it is the only one */
+    ck_assert_int_eq(ring_once()->status, 503);
+    ring();
+    turn();
+    ck_assert_int_eq(outcome.calls, 8);
+    end();
+}
+END_TEST
+
+static const struct verdict *ring_phone_once(int phone, bool failing)
+{
+    int before = outcome.calls;
+    char *endpoint = mem_format("%s/phone/%d", entry, phone);
+    struct push_target target = {.endpoint = endpoint, .proven = true, .failing = failing};
+    send_to(&target, PUSH_RING, phone);
+    free(endpoint);
+    run_until(&outcome.calls, before + 1);
+    return &outcome.last;
+}
+
+START_TEST(failures_of_several_phones_are_the_servers_and_their_verdicts_say_so)
+{
+    begin();
+    listen_to_push();
+    server.text = "HTTP/1.1 500 Failed\r\nContent-Length: 0\r\n\r\n";
+    for (int i = 0; i < 20; i++)
+        ck_assert(!ring_phone_once(9, true)->origin_trouble);
+    for (int i = 0; i < 5; i++)
+        ck_assert(ring_phone_once(i, false)->origin_trouble);
+    ck_assert_int_eq(server.requests, 25);
+    ring(); /* waits */
+    turn();
+    ck_assert_int_eq(server.requests, 25);
+    server.text = CREATED;
+    push_hurry(push);
+    run_until(&outcome.calls, 26);
+    ck_assert_int_eq(outcome.accepted, 1);
+    ck_assert_int_eq(recoveries, 1);
+    end();
+}
+END_TEST
+
+START_TEST(what_is_accepted_after_a_failure_of_the_server_is_told)
+{
+    begin();
+    listen_to_push();
+    server.text = UNAVAILABLE;
+    ring_once();
+    server.text = CREATED;
+    ring_once();
+    ck_assert_int_eq(recoveries, 1);
+    ring_once();
+    ck_assert_int_eq(recoveries, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_server_that_moved_while_it_was_down_is_found)
+{
+    begin();
+    resolver.addresses.count = 0;
+    add_address("127.0.0.9"); /* nobody listens there */
+    listen_to_push();
+    for (int i = 0; i < 5; i++)
+        ring_once();
+    ck_assert_int_eq(server.accepted, 0);
+    ring(); /* with the old address at hand */
+    turn();
+    resolver.cached = false;
+    resolver.addresses.count = 0;
+    add_address("127.0.0.1");
+    push_hurry(push);
+    run_until(&outcome.calls, 6);
+    ck_assert_int_eq(outcome.accepted, 1);
+    ck_assert_int_eq(resolver.lookups, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_probe_can_be_cancelled_while_its_name_is_looked_up)
+{
+    begin();
+    break_down();
+    struct push_request *request = ring();
+    ring();
+    resolver.cached = false;
+    resolver.silent = true;
+    push_hurry(push);
+    ck_assert_int_eq(resolver.lookups, 1);
+    push_cancel(request);
+    ck_assert_int_eq(resolver.lookups, 1); /* not now: whoever cancels may cancel more */
+    turn();
+    ck_assert_int_eq(resolver.lookups, 2); /* the next is the probe */
+    resolver.fails = true;
+    end();
+}
+END_TEST
+
+START_TEST(a_name_that_is_gone_keeps_a_server_that_is_down_closed)
+{
+    begin();
+    break_down();
+    ring();
+    ring();
+    resolver.cached = false;
+    resolver.fails = true;
+    push_hurry(push);
+    run_until(&outcome.calls, 6);
+    turn();
+    ck_assert_int_eq(outcome.calls, 6);
+    ck_assert_int_eq(resolver.lookups, 1);
+    ck_assert_int_eq(server.requests, 5);
+    end();
+}
+END_TEST
+
+static struct push_origin_state seen;
+static int seen_count;
+
+static void on_origin(void *arg, const struct push_origin_state *state)
+{
+    ck_assert_ptr_eq(arg, &seen);
+    seen = *state;
+    seen_count++;
+}
+
+START_TEST(the_operator_sees_how_each_origin_fares)
+{
+    begin();
+    break_down();
+    ring();
+    ring();
+    seen_count = 0;
+    push_each_origin(push, on_origin, &seen);
+    ck_assert_int_eq(seen_count, 1);
+    ck_assert_str_eq(seen.name, entry);
+    ck_assert_int_eq(seen.proven, BREAKER_OPEN);
+    ck_assert_int_eq(seen.strangers, BREAKER_CLOSED);
+    ck_assert_int_gt(seen.silent_since_unix, 0);
+    ck_assert_int_gt(seen.retry_in_ms, 500000);
+    ck_assert_ptr_nonnull(strstr(seen.why, "503"));
+    ck_assert_uint_eq(seen.waiting, 2);
+    ck_assert_uint_eq(seen.in_flight, 0);
+    ck_assert_int_eq(seen.errors_left, 200); /* of a server that the operator names */
+    end();
+}
+END_TEST
+
+/* When it began */
+
+static int began;
+
+static void on_began(void *arg)
+{
+    (void)arg;
+    began++;
+}
+
+START_TEST(that_a_request_began_is_said_once_when_it_leaves_the_queue)
+{
+    begin();
+    began = 0;
+    server.answer = answer_nothing;
+    char *endpoint = mem_format("%s/up", entry);
+    struct push_target target = {.endpoint = endpoint, .proven = true, .began = on_began};
+    for (int i = 0; i < 6; i++)
+        send_to(&target, PUSH_RING, i);
+    ck_assert_int_eq(began, ORIGIN_IN_FLIGHT);
+    run_until(&server.requests, ORIGIN_IN_FLIGHT);
+    ck_assert_int_eq(began, ORIGIN_IN_FLIGHT);
+    server.answer = answer_text;
+    server.text = UNAUTHORIZED; /* a second try each */
+    list_each(node, &server.connections)
+        say(list_owner(node, struct connection, node), UNAUTHORIZED);
+    run_until(&outcome.calls, 6);
+    ck_assert_int_eq(began, 6);
+    ck_assert_int_eq(server.requests, 12);
+    target.endpoint = "http://elsewhere.example/up";
+    send_to(&target, PUSH_RING, 6);
+    run_until(&outcome.calls, 7);
+    ck_assert_int_eq(began, 6);
+    free(endpoint);
+    end();
+}
+END_TEST
+
+/* Clocks */
+
+/* What the log says while `answers` rings get this Date. */
+static char *log_of_rings(int64_t ahead_s, int answers)
+{
+    char date[64];
+    time_t at = (time_t)(time(NULL) + ahead_s);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&at));
+    char *text = mem_format("HTTP/1.1 201 Created\r\nDate: %s\r\nContent-Length: 0\r\n\r\n", date);
+    server.text = text;
+    FILE *file = tmpfile();
+    int stderr_fd = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    for (int i = 0; i < answers; i++)
+        ring_once();
+    dup2(stderr_fd, STDERR_FILENO);
+    close(stderr_fd);
+    free(text);
+    static char log[4096];
+    rewind(file);
+    size_t length = fread(log, 1, sizeof log - 1, file);
+    log[length] = '\0';
+    fclose(file);
+    return log;
+}
+
+static int count_of(const char *text, const char *word)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        count++;
+    return count;
+}
+
+START_TEST(a_clock_that_differs_is_told_once_and_when_it_is_right_again)
+{
+    begin();
+    ck_assert_str_eq(log_of_rings(200, 3), "");
+    const char *log = log_of_rings(700, 5);
+    ck_assert_int_eq(count_of(log, "\n"), 1);
+    ck_assert_int_eq(count_of(log, entry), 1);
+    ck_assert_int_eq(count_of(log, "warn"), 1);
+    ck_assert_int_eq(count_of(log, " is 11 min ahead of ours."), 1);
+    ck_assert_int_eq(count_of(log, "this machine's date and time"), 1);
+    log = log_of_rings(0, 3);
+    ck_assert_int_eq(count_of(log, "\n"), 1);
+    ck_assert_int_eq(count_of(log, "info"), 1);
+    ck_assert_int_eq(count_of(log, "agree again"), 1);
+    log = log_of_rings(-3 * 24 * 3600 - 60, 1);
+    ck_assert_int_eq(count_of(log, " is 3 days behind ours."), 1);
     end();
 }
 END_TEST
@@ -1504,37 +2248,58 @@ START_TEST(a_reload_refuses_what_still_waits)
 }
 END_TEST
 
-UNIT_MAIN("push", a_request_is_just_what_molly_and_the_servers_expect,
-          rings_are_alike_byte_for_byte, with_the_phones_keys_only_size_and_topic_are_left_to_see,
-          a_topic_depends_on_the_endpoints_secret_alone,
-          a_request_is_written_in_the_turn_of_the_loop_that_sent_it, an_answer_becomes_a_verdict,
-          a_redirect_is_not_followed, a_server_that_never_answers_is_given_up_at_the_deadline,
-          a_handshake_that_never_ends_is_given_up_at_the_connect_deadline,
-          a_port_where_nobody_listens_cannot_be_reached,
-          too_few_file_descriptors_are_our_own_trouble,
-          an_endless_answer_is_cut_and_judged_by_its_status, what_is_no_http_is_a_broken_answer,
-          connections_are_kept, a_reset_on_a_kept_connection_is_tried_once_more_at_once,
-          a_reset_of_the_further_try_is_the_end, a_close_of_the_further_try_is_the_end,
-          many_dead_connections_are_still_one_further_try,
-          a_reset_on_a_fresh_connection_is_not_tried_again,
-          a_request_whose_answer_began_is_not_tried_again,
-          an_answer_counts_though_a_reset_follows_it_at_once,
-          a_connection_that_the_server_closed_meanwhile_costs_nothing,
-          after_a_401_a_fresh_token_is_tried_once_on_a_fresh_connection,
-          a_certificate_of_push_ca_file_is_trusted, an_unknown_certificate_is_refused,
-          a_certificate_for_another_name_is_refused,
-          a_root_that_a_reload_takes_away_is_not_trusted_any_more,
-          trust_needs_the_systems_roots_or_a_file, a_private_address_is_refused_without_an_entry,
-          the_sockets_address_decides_for_new_and_for_kept_connections, curl_never_looks_a_name_up,
-          a_name_may_end_in_a_dot, the_next_address_is_tried_where_one_does_not_answer,
-          each_request_goes_to_the_addresses_that_it_was_given,
-          numeric_endpoints_work_for_both_families, an_ipv6_address_of_a_name_works,
-          a_name_that_is_not_at_hand_is_looked_up, a_proxy_of_the_environment_is_not_used,
-          four_at_a_time_go_to_an_origin_in_order, endpoints_that_never_worked_go_one_at_a_time,
-          a_refused_endpoint_is_told_in_a_turn_of_its_own,
-          a_request_can_be_cancelled_while_its_name_is_looked_up,
-          a_request_can_be_cancelled_while_it_waits_and_while_it_runs,
-          a_request_can_be_cancelled_in_its_further_try,
-          a_request_that_has_ended_can_be_cancelled_before_it_is_told,
-          a_verdict_may_cancel_another_request_and_send_a_new_one,
-          all_can_be_given_up_in_every_phase, a_reload_refuses_what_still_waits)
+UNIT_MAIN(
+    "push", a_request_is_just_what_molly_and_the_servers_expect, rings_are_alike_byte_for_byte,
+    with_the_phones_keys_only_size_and_topic_are_left_to_see,
+    a_topic_depends_on_the_endpoints_secret_alone,
+    a_request_is_written_in_the_turn_of_the_loop_that_sent_it, an_answer_becomes_a_verdict,
+    a_redirect_is_not_followed, a_server_that_never_answers_is_given_up_at_the_deadline,
+    a_handshake_that_never_ends_is_given_up_at_the_connect_deadline,
+    a_port_where_nobody_listens_cannot_be_reached, too_few_file_descriptors_are_our_own_trouble,
+    an_endless_answer_is_cut_and_judged_by_its_status, what_is_no_http_is_a_broken_answer,
+    connections_are_kept, a_reset_on_a_kept_connection_is_tried_once_more_at_once,
+    a_reset_of_the_further_try_is_the_end, a_close_of_the_further_try_is_the_end,
+    many_dead_connections_are_still_one_further_try,
+    a_reset_on_a_fresh_connection_is_not_tried_again,
+    a_request_whose_answer_began_is_not_tried_again,
+    an_answer_counts_though_a_reset_follows_it_at_once,
+    a_connection_that_the_server_closed_meanwhile_costs_nothing,
+    after_a_401_a_fresh_token_is_tried_once_on_a_fresh_connection,
+    autopushs_first_kind_of_endpoint_is_tried_once_without_a_token,
+    a_certificate_of_push_ca_file_is_trusted, an_unknown_certificate_is_refused,
+    a_certificate_for_another_name_is_refused,
+    a_root_that_a_reload_takes_away_is_not_trusted_any_more,
+    trust_needs_the_systems_roots_or_a_file, a_private_address_is_refused_without_an_entry,
+    the_sockets_address_decides_for_new_and_for_kept_connections, curl_never_looks_a_name_up,
+    a_push_server_may_be_elsewhere_and_keeps_its_name, its_certificate_is_checked_for_that_name,
+    no_other_origin_is_led_to_that_place, a_reload_leads_what_is_on_its_way_to_the_new_place,
+    a_reload_leads_what_is_being_looked_up_to_the_new_place_and_a_failure_names_it,
+    headers_of_the_operator_go_to_their_origin_alone_beside_the_token,
+    a_login_of_the_operator_takes_the_place_of_the_token_and_is_not_tried_twice,
+    headers_are_read_again_on_reload_and_kept_where_they_cannot_be, a_name_may_end_in_a_dot,
+    the_next_address_is_tried_where_one_does_not_answer,
+    each_request_goes_to_the_addresses_that_it_was_given, numeric_endpoints_work_for_both_families,
+    an_ipv6_address_of_a_name_works, a_name_that_is_not_at_hand_is_looked_up,
+    a_proxy_of_the_environment_is_not_used, four_at_a_time_go_to_an_origin_in_order,
+    endpoints_that_never_worked_go_one_at_a_time, failing_endpoints_leave_room_for_healthy_ones,
+    what_exceeds_the_allowance_of_public_ntfy_is_sent_when_it_may, second_tries_count_as_well,
+    origins_that_the_operator_names_do_not_share_the_limits_of_their_address,
+    rings_for_a_server_that_is_down_wait_until_it_answers,
+    a_server_that_is_down_is_tried_again_by_itself,
+    a_test_push_to_a_server_that_is_down_fails_at_once_and_says_why,
+    a_test_push_that_waits_is_given_up_when_the_server_goes_down,
+    failures_of_one_endpoint_alone_do_not_stop_the_others_of_its_origin,
+    failures_of_several_phones_are_the_servers_and_their_verdicts_say_so,
+    what_is_accepted_after_a_failure_of_the_server_is_told,
+    a_server_that_moved_while_it_was_down_is_found,
+    a_probe_can_be_cancelled_while_its_name_is_looked_up,
+    a_name_that_is_gone_keeps_a_server_that_is_down_closed, the_operator_sees_how_each_origin_fares,
+    that_a_request_began_is_said_once_when_it_leaves_the_queue,
+    a_clock_that_differs_is_told_once_and_when_it_is_right_again,
+    a_refused_endpoint_is_told_in_a_turn_of_its_own,
+    a_request_can_be_cancelled_while_its_name_is_looked_up,
+    a_request_can_be_cancelled_while_it_waits_and_while_it_runs,
+    a_request_can_be_cancelled_in_its_further_try,
+    a_request_that_has_ended_can_be_cancelled_before_it_is_told,
+    a_verdict_may_cancel_another_request_and_send_a_new_one, all_can_be_given_up_in_every_phase,
+    a_reload_refuses_what_still_waits)

@@ -215,6 +215,54 @@ START_TEST(accounts_are_counted_by_endpoint)
 }
 END_TEST
 
+START_TEST(accounts_are_found_by_the_origin_of_their_endpoint)
+{
+    struct registry registry;
+    registry_init(&registry, pseudonym_key);
+    add(&registry, 1, 1, "https://a.example/one");
+    add(&registry, 2, 2, "https://A.example:443/two");
+    add(&registry, 3, 3, "https://a.example:8443/three");
+    add(&registry, 4, 4, "no URL at all");
+    struct account *mover = add(&registry, 5, 5, "https://b.example/five");
+    struct seen seen = {0};
+    registry_each_of_origin(&registry, "https://a.example", see, &seen);
+    ck_assert_uint_eq(seen.count, 2);
+    ck_assert(seen.device[1] && seen.device[2]);
+    char url[] = "https://a.example/moved";
+    registry_set_endpoint(&registry, mover, &(struct endpoint){.url = url});
+    seen = (struct seen){0};
+    registry_each_of_origin(&registry, "https://a.example", see, &seen);
+    ck_assert_uint_eq(seen.count, 3);
+    registry_remove(&registry, mover);
+    seen = (struct seen){0};
+    registry_each_of_origin(&registry, "https://b.example", see, &seen);
+    ck_assert_uint_eq(seen.count, 0);
+    registry_each_of_origin(&registry, "https://a.example", see, &seen);
+    ck_assert_uint_eq(seen.count, 2);
+    registry_fini(&registry);
+}
+END_TEST
+
+START_TEST(only_what_is_gone_for_good_is_gone_for_the_next_start)
+{
+    struct registry registry;
+    registry_init(&registry, pseudonym_key);
+    struct store_account row = a_row(1, 1, "https://a.example/x");
+    row.endpoint_state = ENDPOINT_GONE;
+    struct account *account = registry_add(&registry, &row);
+    struct store_account back;
+    registry_row(account, &back);
+    ck_assert_int_eq(back.endpoint_state, ENDPOINT_GONE);
+    account->endpoint.for_good = false; /* by a 404 */
+    registry_row(account, &back);
+    ck_assert_int_eq(back.endpoint_state, ENDPOINT_SUSPECT);
+    account->endpoint.state = ENDPOINT_FAILING;
+    registry_row(account, &back);
+    ck_assert_int_eq(back.endpoint_state, ENDPOINT_FAILING);
+    registry_fini(&registry);
+}
+END_TEST
+
 START_TEST(a_new_endpoint_starts_ok_and_unproven)
 {
     struct registry registry;
@@ -321,10 +369,33 @@ START_TEST(states_have_the_names_that_people_see)
 }
 END_TEST
 
+START_TEST(a_user_is_remembered_by_one_mark_that_another_store_does_not_have)
+{
+    static const uint8_t other_key[STORE_SECRET_SIZE] = {9};
+    struct registry registry, other;
+    registry_init(&registry, pseudonym_key);
+    registry_init(&other, other_key);
+    struct store_account phone = a_row(1, 2, ""), tablet = a_row(1, 3, ""), bob = a_row(2, 2, "");
+    uint8_t mark[STORE_MARK_SIZE], another[STORE_MARK_SIZE];
+    registry_user_mark(&registry, &phone.key, mark);
+    registry_user_mark(&registry, &tablet.key, another);
+    ck_assert_mem_eq(mark, another, sizeof mark);
+    registry_user_mark(&registry, &bob.key, another);
+    ck_assert_mem_ne(mark, another, sizeof mark);
+    registry_user_mark(&other, &phone.key, another);
+    ck_assert_mem_ne(mark, another, sizeof mark);
+    registry_fini(&registry);
+    registry_fini(&other);
+}
+END_TEST
+
 UNIT_MAIN("registry", an_account_mirrors_its_row, a_refused_row_makes_a_refused_account_and_back,
           an_endpoint_state_from_the_future_is_ok, the_texts_of_the_row_may_go,
           accounts_are_found_by_messenger_user_and_device, a_removed_account_is_found_no_more,
           all_devices_of_a_user_are_visited_and_nobody_elses, visited_accounts_may_be_removed,
-          accounts_are_counted_by_endpoint, a_new_endpoint_starts_ok_and_unproven,
-          a_pseudonym_names_the_user_and_needs_the_key, endpoints_are_the_same_by_url_and_keys,
-          a_copied_endpoint_has_its_own_url, states_have_the_names_that_people_see)
+          accounts_are_counted_by_endpoint, accounts_are_found_by_the_origin_of_their_endpoint,
+          only_what_is_gone_for_good_is_gone_for_the_next_start,
+          a_new_endpoint_starts_ok_and_unproven, a_pseudonym_names_the_user_and_needs_the_key,
+          endpoints_are_the_same_by_url_and_keys, a_copied_endpoint_has_its_own_url,
+          states_have_the_names_that_people_see,
+          a_user_is_remembered_by_one_mark_that_another_store_does_not_have)

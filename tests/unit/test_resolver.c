@@ -7,7 +7,7 @@
 #include "net/nameservers.h"
 #include "unit.h"
 
-enum { SHORT_MS = 600, LONG_MS = 30000, PORT = 8443, MINUTE_MS = 60000 };
+enum { SHORT_MS = 2000, LONG_MS = 30000, PORT = 8443, MINUTE_MS = 60000 };
 
 /* Stands before libuv's own, so that a test can let a minute pass. */
 static uint64_t passed_ms;
@@ -205,7 +205,7 @@ START_TEST(failures_are_told_in_a_sentence)
     world->config.net_dns_timeout_ms = SHORT_MS;
     ck_assert_int_eq(resolver_reload(world->resolver, &world->config, NULL), 0);
     result = ask(world, "silent.test", false);
-    ck_assert_str_eq(result.err.text, "No nameserver answered in 0.6 s for \"silent.test\"");
+    ck_assert_str_eq(result.err.text, "No nameserver answered in 2 s for \"silent.test\"");
     ck_assert_int_eq(result.err.code, ERR_TIMEOUT);
     world_free(world);
 }

@@ -271,10 +271,19 @@ START_TEST(other_requests_are_told_apart)
     /* PUT /api/v1/messages, one letter too long; and GET /api/v1/message. */
     ck_assert_int_eq(
         scan_hex(&scanner, "080112190a0350555412102f6170692f76312f6d657373616765732001"), 0);
-    ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER_REQUEST);
+    ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER);
     ck_assert_int_eq(scan_hex(&scanner, "080112180a03474554120f2f6170692f76312f6d6573736167652001"),
                      0);
-    ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER_REQUEST);
+    ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER);
+    /* PUT /x, its body empty; and with a body, urgent or not. */
+    ck_assert_int_eq(scan_hex(&scanner, "0801120d0a0350555412022f781a002007"), 0);
+    ck_assert_int_eq(scanner.result.kind, SCANNED_OTHER);
+    ck_assert_int_eq(scan_hex(&scanner, "0801120f0a0350555412022f781a0270012007"), 0);
+    ck_assert_int_eq(scanner.result.kind, SCANNED_UNKNOWN);
+    ck_assert(scanner.result.urgent);
+    ck_assert_int_eq(scan_hex(&scanner, "0801120f0a0350555412022f781a0270002007"), 0);
+    ck_assert_int_eq(scanner.result.kind, SCANNED_UNKNOWN);
+    ck_assert(!scanner.result.urgent);
 }
 END_TEST
 

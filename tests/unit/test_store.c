@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/sqlite.h"
 #include "unit.h"
 
@@ -354,6 +355,8 @@ START_TEST(all_fields_come_back)
     with_keys.endpoint_state = 255;
     with_keys.registered_unix = INT64_MAX;
     with_keys.owed_since_unix = INT64_MIN;
+    with_keys.endpoint_status = 599;
+    with_keys.endpoint_not_before_unix = INT64_MAX;
     with_keys.key.messenger = 255;
     put_and_wait(&place, &with_keys);
     put_and_wait(&place, &without);
@@ -371,6 +374,8 @@ START_TEST(all_fields_come_back)
     ck_assert_uint_eq(back->endpoint_state, 255);
     ck_assert_int_eq(back->registered_unix, INT64_MAX);
     ck_assert_int_eq(back->owed_since_unix, INT64_MIN);
+    ck_assert_int_eq(back->endpoint_status, 599);
+    ck_assert_int_eq(back->endpoint_not_before_unix, INT64_MAX);
     back = &rows->all[1 - a].row;
     ck_assert_mem_eq(&back->key, &without.key, sizeof back->key);
     ck_assert(!back->has_push_keys && !back->refused && !back->endpoint_proven);
@@ -416,9 +421,8 @@ START_TEST(single_fields_change_and_leave_the_others)
     put(&place, 1, 2, &tally);
     put(&place, 2, 1, &tally);
     store_set_owed(place.store, &row.key, 1700000007, count, &tally);
-    store_set_endpoint_state(place.store, &row.key, 2, true, count, &tally);
     store_set_refused(place.store, &row.key, true, count, &tally);
-    wait_for(&place, &tally, 6);
+    wait_for(&place, &tally, 5);
     ck_assert_uint_eq(tally.failed, 0);
 
     struct rows *rows = reread(&place);
@@ -427,8 +431,6 @@ START_TEST(single_fields_change_and_leave_the_others)
         const struct store_account *back = &rows->all[i].row;
         bool changed = memcmp(&back->key, &row.key, sizeof row.key) == 0;
         ck_assert_int_eq(back->owed_since_unix, changed ? 1700000007 : 0);
-        ck_assert_uint_eq(back->endpoint_state, changed ? 2 : 0);
-        ck_assert_int_eq(back->endpoint_proven, changed);
         ck_assert_int_eq(back->refused, changed);
         ck_assert_str_eq(rows->all[i].password, "a device password");
     }
@@ -459,6 +461,32 @@ START_TEST(a_removed_row_is_gone_and_its_neighbours_stay)
 }
 END_TEST
 
+START_TEST(a_row_takes_the_place_of_another_one_as_a_whole)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    struct tally tally = {0};
+    struct store_account old = a_row(1, 1), heir = a_row(1, 2);
+    heir.owed_since_unix = 1700000007;
+    put(&place, 1, 1, &tally);
+    put(&place, 2, 1, &tally);
+    store_put_instead(place.store, &heir, &old.key, count, &tally);
+    wait_for(&place, &tally, 3);
+
+    struct rows *rows = reread(&place);
+    ck_assert_uint_eq(rows->count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct store_account *row = &rows->all[i].row;
+        bool inherits = memcmp(&row->key, &heir.key, sizeof heir.key) == 0;
+        ck_assert_mem_ne(&row->key, &old.key, sizeof old.key);
+        ck_assert_int_eq(row->owed_since_unix, inherits ? 1700000007 : 0);
+    }
+    free(rows);
+    place_remove(&place);
+}
+END_TEST
+
 START_TEST(a_change_of_a_row_that_is_not_there_succeeds_and_makes_none)
 {
     struct place place;
@@ -467,10 +495,9 @@ START_TEST(a_change_of_a_row_that_is_not_there_succeeds_and_makes_none)
     struct tally tally = {0};
     struct store_account row = a_row(1, 1);
     store_set_owed(place.store, &row.key, 1700000007, count, &tally);
-    store_set_endpoint_state(place.store, &row.key, 2, true, count, &tally);
     store_set_refused(place.store, &row.key, true, count, &tally);
     store_remove(place.store, &row.key, count, &tally);
-    wait_for(&place, &tally, 4);
+    wait_for(&place, &tally, 3);
     ck_assert_uint_eq(tally.failed, 0);
     ck_assert_uint_eq(count_rows(&place), 0);
     place_remove(&place);
@@ -648,6 +675,26 @@ START_TEST(every_change_of_a_failed_commit_is_told)
 }
 END_TEST
 
+START_TEST(since_when_it_writes_is_told_while_it_does)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    ck_assert_int_eq(store_writing_since_ms(place.store), 0);
+    probe.gated = true;
+    int64_t before_ms = clock_ms();
+    struct tally tally = {0};
+    put(&place, 1, 1, &tally);
+    wait_at(&probe.arrived);
+    ck_assert_int_ge(store_writing_since_ms(place.store), before_ms);
+    ck_assert_int_le(store_writing_since_ms(place.store), clock_ms());
+    open_gate();
+    wait_for(&place, &tally, 1);
+    ck_assert_int_eq(store_writing_since_ms(place.store), 0);
+    place_remove(&place);
+}
+END_TEST
+
 START_TEST(a_transaction_that_cannot_begin_fails_its_group)
 {
     struct place place;
@@ -717,18 +764,18 @@ START_TEST(broken_rows_are_passed_over_and_stay)
     close_it(&place);
     run_sql(place.path,
             "INSERT INTO accounts VALUES"
-            "(1,x'0102',1,'secret-word','https://e/',NULL,NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),0,'secret-word','https://e/',NULL,NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),257,'secret-word','https://e/',NULL,NULL,0,0,0,0,0),"
-            "(0,zeroblob(16),1,'secret-word','https://e/',NULL,NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),2,'','https://e/',NULL,NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),3,'secret-word','',NULL,NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),4,'secret-word','https://e/'||char(0)||'x',NULL,NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),5,'secret-word','https://e/',zeroblob(65),NULL,0,0,0,0,0),"
-            "(1,zeroblob(16),6,'secret-word','https://e/',NULL,zeroblob(16),0,0,0,0,0),"
-            "(1,zeroblob(16),7,'secret-word','https://e/',zeroblob(64),zeroblob(16),0,0,0,0,0),"
-            "(1,zeroblob(16),8,'secret-word','https://e/',NULL,NULL,0,0,256,0,0),"
-            "(1,zeroblob(16),9,printf('%.*c',5000,'p'),'https://e/',NULL,NULL,0,0,0,0,0)");
+            "(1,x'0102',1,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),0,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),257,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
+            "(0,zeroblob(16),1,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),2,'','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),3,'secret-word','',NULL,NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),4,'secret-word','https://e/'||char(0)||'x',NULL,NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),5,'secret-word','https://e/',zeroblob(65),NULL,0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),6,'secret-word','https://e/',NULL,zeroblob(16),0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),7,'secret-word','https://e/',zeroblob(64),zeroblob(16),0,0,0,0,0,0,0),"
+            "(1,zeroblob(16),8,'secret-word','https://e/',NULL,NULL,0,0,256,0,0,0,0),"
+            "(1,zeroblob(16),9,printf('%.*c',5000,'p'),'https://e/',NULL,NULL,0,0,0,0,0,0,0)");
     int before = log_begin(&place);
     unsigned first = count_rows(&place), second = count_rows(&place);
     char log[1024];
@@ -957,9 +1004,62 @@ START_TEST(a_newer_schema_is_refused_and_left_alone)
     struct store_account row = a_row(1, 1);
     put_and_wait(&place, &row);
     close_it(&place);
-    run_sql(place.path, "PRAGMA user_version = 2");
-    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 2, this one knows 1)");
-    run_sql(place.path, "PRAGMA user_version = 1");
+    run_sql(place.path, "PRAGMA user_version = 4");
+    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 4, this one knows 3)");
+    run_sql(place.path, "PRAGMA user_version = 3");
+    ck_assert_uint_eq(count_rows(&place), 1);
+    place_remove(&place);
+}
+END_TEST
+
+/* Undoes all steps of the schema but the first. */
+static const char to_first_schema[] = "DROP TABLE marks;"
+                                      "ALTER TABLE accounts DROP COLUMN endpoint_status;"
+                                      "ALTER TABLE accounts DROP COLUMN endpoint_not_before_unix;"
+                                      "PRAGMA user_version = 1";
+
+START_TEST(an_older_schema_is_upgraded_and_a_copy_is_kept)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    struct store_account row = a_row(1, 1);
+    row.owed_since_unix = 7;
+    put_and_wait(&place, &row);
+    close_it(&place);
+    for (int i = 0; i < 2; i++) { /* the second copy takes the place of the first */
+        run_sql(place.path, to_first_schema);
+        struct rows *rows = reread(&place);
+        ck_assert_uint_eq(rows->count, 1);
+        ck_assert_int_eq(rows->all[0].row.owed_since_unix, 7);
+        ck_assert_int_eq(rows->all[0].row.endpoint_not_before_unix, 0);
+        free(rows);
+    }
+    ck_assert_uint_eq(mode_of(place.path, ".before-v3"), 0600);
+    char copy[600];
+    snprintf(copy, sizeof copy, "%s.before-v3", place.path);
+    run_sql(copy, "INSERT INTO accounts SELECT 1, zeroblob(16), 2, password, endpoint, NULL, NULL, "
+                  "0, 0, 0, 0, 0 FROM accounts"); /* the first schema, with its row */
+    ck_assert_int_eq(rename(copy, place.path), 0);
+    ck_assert_uint_eq(count_rows(&place), 2);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(an_upgrade_without_room_for_the_copy_changes_nothing)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    struct store_account row = a_row(1, 1);
+    put_and_wait(&place, &row);
+    close_it(&place);
+    run_sql(place.path, to_first_schema);
+    char copy[600];
+    snprintf(copy, sizeof copy, "%s.before-v3", place.path);
+    ck_assert_int_eq(mkdir(copy, 0700), 0); /* in its way */
+    cannot_open(&place, ERR_IO, "the copy that is made before an upgrade");
+    rmdir(copy);
     ck_assert_uint_eq(count_rows(&place), 1);
     place_remove(&place);
 }
@@ -1065,6 +1165,119 @@ START_TEST(a_secret_is_random_and_stays)
     run_sql(place.path, "UPDATE secrets SET value = x'00' WHERE name = 'pseudonym'");
     open_it(&place);
     ck_assert_int_eq(store_secret(place.store, "pseudonym", again, &err), ERR_INVALID);
+    place_remove(&place);
+}
+END_TEST
+
+static int64_t marked_at(struct place *place, uint8_t first_byte)
+{
+    uint8_t mark[STORE_MARK_SIZE] = {first_byte};
+    struct err err = {0};
+    int64_t at_unix = -1;
+    ck_assert_msg(store_marked(place->store, mark, &at_unix, &err) == 0, "%s", err.text);
+    return at_unix;
+}
+
+START_TEST(a_mark_stays_with_its_last_date)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    uint8_t mark[STORE_MARK_SIZE] = {7};
+    ck_assert_int_eq(marked_at(&place, 7), 0);
+    store_mark(place.store, mark, 100);
+    store_mark(place.store, mark, 200);
+    close_it(&place);
+    open_it(&place);
+    ck_assert_int_eq(marked_at(&place, 7), 200);
+    ck_assert_int_eq(marked_at(&place, 8), 0);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(an_intake_is_written_as_a_whole_or_not_at_all)
+{
+    struct place place;
+    struct err err = {0};
+    place_make(&place);
+    open_it(&place);
+    struct store_account rows[] = {a_row(1, 1), a_row(2, 200)};
+    uint8_t marks[1][STORE_MARK_SIZE] = {{7}};
+    struct store_intake intake = {
+        .rows = rows, .row_count = 2, .marks = marks, .mark_count = 1, .at_unix = 100};
+    ck_assert_int_eq(store_take(place.store, &intake, &err), ERR_INVALID); /* no such device */
+    ck_assert_uint_eq(probe.rollbacks, 1);
+    ck_assert_int_eq(marked_at(&place, 7), 0);
+    ck_assert_uint_eq(count_rows(&place), 0);
+    rows[1].key.device = 2;
+    open_it(&place);
+    probe.failing_commits = 1;
+    ck_assert_int_eq(store_take(place.store, &intake, &err), ERR_IO);
+    ck_assert_int_eq(marked_at(&place, 7), 0);
+    ck_assert_int_eq(store_take(place.store, &intake, &err), 0);
+    ck_assert_int_eq(marked_at(&place, 7), 100);
+    ck_assert_uint_eq(count_rows(&place), 2);
+    place_remove(&place);
+}
+END_TEST
+
+static void count_read(void *arg, const struct store_account *row)
+{
+    (void)row;
+    ++*(unsigned *)arg;
+}
+
+/* From a process of its own, as the command line does it. */
+static unsigned count_beside(struct place *place)
+{
+    unsigned count = 0;
+    struct err err = {0};
+    struct store *reader = store_open_to_read(&place->ops, place->path, &err);
+    ck_assert_msg(reader != NULL, "%s", err.text);
+    ck_assert_int_eq(store_load(reader, count_read, &count, &err), 0);
+    store_close(reader);
+    return count;
+}
+
+START_TEST(whoever_only_reads_sees_what_is_committed_beside_the_one_that_writes)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    for (unsigned i = 1; i <= 3; i++) {
+        struct store_account row = a_row(i, 1);
+        put_and_wait(&place, &row);
+        pid_t child = fork();
+        if (child == 0)
+            _exit((int)count_beside(&place));
+        int status;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFEXITED(status));
+        ck_assert_uint_eq((unsigned)WEXITSTATUS(status), i);
+    }
+    close_it(&place);
+    ck_assert_uint_eq(count_beside(&place), 3);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(whoever_only_reads_makes_and_upgrades_nothing)
+{
+    struct place place;
+    struct err err = {0};
+    place_make(&place);
+    ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+    ck_assert_int_ne(access(place.path, F_OK), 0);
+    open_it(&place);
+    close_it(&place);
+    run_sql(place.path, to_first_schema);
+    ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
+    ck_assert_int_eq(err.code, ERR_NOT_NOW);
+    ck_assert_ptr_nonnull(strstr(err.text, "Start the server of this version once"));
+    run_sql(place.path, "PRAGMA user_version = 4");
+    ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "newer Doorbell"));
     place_remove(&place);
 }
 END_TEST
@@ -1365,30 +1578,34 @@ START_TEST(without_a_thread_changes_fail_on_the_loop)
 }
 END_TEST
 
-UNIT_MAIN("store", all_fields_come_back, a_put_replaces_all_of_a_row,
-          single_fields_change_and_leave_the_others, a_removed_row_is_gone_and_its_neighbours_stay,
-          a_change_of_a_row_that_is_not_there_succeeds_and_makes_none,
-          the_texts_of_a_change_may_go_at_once,
-          callbacks_come_on_the_loop_in_the_order_of_the_changes, changes_that_wait_share_a_commit,
-          a_change_that_cannot_be_applied_fails_alone,
-          a_commit_that_fails_fails_its_group_and_no_other, every_change_of_a_failed_commit_is_told,
-          a_transaction_that_cannot_begin_fails_its_group,
-          rows_that_could_not_be_read_again_are_not_written, broken_rows_are_passed_over_and_stay,
-          forgotten_callbacks_are_not_called_and_the_changes_stay,
-          a_callback_may_forget_another_of_the_same_group,
-          closing_writes_what_waits_and_calls_what_is_left,
-          changes_that_callbacks_make_while_it_closes_are_written,
-          a_callback_without_end_does_not_keep_it_open, a_store_that_was_never_changed_closes,
-          a_second_process_may_not_open_it, nobody_else_can_read_it,
-          the_mode_of_a_folder_that_is_there_stays, a_path_that_cannot_be_is_told,
-          a_newer_schema_is_refused_and_left_alone, databases_of_others_are_refused_and_left_alone,
-          a_file_that_is_no_database_is_refused_and_left_alone, a_damaged_file_is_refused,
-          an_empty_file_becomes_a_store, a_secret_is_random_and_stays,
-          file_systems_without_shared_memory_are_known,
-          without_shared_memory_it_uses_a_rollback_journal_and_says_so_once,
-          a_store_that_moved_to_such_a_file_system_keeps_its_rows,
-          where_shared_memory_fails_it_uses_a_rollback_journal,
-          a_store_that_cannot_be_written_is_refused, a_full_disk_fails_changes_until_there_is_room,
-          a_change_is_on_the_disk_before_its_callback, what_was_called_back_survives_a_kill,
-          without_a_thread_changes_fail_on_the_loop,
-          a_log_that_a_kill_left_is_read_without_shared_memory)
+UNIT_MAIN(
+    "store", all_fields_come_back, a_put_replaces_all_of_a_row,
+    single_fields_change_and_leave_the_others, a_removed_row_is_gone_and_its_neighbours_stay,
+    a_row_takes_the_place_of_another_one_as_a_whole,
+    a_change_of_a_row_that_is_not_there_succeeds_and_makes_none,
+    the_texts_of_a_change_may_go_at_once, callbacks_come_on_the_loop_in_the_order_of_the_changes,
+    changes_that_wait_share_a_commit, a_change_that_cannot_be_applied_fails_alone,
+    a_commit_that_fails_fails_its_group_and_no_other, every_change_of_a_failed_commit_is_told,
+    since_when_it_writes_is_told_while_it_does, a_transaction_that_cannot_begin_fails_its_group,
+    rows_that_could_not_be_read_again_are_not_written, broken_rows_are_passed_over_and_stay,
+    forgotten_callbacks_are_not_called_and_the_changes_stay,
+    a_callback_may_forget_another_of_the_same_group,
+    closing_writes_what_waits_and_calls_what_is_left,
+    changes_that_callbacks_make_while_it_closes_are_written,
+    a_callback_without_end_does_not_keep_it_open, a_store_that_was_never_changed_closes,
+    a_second_process_may_not_open_it, nobody_else_can_read_it,
+    the_mode_of_a_folder_that_is_there_stays, a_path_that_cannot_be_is_told,
+    a_newer_schema_is_refused_and_left_alone, an_older_schema_is_upgraded_and_a_copy_is_kept,
+    an_upgrade_without_room_for_the_copy_changes_nothing,
+    databases_of_others_are_refused_and_left_alone,
+    a_file_that_is_no_database_is_refused_and_left_alone, a_damaged_file_is_refused,
+    an_empty_file_becomes_a_store, a_secret_is_random_and_stays, a_mark_stays_with_its_last_date,
+    an_intake_is_written_as_a_whole_or_not_at_all,
+    whoever_only_reads_sees_what_is_committed_beside_the_one_that_writes,
+    whoever_only_reads_makes_and_upgrades_nothing, file_systems_without_shared_memory_are_known,
+    without_shared_memory_it_uses_a_rollback_journal_and_says_so_once,
+    a_store_that_moved_to_such_a_file_system_keeps_its_rows,
+    where_shared_memory_fails_it_uses_a_rollback_journal, a_store_that_cannot_be_written_is_refused,
+    a_full_disk_fails_changes_until_there_is_room, a_change_is_on_the_disk_before_its_callback,
+    what_was_called_back_survives_a_kill, without_a_thread_changes_fail_on_the_loop,
+    a_log_that_a_kill_left_is_read_without_shared_memory)

@@ -21,7 +21,7 @@
     "\",\"more_info\":\"http://autopush.readthedocs.io/en/latest/http.html#error-codes\"}"
 #define HTML "<html><head><title>404</title></head><body>/push/SECRET</body></html>"
 
-enum { ANEW = 1, ORIGIN = 2 };
+enum { ANEW = 1, ORIGIN = 2, DOUBT = 4 };
 
 /* Every row of push-measured.md section 5. */
 static const struct row {
@@ -89,13 +89,13 @@ static const struct row {
     {429, 429, NULL, VERDICT_RETRY, 90 * S, H, 0, "fewer pushes (429)"},
     {429, 429, NTFY(42999), VERDICT_RETRY, 90 * S, H, 0, "ntfy 42999"},
 
-    {500, 501, NULL, VERDICT_RETRY, 0, 0, 0, "failed"},
-    {500, 500, HTML, VERDICT_RETRY, 0, 0, 0, "failed"},
+    {500, 501, NULL, VERDICT_RETRY, 0, 0, DOUBT, "failed"},
+    {500, 500, HTML, VERDICT_RETRY, 0, 0, DOUBT, "failed"},
     {502, 504, NULL, VERDICT_RETRY, 0, 0, ORIGIN, "proxy"},
-    {505, 506, NULL, VERDICT_RETRY, 0, 0, 0, "failed"},
+    {505, 506, NULL, VERDICT_RETRY, 0, 0, DOUBT, "failed"},
     {507, 507, NTFY(50701), VERDICT_RETRY, MIN, H, 0, "ntfy 50701"},
     {507, 507, NULL, VERDICT_RETRY, MIN, H, 0, "not connected"},
-    {508, 599, NULL, VERDICT_RETRY, 0, 0, 0, "failed"},
+    {508, 599, NULL, VERDICT_RETRY, 0, 0, DOUBT, "failed"},
     {0, 199, NULL, VERDICT_RETRY, 0, 0, 0, "nonsense"},
     {600, 999, NULL, VERDICT_RETRY, 0, 0, 0, "nonsense"},
 };
@@ -136,6 +136,7 @@ START_TEST(every_answer_means_what_the_measured_table_says)
             ck_assert_msg(verdict.sign_anew == !!(row->flags & ANEW), "%d: %s", status, what);
             ck_assert_msg(verdict.origin_trouble == !!(row->flags & ORIGIN), "%d: %s", status,
                           what);
+            ck_assert_msg(verdict.doubtful == !!(row->flags & DOUBT), "%d: %s", status, what);
             ck_assert_msg(strstr(what, row->text) != NULL, "%d: %s", status, what);
             ck_assert_int_eq(verdict.status, status);
             ck_assert_int_eq(verdict.first_ms, 0);
@@ -171,6 +172,7 @@ START_TEST(what_gave_no_answer_is_told_apart)
         ck_assert_int_eq(verdict.cap_ms, wanted[i].cap_ms);
         ck_assert_int_eq(verdict.first_ms, wanted[i].first_ms);
         ck_assert_int_eq(verdict.origin_trouble, wanted[i].origin_trouble);
+        ck_assert_int_eq(verdict.doubtful, wanted[i].failure == PUSH_NO_ANSWER);
         ck_assert_int_eq(verdict.status, 0);
         ck_assert(!verdict.sign_anew);
         ck_assert_ptr_nonnull(strstr(verdict.text, wanted[i].text));
@@ -305,6 +307,25 @@ START_TEST(a_servers_words_are_printable_and_short)
                           "eleven twelve thirteen\",\"errno\":999}");
     ck_assert_ptr_nonnull(strstr(verdict.text, "...\""));
     check_text(&verdict);
+}
+END_TEST
+
+START_TEST(the_longest_text_is_not_cut_off)
+{
+    static const char body[] = "{\"message\":\"a b c d e f g h i j k l m n o p q r s t u v w x y z "
+                               "A B C D E F G H I J K L\",\"errno\":999}";
+    static const int64_t dates[] = {INT64_MAX, 1};
+    for (int status = 0; status < 1000; status++) {
+        for (size_t i = 0; i < sizeof dates / sizeof *dates; i++) {
+            struct push_answer answer = {.status = status,
+                                         .date_unix = dates[i],
+                                         .body = body,
+                                         .body_length = sizeof body - 1};
+            struct verdict verdict;
+            verdict_judge(&verdict, &answer, NOON);
+            check_text(&verdict);
+        }
+    }
 }
 END_TEST
 
@@ -454,7 +475,7 @@ UNIT_MAIN("verdict", every_answer_means_what_the_measured_table_says,
           a_401_tells_how_far_the_clocks_are_apart_and_only_when_they_are,
           a_daily_quota_is_waited_for_in_hours_until_just_after_midnight,
           a_body_that_is_no_json_is_just_text, no_more_than_the_bound_of_a_body_is_read,
-          a_servers_words_are_printable_and_short,
+          a_servers_words_are_printable_and_short, the_longest_text_is_not_cut_off,
           a_servers_words_never_repeat_what_may_be_the_endpoint,
           without_a_floor_the_wait_is_full_jitter_between_the_settings,
           jitter_is_a_quarter_at_most_and_five_minutes_at_most_above_a_floor,

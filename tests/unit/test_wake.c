@@ -10,6 +10,7 @@ struct world {
     struct wake wake;
     int64_t now;
     unsigned rings, stores, clears;
+    int64_t blur;
     uint64_t acked[512];
     size_t acked_count;
 };
@@ -37,7 +38,12 @@ static void on_clear(void *arg)
     ((struct world *)arg)->clears++;
 }
 
-static const struct wake_ops ops = {on_acknowledge, on_ring, on_store, on_clear};
+static int64_t on_blur(void *arg)
+{
+    return ((struct world *)arg)->blur;
+}
+
+static const struct wake_ops ops = {on_acknowledge, on_ring, on_store, on_clear, on_blur};
 
 static void begin(struct world *world)
 {
@@ -260,7 +266,7 @@ START_TEST(an_endpoint_that_is_gone_is_not_rung_until_there_is_a_new_one)
     ck_assert_uint_eq(w.acked_count, 1);
     later(&w, INT64_C(30) * 24 * 3600 * 1000);
     ck_assert_uint_eq(w.rings, 1);
-    wake_new_endpoint(&w.wake, w.now);
+    wake_new_endpoint(&w.wake, w.now, w.now);
     ck_assert_uint_eq(w.rings, 2);
     accepted(&w);
     ck_assert_uint_eq(w.clears, 1);
@@ -344,10 +350,55 @@ START_TEST(hurrying_respects_the_distance_between_rings)
     begin(&w);
     message(&w, 1);
     failed(&w, 900000);
-    wake_hurry(&w.wake, w.now, w.now);
+    wake_hurry(&w.wake, w.now);
     ck_assert_uint_eq(w.rings, 1);
     later(&w, 1000);
     ck_assert_uint_eq(w.rings, 2);
+    wake_fini(&w.wake);
+}
+END_TEST
+
+START_TEST(a_ring_that_waited_for_its_turn_covers_what_came_until_it_left)
+{
+    struct world w;
+    begin(&w);
+    message(&w, 1);
+    later(&w, 5000);
+    message(&w, 2);
+    wake_ring_began(&w.wake, w.now);
+    message(&w, 3);
+    later(&w, 100);
+    accepted(&w);
+    ck_assert_uint_eq(w.acked_count, 2);
+    ck_assert_uint_eq(w.rings, 1);
+    later(&w, 899); /* the distance counts from when it left */
+    ck_assert_uint_eq(w.rings, 1);
+    later(&w, 1);
+    ck_assert_uint_eq(w.rings, 2);
+    wake_fini(&w.wake);
+}
+END_TEST
+
+START_TEST(spacing_moves_rings_apart_but_not_the_first_after_quiet)
+{
+    struct world w;
+    begin(&w);
+    wake_space(&w.wake, 60000);
+    message(&w, 1);
+    ck_assert_uint_eq(w.rings, 1);
+    accepted(&w);
+    message(&w, 2);
+    later(&w, 59999);
+    ck_assert_uint_eq(w.rings, 1);
+    wake_hurry(&w.wake, 0);
+    ck_assert_uint_eq(w.rings, 1);
+    later(&w, 1);
+    ck_assert_uint_eq(w.rings, 2);
+    accepted(&w);
+    ck_assert(!wake_owes(&w.wake));
+    later(&w, 60000);
+    message(&w, 3);
+    ck_assert_uint_eq(w.rings, 3);
     wake_fini(&w.wake);
 }
 END_TEST
@@ -362,6 +413,61 @@ START_TEST(an_accepted_ring_ends_a_floor_that_came_while_it_was_out)
     later(&w, 1000);
     message(&w, 2);
     ck_assert_uint_eq(w.rings, 2);
+    wake_fini(&w.wake);
+}
+END_TEST
+
+START_TEST(a_debt_that_is_inherited_is_never_stored_twice_at_once)
+{
+    struct world w;
+    begin(&w);
+    for (uint64_t i = 0; i < 9; i++)
+        message(&w, i);
+    ck_assert_uint_eq(w.stores, 1);
+    wake_inherit(&w.wake, w.now);
+    wake_debt_stored(&w.wake, true, 0, w.now);
+    wake_inherit(&w.wake, w.now);
+    ck_assert_uint_eq(w.stores, 1);
+    accepted(&w); /* of what was there when it left: the rest is still owed */
+    ck_assert_uint_eq(w.clears, 0);
+    later(&w, 1000);
+    accepted(&w);
+    ck_assert_uint_eq(w.rings, 2);
+    ck_assert_uint_eq(w.clears, 1);
+    wake_inherit(&w.wake, w.now);
+    ck_assert_uint_eq(w.stores, 2);
+    wake_fini(&w.wake);
+}
+END_TEST
+
+START_TEST(a_blurred_ring_leaves_later_than_its_message)
+{
+    struct world w;
+    begin(&w);
+    w.blur = 5000;
+    message(&w, 1);
+    later(&w, 3000);
+    message(&w, 2); /* the ring that waits is for this one, too */
+    later(&w, 1999);
+    ck_assert_uint_eq(w.rings, 0);
+    later(&w, 1);
+    ck_assert_uint_eq(w.rings, 1);
+    message(&w, 3); /* and this one asks for another */
+    accepted(&w);
+    ck_assert_uint_eq(w.acked_count, 2);
+    later(&w, 4999);
+    ck_assert_uint_eq(w.rings, 1);
+    later(&w, 1);
+    ck_assert_uint_eq(w.rings, 2);
+    accepted(&w);
+    w.blur = 60000; /* longer than answers may be held */
+    message(&w, 4);
+    later(&w, 20000);
+    ck_assert_uint_eq(w.stores, 1);
+    wake_debt_stored(&w.wake, true, 0, w.now);
+    ck_assert_uint_eq(w.acked_count, 4);
+    later(&w, 40000);
+    ck_assert_uint_eq(w.rings, 3);
     wake_fini(&w.wake);
 }
 END_TEST
@@ -417,6 +523,12 @@ static void proof_clear(void *arg)
     proof->queued[proof->queue_length++] = false;
 }
 
+static int64_t proof_blur(void *arg)
+{
+    (void)arg;
+    return randombytes_uniform(2) ? 0 : randombytes_uniform(4000);
+}
+
 /* The oldest queued change becomes durable, or fails. A clearing that fails costs a ring too many
  * after the next start and nothing else, so here it always works. */
 static void commit_one(struct proof *proof, bool works)
@@ -436,7 +548,7 @@ static void commit_one(struct proof *proof, bool works)
 static void random_event(struct proof *proof)
 {
     static const struct wake_ops proof_ops = {proof_acknowledge, proof_ring, proof_store,
-                                              proof_clear};
+                                              proof_clear, proof_blur};
     proof->wake.ops = &proof_ops;
     switch (randombytes_uniform(9)) {
     case 0:
@@ -534,5 +646,8 @@ UNIT_MAIN("wake", an_urgent_message_rings_at_once_and_is_answered_when_the_ring_
           a_debt_that_was_paid_while_it_was_being_written_is_cleared,
           a_server_that_breaks_its_own_window_is_noticed,
           hurrying_respects_the_distance_between_rings,
+          a_ring_that_waited_for_its_turn_covers_what_came_until_it_left,
+          spacing_moves_rings_apart_but_not_the_first_after_quiet,
           an_accepted_ring_ends_a_floor_that_came_while_it_was_out,
-          random_events_never_break_the_guarantee)
+          a_debt_that_is_inherited_is_never_stored_twice_at_once,
+          a_blurred_ring_leaves_later_than_its_message, random_events_never_break_the_guarantee)

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "bridge/checkup.h"
 #include "unit.h"
 
 enum { DEADLINE_MS = 20000, ANSWER_MAX = 256 * 1024, PENDING_MAX = 16 };
@@ -32,6 +33,7 @@ struct bridge {
     struct registration_wait *pending[PENDING_MAX];
     size_t count;
     unsigned forgotten;
+    enum health health;
 };
 
 struct registration_wait *bridge_register(struct bridge *bridge,
@@ -45,6 +47,17 @@ struct registration_wait *bridge_register(struct bridge *bridge,
     address_format(wait->client, &registration->client);
     bridge->pending[bridge->count++] = wait;
     return wait;
+}
+
+void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
+{
+    (void)bridge;
+    *counts = (struct bridge_counts){.up = 1, .pushes = 2};
+}
+
+enum health bridge_health(struct bridge *bridge)
+{
+    return bridge->health;
 }
 
 void registration_forget(struct registration_wait *wait)
@@ -300,6 +313,38 @@ START_TEST(requests_get_the_statuses_that_mollysocket_gave)
                       answer);
         free(answer);
     }
+    stop(&server);
+}
+END_TEST
+
+START_TEST(probes_tell_liveness_and_readiness_by_status_and_nothing_else)
+{
+    static const struct {
+        enum health health;
+        int live, ready;
+    } cases[] = {{HEALTH_WELL, 200, 200},
+                 {HEALTH_LINKS_DOWN, 200, 503},
+                 {HEALTH_STORE_FAILING, 503, 503},
+                 {HEALTH_STORE_HANGS, 503, 503}};
+    static const char *const requests[] = {
+        "GET /healthz HTTP/1.1\r\n" HOST "\r\n", "HEAD /healthz HTTP/1.1\r\n" HOST "\r\n",
+        "GET /readyz HTTP/1.1\r\n" HOST "\r\n", "HEAD /readyz?x HTTP/1.1\r\n" HOST "\r\n"};
+    struct server server;
+    prepare(&server);
+    start(&server);
+    for (size_t i = 0; i < 4 * sizeof cases / sizeof *cases; i++) {
+        server.bridge.health = cases[i / 4].health;
+        int status = i % 4 < 2 ? cases[i / 4].live : cases[i / 4].ready;
+        char *answer = ask(&server, requests[i % 4]);
+        const char *body = strstr(answer, "\r\n\r\n");
+        ck_assert_msg(status_of(answer) == status, status_line_is_told, requests[i % 4], answer);
+        ck_assert_ptr_nonnull(strstr(answer, "\r\nCache-Control: no-store\r\n"));
+        ck_assert_str_eq(body + 4, i % 2 ? "" : status == 200 ? "ok\n" : "not ok\n");
+        free(answer);
+    }
+    char *answer = ask(&server, "POST /healthz HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
+    ck_assert_int_eq(status_of(answer), 404);
+    free(answer);
     stop(&server);
 }
 END_TEST
@@ -600,12 +645,12 @@ START_TEST(waiting_for_the_verdict_is_not_slowness)
 {
     struct server server;
     prepare(&server);
-    server.config.web_timeout_ms = 50;
+    server.config.web_timeout_ms = 500;
     start(&server);
     int fd = dial(&server);
     say(&server, fd, REGISTER, strlen(REGISTER));
     until(&server, &server.bridge.count, 1);
-    for (int64_t end = clock_ms() + 150; clock_ms() < end;)
+    for (int64_t end = clock_ms() + 1500; clock_ms() < end;)
         turn(&server, -1);
     answer_all(&server, REGISTRATION_OK);
     char *answer = listen_to(&server, fd, ONE_ANSWER);
@@ -700,6 +745,45 @@ START_TEST(when_all_places_are_taken_the_one_that_asked_nothing_for_longest_goes
     close(oldest);
     close(younger);
     stop(&server);
+}
+END_TEST
+
+/* A connection that has asked nothing, or was answered. */
+static int dial_idle(struct server *server, bool http2)
+{
+    static const char opening[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
+    static const char request[] = "GET /discover HTTP/1.1\r\n" HOST "\r\n";
+    int fd = dial(server);
+    if (http2) {
+        say(server, fd, opening, sizeof opening);
+    } else {
+        say(server, fd, request, strlen(request));
+        free(listen_to(server, fd, ONE_ANSWER));
+    }
+    for (int i = 0; i < 5; i++)
+        turn(server, -1); /* so that the next one is younger */
+    return fd;
+}
+
+START_TEST(of_idle_connections_the_oldest_goes_whatever_it_speaks)
+{
+    for (int http2_first = 0; http2_first < 2; http2_first++) {
+        struct server server;
+        prepare(&server);
+        server.config.web_connections = 2;
+        start(&server);
+        int oldest = dial_idle(&server, http2_first);
+        int younger = dial_idle(&server, !http2_first);
+        char *page = ask(&server, "GET / HTTP/1.1\r\n" HOST "\r\n");
+        ck_assert_int_eq(status_of(page), 200);
+        free(page);
+        free(listen_to(&server, oldest, THE_END));
+        struct pollfd still = {.fd = younger};
+        ck_assert_int_eq(poll(&still, 1, 0), 0); /* no POLLHUP */
+        close(oldest);
+        close(younger);
+        stop(&server);
+    }
 }
 END_TEST
 
@@ -931,6 +1015,7 @@ START_TEST(the_bridge_hears_of_the_client_behind_the_proxy)
 END_TEST
 
 UNIT_MAIN("web", requests_get_the_statuses_that_mollysocket_gave,
+          probes_tell_liveness_and_readiness_by_status_and_nothing_else,
           every_answer_has_the_headers_that_protect_browsers,
           a_registration_is_answered_on_the_verdict,
           eight_registrations_wait_at_once_while_pages_are_served,
@@ -943,6 +1028,7 @@ UNIT_MAIN("web", requests_get_the_statuses_that_mollysocket_gave,
           one_network_has_no_more_connections_than_its_share,
           a_trusted_proxy_may_have_more_than_a_share,
           when_all_places_are_taken_the_one_that_asked_nothing_for_longest_goes,
+          of_idle_connections_the_oldest_goes_whatever_it_speaks,
           when_everybody_waits_for_a_verdict_nobody_is_thrown_out,
           a_reload_changes_limits_and_address,
           while_descriptors_are_used_up_it_rests_and_then_goes_on,

@@ -7,7 +7,7 @@ import inspect
 import threading
 from typing import Any, Callable, Coroutine
 
-DEADLINE = 20.0  # for any single event; a test that needs it all is about to fail
+DEADLINE = 60.0  # for any single event; a test that needs it all is about to fail
 
 
 class Changes:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+EXPIRED_SINCE = datetime.timedelta(minutes=5)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -32,8 +33,15 @@ class Leaf:
 class Authority:
     """Writes ca.pem and the leaves' files into `folder`."""
 
-    def __init__(self, folder: Path, name: str = "Doorbell test CA"):
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "Doorbell test CA",
+        valid_since: datetime.timedelta = datetime.timedelta(hours=1),
+        valid_for: datetime.timedelta = datetime.timedelta(days=2),
+    ):
+        """The times are counted from now, back and forward."""
+        self.folder, self.valid_since, self.valid_for = folder, valid_since, valid_for
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = self.build(
             name_of(name),
@@ -54,6 +62,7 @@ class Authority:
         issuer: x509.Name,
         public_key: ec.EllipticCurvePublicKey,
         extensions: Sequence[tuple[x509.ExtensionType, bool]],
+        expired: bool = False,
     ) -> x509.Certificate:
         now = datetime.datetime.utcnow()
         builder = (
@@ -62,8 +71,8 @@ class Authority:
             .issuer_name(issuer)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
+            .not_valid_before(now - self.valid_since)
+            .not_valid_after(now - EXPIRED_SINCE if expired else now + self.valid_for)
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical)
@@ -72,7 +81,9 @@ class Authority:
     def der(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
-    def leaf(self, stem: str, names: Sequence[str] = LOCAL_NAMES) -> Leaf:
+    def leaf(
+        self, stem: str, names: Sequence[str] = LOCAL_NAMES, expired: bool = False
+    ) -> Leaf:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self.build(
             name_of(names[0]),
@@ -85,6 +96,7 @@ class Authority:
                 (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
                 (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
             ],
+            expired,
         )
         made = Leaf(self.folder / f"{stem}.pem", self.folder / f"{stem}.key")
         made.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

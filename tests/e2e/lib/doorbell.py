@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Any, Optional
@@ -12,6 +13,7 @@ from typing import Any, Optional
 from lib.background import Changes
 from lib.ports import free_port
 from lib.process import REPOSITORY, STOP_DEADLINE, Process
+from lib.secrecy import secrecy
 
 BINARY = Path(os.environ.get("DOORBELL_BINARY", REPOSITORY / "build" / "doorbell"))
 MOLLY = "Signal-Android/8.19.2-2 Android/36 Molly"
@@ -38,6 +40,12 @@ def to_yaml(settings: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def to_environment(settings: dict[str, Any]) -> dict[str, str]:
+    return {
+        "DOORBELL_" + path.upper().replace(".", "_"): str(value) for path, value in settings.items()
+    }
+
+
 class Doorbell:
     """`settings` by the names of the schema, on top of what every test needs."""
 
@@ -47,10 +55,17 @@ class Doorbell:
         self.settings = {
             "store.path": str(folder / "doorbell.db"),
             "web.listen": [f"127.0.0.1:{self.port}"],
+            "metrics.listen": "none",  # all would want the same port
+            "signal.url": "wss://localhost:1/v1/websocket/",  # never the real one
             "log.level": "debug",
             **TIMINGS,
             **settings,
         }
+        self.launcher: list[str] = []  # a program that becomes this one, with its arguments
+        self.binary = BINARY
+        self.words: list[str] = []  # the whole command line, where it is not the usual one
+        self.environment: dict[str, str] = {}
+        self.tls: Optional[ssl.SSLContext] = None  # how its web side is spoken to
         self.process: Optional[Process] = None
         self.lines: list[str] = []  # of the runs before this one
         self.secrets: set[str] = set()  # what must never be logged
@@ -68,18 +83,23 @@ class Doorbell:
         return self
 
     def spawn(self) -> Process:
-        environment = {
+        words = self.words or ["--config", str(self.write_configuration()), "server"]
+        self.process = Process(
+            self.changes,
+            [*self.launcher, str(self.binary), *words],
+            cwd=self.folder,
+            env=self.clean_environment(),
+        )
+        self.process.is_watched()
+        return self.process
+
+    def clean_environment(self) -> dict[str, str]:
+        kept = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("DOORBELL_", "MOLLY_"))
         }
-        self.process = Process(
-            self.changes,
-            [str(BINARY), "--config", str(self.write_configuration()), "server"],
-            cwd=self.folder,
-            env=environment,
-        )
-        return self.process
+        return {**kept, **self.environment}
 
     def is_ready(self) -> bool:
         assert self.process
@@ -150,20 +170,18 @@ class Doorbell:
 
     def command(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess:
         """Another run of the program, beside the server or without it."""
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("DOORBELL_", "MOLLY_"))
-        }
-        return subprocess.run(
-            [str(BINARY), "--config", str(self.write_configuration()), *words],
+        named = [] if self.words else ["--config", str(self.write_configuration())]
+        done = subprocess.run(
+            [str(self.binary), *named, *words],
             input=stdin,
             capture_output=True,
             text=True,
             timeout=STOP_DEADLINE,
             cwd=self.folder,
-            env=environment,
+            env=self.clean_environment(),
         )
+        secrecy.said(done.stderr, [*words, stdin])
+        return done
 
     # Its store, read beside the server or after it
 
@@ -184,6 +202,13 @@ class Doorbell:
 
     # Its web side
 
+    def connection(self) -> http.client.HTTPConnection:
+        if self.tls:
+            return http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=30, context=self.tls
+            )
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
     def request(
         self,
         method: str,
@@ -191,7 +216,7 @@ class Doorbell:
         body: Optional[bytes] = None,
         headers: Optional[dict[str, str]] = None,
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection()
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -203,8 +228,10 @@ class Doorbell:
         finally:
             connection.close()
 
-    def register(self, account: Any, endpoint: str, ping: bool = False, **more: Any) -> str:
-        """As Molly does it; returns the status word."""
+    def registration(self, account: Any, endpoint: str, ping: bool = False, **more: Any) -> bytes:
+        """What Molly posts; its secrets must not be logged from now on."""
+        secrecy.note_account(account.uuid, account.password)
+        secrecy.note_endpoint(endpoint)
         path = endpoint.partition("://")[2].partition("/")[2]
         self.secrets |= {account.uuid, account.password, *([path] if len(path) > 8 else [])}
         body = {
@@ -215,10 +242,14 @@ class Doorbell:
             "ping": ping,
             **more,
         }
+        return json.dumps(body).encode()
+
+    def register(self, account: Any, endpoint: str, ping: bool = False, **more: Any) -> str:
+        """As Molly does it; returns the status word."""
         status, _, answer = self.request(
             "POST",
             "/",
-            json.dumps(body).encode(),
+            self.registration(account, endpoint, ping, **more),
             {"Content-Type": "application/json; charset=utf-8", "User-Agent": MOLLY},
         )
         assert status == 200, (status, answer)

@@ -2,71 +2,134 @@
 
 import json
 import os
+import select
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any, Callable, IO, Optional, Sequence
+from typing import IO, Any, Callable, Optional, Sequence
 
 from lib.background import Changes
+from lib.secrecy import secrecy
 
-STOP_DEADLINE = 15.0
+STOP_DEADLINE = 30.0
 REPOSITORY = Path(__file__).resolve().parents[3]
 PEERS = REPOSITORY / "tests" / "peers"
 INSTALLED_PEERS = Path(os.environ.get("DOORBELL_PEERS", REPOSITORY / "build" / "peers"))
 
 
+class Lines:
+    """The lines that a child has written to a pipe. Whoever asks gets all that was written until
+    then: what a program said before it answered is there when the answer is."""
+
+    def __init__(self, changes: Changes, pipe: IO[bytes]):
+        self.pipe = pipe
+        self.lines: list[str] = []
+        self.unfinished = b""
+        self.ended = False
+        self.lock = threading.Lock()
+        os.set_blocking(pipe.fileno(), False)
+        self.reader = threading.Thread(target=self.read, args=(changes,), daemon=True)
+        self.reader.start()
+
+    def read(self, changes: Changes) -> None:
+        poll = select.poll()
+        poll.register(self.pipe.fileno(), select.POLLIN)
+        while not self.ended:
+            poll.poll()
+            self.catch_up()
+            changes.notify()
+
+    def catch_up(self) -> list[str]:
+        with self.lock:
+            try:
+                while not self.ended:
+                    self.take(os.read(self.pipe.fileno(), 65536))
+            except BlockingIOError:
+                pass
+            return self.lines
+
+    def take(self, data: bytes) -> None:
+        *whole, self.unfinished = (self.unfinished + data).split(b"\n")
+        if not data:
+            self.ended = True
+            whole = [self.unfinished] if self.unfinished else []
+        self.lines += (line.decode(errors="replace") for line in whole)
+
+    def finish(self, seconds: float) -> None:
+        """Once the child has ended: until a child of its own has as well, which may hold the pipe."""
+        self.reader.join(seconds)
+
+    def close(self) -> None:
+        with self.lock:
+            self.ended = True
+            self.pipe.close()
+
+
 class Process:
     def __init__(self, changes: Changes, command: Sequence[str], **options: Any):
         self.changes = changes
-        self.lines: list[str] = []  # of stderr
-        self.output: list[str] = []  # of stdout
         self.popen = subprocess.Popen(
-            list(command),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            **options,
+            list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
         )
-        self.readers = [
-            self.read(self.popen.stderr, self.lines),
-            self.read(self.popen.stdout, self.output),
-        ]
+        assert self.popen.stdout and self.popen.stderr
+        self.stdout = Lines(changes, self.popen.stdout)
+        self.stderr = Lines(changes, self.popen.stderr)
 
-    def read(self, stream: Optional[IO[str]], lines: list[str]) -> threading.Thread:
-        def run() -> None:
-            assert stream
-            for line in stream:
-                lines.append(line.rstrip("\n"))
-                self.changes.notify()
-            self.changes.notify()
+    def is_watched(self) -> None:
+        """It is Doorbell: see lib/secrecy.py."""
+        for stream in (self.stdout, self.stderr):
+            secrecy.watch(stream.catch_up, lambda: not self.is_running())
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        return thread
+    @property
+    def lines(self) -> list[str]:
+        """Of stderr."""
+        return self.stderr.catch_up()
+
+    @property
+    def output(self) -> list[str]:
+        """Of stdout."""
+        return self.stdout.catch_up()
 
     def is_running(self) -> bool:
         return self.popen.poll() is None
 
+    def wait_ready(self, is_ready: Callable[[], bool], what: str) -> None:
+        """Ends it when that does not come."""
+        try:
+            self.changes.wait_for(is_ready, what)
+        except AssertionError as failure:
+            self.end()
+            raise AssertionError(f"{failure}\n{self.tail()}") from None
+
     def write_line(self, text: str) -> None:
         assert self.popen.stdin
-        self.popen.stdin.write(text + "\n")
+        self.popen.stdin.write(text.encode() + b"\n")
         self.popen.stdin.flush()
 
     def wait(self, seconds: float = STOP_DEADLINE) -> int:
         status = self.popen.wait(seconds)
-        for reader in self.readers:
-            reader.join(seconds)
+        self.stdout.finish(seconds)
+        self.stderr.finish(seconds)
         return status
+
+    def terminate(self) -> None:
+        """By SIGTERM, where it has not ended by itself."""
+        try:
+            if self.is_running():
+                self.popen.terminate()
+                self.wait()
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Whatever state it is in."""
         if self.is_running():
             self.popen.kill()
         self.wait()
-        for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
-            if stream:
-                stream.close()
+        self.stdout.close()
+        self.stderr.close()
+        if self.popen.stdin:
+            self.popen.stdin.close()
 
     def tail(self, count: int = 60) -> str:
         return "\n".join(self.lines[-count:])

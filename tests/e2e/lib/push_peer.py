@@ -4,6 +4,8 @@ from typing import Callable, Optional
 
 from lib.background import DEADLINE, Background, Changes, OnLoop
 from lib.certs import Leaf
+from lib.ports import free_port
+from lib.secrecy import secrecy
 from fake_ntfy import FakeNtfy, Push
 
 RING, TEST, CONTESTED = b'{"urgent":true}', b'{"test":true}', b'{"code":4409}'
@@ -13,11 +15,16 @@ class PushPeer(OnLoop):
     def __init__(self, background: Background, changes: Changes, leaf: Leaf):
         super().__init__(background, FakeNtfy(str(leaf.cert), str(leaf.key), changes.notify))
         self.changed = changes
-        self.start()
+        self.start(free_port())  # that nobody takes while it does not listen
 
     @property
     def origin(self) -> str:
         return f"https://localhost:{self.port}"
+
+    def endpoint(self, topic: Optional[str] = None) -> str:
+        url = self.__getattr__("endpoint")(topic)
+        secrecy.note_endpoint(url)
+        return url
 
     def rings(self, endpoint: Optional[str] = None) -> list[Push]:
         return self.matching(lambda push: push.body == RING, endpoint)

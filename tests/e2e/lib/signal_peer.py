@@ -8,6 +8,8 @@ from typing import Any, Optional
 
 from lib.background import Background, Changes, OnLoop
 from lib.certs import Leaf
+from lib.ports import free_port
+from lib.secrecy import secrecy
 from strict_signal import Handshake, Message, Session, StrictSignal
 
 
@@ -29,7 +31,9 @@ class Account:
 
 def new_account(device: int = 2, uuid_text: Optional[str] = None) -> Account:
     password = base64.b64encode(secrets.token_bytes(18)).decode()
-    return Account(uuid_text or str(uuid.uuid4()), device, password)
+    account = Account(uuid_text or str(uuid.uuid4()), device, password)
+    secrecy.note_account(account.uuid, account.password)
+    return account
 
 
 class SignalPeer(OnLoop):
@@ -38,7 +42,7 @@ class SignalPeer(OnLoop):
     def __init__(self, background: Background, changes: Changes, leaf: Leaf):
         super().__init__(background, StrictSignal(str(leaf.cert), str(leaf.key), changes.notify))
         self.changed = changes
-        self.start()
+        self.start(free_port())  # that nobody takes while it does not listen
 
     @property
     def url(self) -> str:
@@ -48,6 +52,11 @@ class SignalPeer(OnLoop):
         account = new_account(**details)
         self.add_account(account.uuid, account.device, account.password)
         return account
+
+    def add_account(self, uuid: str, *details: Any, **more: Any) -> str:
+        key = self.__getattr__("add_account")(uuid, *details, **more)
+        secrecy.note_account(uuid, self.devices[key].password)
+        return key
 
     def sessions_of(self, account: Account) -> list[Session]:
         return [

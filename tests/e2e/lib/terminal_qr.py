@@ -1,7 +1,8 @@
-"""Reads a QR code off a terminal: half blocks to pixels, pixels to text (zbarimg)."""
+"""Reads a QR code off a terminal: half blocks to pixels, pixels to text."""
 
 import re
-import subprocess
+
+from lib.picture import code_in
 
 BLOCKS = {" ": (0, 0), "\u2580": (1, 0), "\u2584": (0, 1), "\u2588": (1, 1)}  # upper, lower
 COLOURS = "\033[38;5;16;48;5;231m"  # black on white, whatever the terminal's scheme
@@ -30,16 +31,7 @@ def to_pgm(rows: list[list[int]]) -> bytes:
 
 
 def decode(output: str) -> str:
-    done = subprocess.run(
-        ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", "-"],
-        input=to_pgm(rows_of(output)),
-        capture_output=True,
-        timeout=30,
-    )
-    assert done.returncode == 0, done.stderr.decode(errors="replace")
-    text = done.stdout.decode()
-    assert text.endswith("\n"), text
-    return text[:-1]
+    return code_in(to_pgm(rows_of(output)))
 
 
 def text_of(output: str) -> list[str]:

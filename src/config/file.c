@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,8 +22,8 @@ static int fail_file(const char *path, struct err *err)
 /* Stops soon after CONFIG_FILE_MAX, so that whoever reads the content sees that it is too large. */
 static int read_all(int fd, const char *path, struct buf *content, struct err *err)
 {
+    char chunk[CHUNK_SIZE];
     while (content->length <= CONFIG_FILE_MAX) {
-        char chunk[CHUNK_SIZE];
         ssize_t length = read(fd, chunk, sizeof chunk);
         if (length < 0 && errno == EINTR)
             continue;
@@ -31,11 +32,12 @@ static int read_all(int fd, const char *path, struct buf *content, struct err *e
         if (length == 0)
             return 0;
         buf_add(content, chunk, (size_t)length);
+        sodium_memzero(chunk, (size_t)length);
     }
     return 0;
 }
 
-int config_read_yaml_file(struct config *config, const char *path, struct err *err)
+int config_read_file(struct config *config, const char *path, config_reader *read, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -45,7 +47,9 @@ int config_read_yaml_file(struct config *config, const char *path, struct err *e
     int result = read_all(fd, path, &content, err);
     close(fd);
     if (result == 0)
-        result = config_read_yaml(config, path, content.bytes, content.length, err);
+        result = read(config, path, content.bytes, content.length, err);
+    if (content.length) /* there may be a key in it */
+        sodium_memzero(content.bytes, content.length);
     buf_fini(&content);
     return result;
 }

@@ -1,0 +1,10 @@
+# The container image. ARCH=arm64, armhf, riscv64 ... cross-compiles it.
+IMAGE ?= doorbell
+ARCH ?=
+.PHONY: image image-check
+
+image:
+	@docker/build $(IMAGE) $(ARCH)
+
+image-check:
+	@BUILD=$(BUILD) tests/image/check

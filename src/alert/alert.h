@@ -1,0 +1,73 @@
+/* What an operator is told of, and when (alert.url). Somebody looks around now and then and says
+ * what he finds bad; this compares it with what was told before. One message when a kind of trouble
+ * begins, one when all of it is over, and while it lasts a summary of what has come and gone, at
+ * most once every alert.every: a thousand accounts that fail alike are one message. What flaps may
+ * begin and end twice, then once every alert.every. Nothing is queued but the state itself: a
+ * message is written when it can be sent, the newest state wins, and trouble that was over before
+ * anybody could be told is told as such.
+ *
+ * After a restart what was told before it is not told again, and its end is told: see
+ * alerts_inherit. Pure: the time is an argument. Memory grows with what is bad at once. */
+#ifndef DOORBELL_ALERT_ALERT_H
+#define DOORBELL_ALERT_ALERT_H
+
+#include "alert/words.h"
+#include "base/bucket.h"
+#include "base/list.h"
+#include "base/map.h"
+
+struct alert_timing {
+    int64_t every_ms;  /* between summaries of one kind */
+    int64_t settle_ms; /* after a start: before that nobody says that all is well */
+};
+
+struct alert_topic {
+    struct list troubles;
+    struct bucket changes; /* from well to bad and back */
+    int64_t told_ms;       /* the last message */
+    bool inherited;
+    bool unknown; /* in this look */
+};
+
+struct alerts {
+    struct alert_timing timing;
+    struct map map; /* of the troubles of all topics */
+    struct alert_topic topics[ALERT_KINDS];
+    int64_t begun_ms;
+    uint64_t look;
+};
+
+void alerts_init(struct alerts *alerts, const struct alert_timing *timing, int64_t now_ms);
+void alerts_fini(struct alerts *alerts);
+void alerts_retime(struct alerts *alerts, const struct alert_timing *timing);
+
+/* Before the first look: the process before this one had told of trouble of this kind, and not of
+ * its end. What the store remembers (refused accounts, endpoints) is taken for told where the first
+ * look finds it bad; the rest where it is found bad within settle_ms. If none of it is bad after
+ * that, its end is told. */
+void alerts_inherit(struct alerts *alerts, enum alert_kind kind);
+
+/* One look: begun, what is bad, finished. Whatever it does not name is well. */
+void alerts_look(struct alerts *alerts);
+/* `subject`: the pseudonym of an account, empty for what is about all. `where`: a push server, or
+ * NULL. It is worth a message once it has lasted for `after_ms`. */
+void alerts_bad(struct alerts *alerts, enum alert_kind kind, const char *subject, const char *where,
+                int64_t after_ms, int64_t now_ms);
+/* After alerts_bad: why, by the push server's last answer (verdict_meaning); 0: that is not known.
+ */
+void alerts_because(struct alerts *alerts, enum alert_kind kind, const char *subject,
+                    unsigned cause);
+/* Nothing can be said about this kind: it stays as it was. */
+void alerts_unknown(struct alerts *alerts, enum alert_kind kind);
+void alerts_looked(struct alerts *alerts, int64_t now_ms);
+
+/* The message that is due now, written as of now; false: none is. One at a time: it is taken or
+ * failed before the next. */
+bool alerts_next(struct alerts *alerts, struct alert_message *message, int64_t now_ms);
+void alerts_taken(struct alerts *alerts, enum alert_kind kind, int64_t now_ms);
+void alerts_failed(struct alerts *alerts, enum alert_kind kind); /* it is written anew later */
+
+/* Whether the operator believes that something of this kind is bad. */
+bool alerts_stands(const struct alerts *alerts, enum alert_kind kind);
+
+#endif

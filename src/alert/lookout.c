@@ -1,0 +1,434 @@
+#include "alert/lookout.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "alert/alert.h"
+#include "alert/post.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "bridge/alarms.h"
+#include "bridge/checkup.h"
+#include "push/skew.h"
+
+enum { TITLE_SIZE = 96, DATE_SIZE = 32 };
+
+/* Somebody who waits for 2xx: told once when it fails, once when it works again. */
+struct receiver {
+    const char *what; /* "Alerts": that which does not reach it */
+    struct post *post;
+    bool failing;
+};
+
+struct lookout {
+    struct lookout_parts parts;
+    struct bridge *bridge; /* NULL until it begins */
+    struct posts *posts;   /* NULL until there is somebody to tell */
+    struct alerts alerts;
+    bool marked[ALERT_KINDS]; /* as the store has it */
+    struct timer look, retry, beat;
+    struct receiver alert, heartbeat;
+    enum alert_kind told;          /* what alert.post is about */
+    const char *title;             /* of it */
+    unsigned failures;             /* of alerts, in a row */
+    int64_t certificate_ends_unix; /* 0: there is none */
+    bool healthy, was_linked;
+};
+
+static int64_t now_ms(const struct lookout *lookout)
+{
+    return loop_now_ms(lookout->parts.loop);
+}
+
+/* What was told, in the store */
+
+static void write_mark(uint8_t mark[STORE_MARK_SIZE], enum alert_kind kind)
+{
+    char text[64];
+    snprintf(text, sizeof text, "doorbell alert %s", alert_kind_name(kind));
+    crypto_generichash(mark, STORE_MARK_SIZE, (const uint8_t *)text, strlen(text), NULL, 0);
+}
+
+static int read_marks(struct lookout *lookout, struct err *err)
+{
+    for (enum alert_kind kind = 0; kind < ALERT_KINDS; kind++) {
+        uint8_t mark[STORE_MARK_SIZE];
+        int64_t at_unix = 0;
+        write_mark(mark, kind);
+        if (store_marked(lookout->parts.store, mark, &at_unix, err) != 0)
+            return err->code;
+        lookout->marked[kind] = at_unix > 0;
+        if (at_unix > 0)
+            alerts_inherit(&lookout->alerts, kind);
+    }
+    return 0;
+}
+
+static void keep_mark(struct lookout *lookout, enum alert_kind kind)
+{
+    bool stands = alerts_stands(&lookout->alerts, kind);
+    uint8_t mark[STORE_MARK_SIZE];
+    if (stands == lookout->marked[kind])
+        return;
+    lookout->marked[kind] = stands;
+    write_mark(mark, kind);
+    store_mark(lookout->parts.store, mark, stands ? clock_unix() : 0);
+}
+
+/* What is bad */
+
+struct round {
+    struct lookout *lookout;
+    int64_t now_ms;
+};
+
+/* It takes no push at all, so none has to be overdue to show that; the rest may be over by now. */
+static bool refuses_pushes(const struct endpoint *endpoint)
+{
+    static const int over_soon[] = {408, 425, 429};
+    for (size_t i = 0; i < sizeof over_soon / sizeof *over_soon; i++)
+        if (endpoint->status == over_soon[i])
+            return false;
+    return endpoint->state != ENDPOINT_OK && endpoint->status / 100 == 4;
+}
+
+static void look_at_endpoint(struct round *round, const struct account *account)
+{
+    const struct config *config = round->lookout->parts.config;
+    const struct endpoint *endpoint = &account->endpoint;
+    bool gone = endpoint->state == ENDPOINT_GONE;
+    char where[URL_ORIGIN_SIZE];
+    if (!gone && !account->owed_since_unix && !refuses_pushes(endpoint))
+        return;
+    endpoint_origin(endpoint->url, where);
+    /* A ring that is blurred is owed for so long while all is well. */
+    alerts_bad(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym, where,
+               gone ? 0 : config->alert_after_ms + config->push_jitter_ms, round->now_ms);
+    alerts_because(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym,
+                   bridge_endpoint_cause(account));
+}
+
+static void look_at(void *arg, struct account *account)
+{
+    struct round *round = arg;
+    struct alerts *alerts = &round->lookout->alerts;
+    if (account->state == ACCOUNT_DISABLED)
+        return;
+    if (account->state == ACCOUNT_REFUSED) {
+        alerts_bad(alerts, ALERT_REFUSED, account->pseudonym, NULL, 0, round->now_ms);
+        return;
+    }
+    if (account->state == ACCOUNT_CONTESTED)
+        alerts_bad(alerts, ALERT_CONTESTED, account->pseudonym, NULL, 0, round->now_ms);
+    look_at_endpoint(round, account);
+}
+
+static void look_at_clock(struct round *round)
+{
+    const struct skew *skew = push_skew(round->lookout->parts.push);
+    struct alerts *alerts = &round->lookout->alerts;
+    if (!skew->judged)
+        alerts_unknown(alerts, ALERT_CLOCK);
+    else if (skew->origin[0])
+        alerts_bad(alerts, ALERT_CLOCK, "", skew->origin, 0, round->now_ms);
+}
+
+static void look_at_certificate(struct round *round)
+{
+    const struct lookout *lookout = round->lookout;
+    time_t ends = (time_t)lookout->certificate_ends_unix;
+    struct tm date;
+    char text[DATE_SIZE];
+    int64_t left_s = lookout->certificate_ends_unix - clock_unix();
+    if (!ends || left_s > lookout->parts.config->alert_certificate_within_ms / 1000)
+        return;
+    if (!gmtime_r(&ends, &date) || !strftime(text, sizeof text, "%Y-%m-%d", &date))
+        text[0] = '\0';
+    alerts_bad(&round->lookout->alerts, ALERT_CERTIFICATE, "", *text ? text : NULL, 0,
+               round->now_ms);
+}
+
+/* Where it is known why no link is up, that is told and enough. What keeps links down is over when
+ * one is up: until then another reason may only have taken its place. */
+static void look_at_all(struct round *round, const struct bridge_alarms *alarms, enum health health)
+{
+    struct alerts *alerts = &round->lookout->alerts;
+    bool known = alarms->refused_alike || alarms->client_refused == alarms->wanted;
+    if (alarms->up == 0) {
+        alerts_unknown(alerts, ALERT_CLIENT);
+        alerts_unknown(alerts, ALERT_ALIKE);
+        alerts_unknown(alerts, ALERT_LINKS);
+    }
+    if (alarms->client_refused)
+        alerts_bad(alerts, ALERT_CLIENT, "", NULL, 0, round->now_ms);
+    if (alarms->refused_alike)
+        alerts_bad(alerts, ALERT_ALIKE, "", NULL, 0, round->now_ms);
+    if (health == HEALTH_LINKS_DOWN && !known)
+        alerts_bad(alerts, ALERT_LINKS, "", NULL, 0, round->now_ms);
+    if (!health_is_alive(health)) {
+        alerts_bad(alerts, ALERT_STORE, "", NULL, 0, round->now_ms);
+        alerts_unknown(alerts, ALERT_LINKS); /* that it is worse is all that health says */
+    }
+}
+
+/* Telling */
+
+static void say_delivery(struct receiver *receiver, const char *url, bool taken, const char *why)
+{
+    char origin[URL_ORIGIN_SIZE];
+    if (taken == !receiver->failing)
+        return;
+    receiver->failing = !taken;
+    endpoint_origin(url, origin);
+    if (taken)
+        log_info("%s reach %s again.", receiver->what, origin);
+    else
+        log_warn("%s do not reach %s: %s. They are tried again until they do.", receiver->what,
+                 origin, why);
+}
+
+static char *write_json(const struct alert_message *message)
+{
+    json_t *json = json_pack("{s:s+, s:s, s:s, s:s, s:I}", "title", "Doorbell: ", message->title,
+                             "text", message->text, "kind", alert_kind_name(message->kind), "state",
+                             message->bad ? "bad" : "well", "count", (json_int_t)message->count);
+    char *text = json_dumps(json, 0);
+    json_decref(json);
+    return text;
+}
+
+static void on_delivered(void *arg, bool taken, const char *why);
+
+static bool start_post(struct lookout *lookout, const struct alert_message *message)
+{
+    /* What ntfy shows around the text; others ignore it. */
+    char title[TITLE_SIZE];
+    snprintf(title, sizeof title, "Title: Doorbell: %s", message->title);
+    const char *const text[] = {"Content-Type: text/plain; charset=utf-8", title,
+                                message->bad ? "Priority: high" : "Priority: default",
+                                message->bad ? "Tags: warning" : "Tags: white_check_mark", NULL};
+    const char *const json[] = {"Content-Type: application/json", NULL};
+    const struct config *config = lookout->parts.config;
+    bool as_json = config->alert_format == ALERT_FORMAT_JSON;
+    char *body = as_json ? write_json(message) : mem_text(message->text);
+    struct post_request request = {.url = config->alert_url,
+                                   .body = body,
+                                   .token = config->alert_token,
+                                   .headers = as_json ? json : text,
+                                   .connect_ms = config->push_connect_timeout_ms,
+                                   .total_ms = config->push_timeout_ms};
+    lookout->told = message->kind;
+    lookout->title = message->title;
+    lookout->alert.post = body ? post_start(lookout->posts, &request, on_delivered, lookout) : NULL;
+    free(body);
+    return lookout->alert.post;
+}
+
+static void try_later(struct lookout *lookout)
+{
+    const struct config *config = lookout->parts.config;
+    int64_t wait_ms = backoff_ceiling_ms(config->alert_retry_min_ms, config->alert_retry_max_ms,
+                                         lookout->failures++);
+    alerts_failed(&lookout->alerts, lookout->told);
+    loop_timer_set(lookout->parts.loop, &lookout->retry,
+                   backoff_jitter_ms(wait_ms / 2, wait_ms, random_u32()));
+}
+
+/* One after the other; while one waits to be tried again, the others wait, too. */
+static void tell(struct lookout *lookout)
+{
+    struct alert_message message;
+    if (!lookout->parts.config->alert_url || lookout->alert.post || timer_is_set(&lookout->retry))
+        return;
+    if (!alerts_next(&lookout->alerts, &message, now_ms(lookout)) || start_post(lookout, &message))
+        return;
+    say_delivery(&lookout->alert, lookout->parts.config->alert_url, false,
+                 "libcurl takes no further request");
+    try_later(lookout);
+}
+
+static void on_delivered(void *arg, bool taken, const char *why)
+{
+    struct lookout *lookout = arg;
+    lookout->alert.post = NULL;
+    say_delivery(&lookout->alert, lookout->parts.config->alert_url, taken, why);
+    if (!taken) {
+        try_later(lookout);
+        return;
+    }
+    lookout->failures = 0;
+    log_info("The operator was told: %s.", lookout->title);
+    alerts_taken(&lookout->alerts, lookout->told, now_ms(lookout));
+    keep_mark(lookout, lookout->told);
+    tell(lookout);
+}
+
+static void on_retry(void *arg)
+{
+    tell(arg);
+}
+
+/* Heartbeat */
+
+static void on_beat_answered(void *arg, bool taken, const char *why)
+{
+    struct lookout *lookout = arg;
+    lookout->heartbeat.post = NULL;
+    say_delivery(&lookout->heartbeat, lookout->parts.config->alert_heartbeat_url, taken, why);
+}
+
+static void on_beat(void *arg)
+{
+    struct lookout *lookout = arg;
+    const struct config *config = lookout->parts.config;
+    if (!lookout->healthy)
+        return;
+    loop_timer_set(lookout->parts.loop, &lookout->beat, config->alert_heartbeat_interval_ms);
+    if (lookout->heartbeat.post)
+        return;
+    struct post_request request = {.url = config->alert_heartbeat_url,
+                                   .connect_ms = config->push_connect_timeout_ms,
+                                   .total_ms = config->push_timeout_ms};
+    lookout->heartbeat.post = post_start(lookout->posts, &request, on_beat_answered, lookout);
+    if (!lookout->heartbeat.post)
+        say_delivery(&lookout->heartbeat, request.url, false, "libcurl takes no further request");
+}
+
+/* A start alone shows nothing: a process that dies again and again would look well. */
+static bool is_healthy(struct lookout *lookout, const struct bridge_alarms *alarms,
+                       enum health health)
+{
+    lookout->was_linked |= alarms->up > 0 || alarms->wanted == 0;
+    return lookout->was_linked && health == HEALTH_WELL;
+}
+
+static void keep_beating(struct lookout *lookout, const struct bridge_alarms *alarms,
+                         enum health health)
+{
+    lookout->healthy = is_healthy(lookout, alarms, health);
+    bool wanted = lookout->healthy && lookout->parts.config->alert_heartbeat_url;
+    if (!wanted)
+        loop_timer_cancel(lookout->parts.loop, &lookout->beat);
+    else if (!timer_is_set(&lookout->beat))
+        on_beat(lookout);
+}
+
+/* Life */
+
+static void on_look(void *arg)
+{
+    struct lookout *lookout = arg;
+    const struct config *config = lookout->parts.config;
+    struct round round = {.lookout = lookout, .now_ms = now_ms(lookout)};
+    struct bridge_alarms alarms;
+    bridge_alarms(lookout->bridge, &alarms);
+    enum health health = bridge_health(lookout->bridge);
+    if (config->alert_url) {
+        alerts_look(&lookout->alerts);
+        registry_each(bridge_registry(lookout->bridge), look_at, &round);
+        look_at_clock(&round);
+        look_at_certificate(&round);
+        look_at_all(&round, &alarms, health);
+        alerts_looked(&lookout->alerts, round.now_ms);
+        tell(lookout);
+    }
+    keep_beating(lookout, &alarms, health);
+    loop_timer_set(lookout->parts.loop, &lookout->look, config->alert_interval_ms);
+}
+
+static bool is_wanted(const struct config *config)
+{
+    return config->alert_url || config->alert_heartbeat_url;
+}
+
+static int make_posts(struct lookout *lookout, const struct config *config, struct err *err)
+{
+    if (lookout->posts)
+        return posts_reload(lookout->posts, config, err);
+    lookout->posts = posts_new(lookout->parts.loop, lookout->parts.resolver, config, err);
+    return lookout->posts ? 0 : err->code;
+}
+
+static struct alert_timing timing_of(const struct config *config)
+{
+    return (struct alert_timing){.every_ms = config->alert_every_ms,
+                                 .settle_ms = config->alert_after_ms};
+}
+
+struct lookout *lookout_new(const struct lookout_parts *parts, struct err *err)
+{
+    struct lookout *lookout = mem_new(sizeof *lookout);
+    const struct alert_timing timing = timing_of(parts->config);
+    lookout->parts = *parts;
+    lookout->alert.what = "Alerts";
+    lookout->heartbeat.what = "Heartbeats";
+    alerts_init(&lookout->alerts, &timing, loop_now_ms(parts->loop));
+    timer_init(&lookout->look, on_look, lookout);
+    timer_init(&lookout->retry, on_retry, lookout);
+    timer_init(&lookout->beat, on_beat, lookout);
+    if (read_marks(lookout, err) == 0 &&
+        (!is_wanted(parts->config) || make_posts(lookout, parts->config, err) == 0))
+        return lookout;
+    lookout_free(lookout);
+    return NULL;
+}
+
+void lookout_certificate(struct lookout *lookout, int64_t ends_unix)
+{
+    lookout->certificate_ends_unix = ends_unix;
+}
+
+void lookout_begin(struct lookout *lookout, struct bridge *bridge)
+{
+    lookout->bridge = bridge;
+    if (is_wanted(lookout->parts.config))
+        on_look(lookout);
+}
+
+/* Whom it is sent to may be another one now. */
+static void forget_posts(struct lookout *lookout)
+{
+    if (lookout->alert.post) {
+        post_cancel(lookout->alert.post);
+        alerts_failed(&lookout->alerts, lookout->told);
+    }
+    if (lookout->heartbeat.post)
+        post_cancel(lookout->heartbeat.post);
+    lookout->alert.post = lookout->heartbeat.post = NULL;
+    loop_timer_cancel(lookout->parts.loop, &lookout->look);
+    loop_timer_cancel(lookout->parts.loop, &lookout->retry);
+    loop_timer_cancel(lookout->parts.loop, &lookout->beat);
+}
+
+int lookout_reload(struct lookout *lookout, const struct config *config, struct err *err)
+{
+    struct err why = {0};
+    const struct alert_timing timing = timing_of(config);
+    if (is_wanted(config) && make_posts(lookout, config, err ? err : &why) != 0)
+        return err ? err->code : why.code;
+    forget_posts(lookout);
+    lookout->parts.config = config;
+    lookout->failures = 0;
+    lookout->alert.failing = lookout->heartbeat.failing = false;
+    alerts_retime(&lookout->alerts, &timing);
+    if (is_wanted(config))
+        on_look(lookout);
+    return 0;
+}
+
+void lookout_free(struct lookout *lookout)
+{
+    if (!lookout)
+        return;
+    forget_posts(lookout);
+    posts_free(lookout->posts);
+    alerts_fini(&lookout->alerts);
+    free(lookout);
+}

@@ -1,0 +1,28 @@
+#include "base/descriptors.h"
+
+enum {
+    OTHERS = 512, /* store, pushes, name look-ups, races of connects, control, libraries */
+    STRANGERS_LEAST = 16,
+};
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+struct descriptors descriptors_share(int64_t most, int64_t links, int64_t strangers)
+{
+    struct descriptors share = {.needed = links + strangers + OTHERS,
+                                .limit = most,
+                                .links = links,
+                                .strangers = strangers};
+    if (share.needed <= most) {
+        share.limit = share.needed;
+        return share;
+    }
+    int64_t left = most - least(OTHERS, most / 2);
+    int64_t quarter = left / 4 > STRANGERS_LEAST ? left / 4 : least(STRANGERS_LEAST, left / 2);
+    share.strangers = least(strangers, quarter);
+    share.links = least(links, left - share.strangers);
+    return share;
+}

@@ -1,0 +1,98 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static long read_all(int fd, char *bytes, size_t most)
+{
+    size_t length = 0;
+    while (length < most) {
+        ssize_t got = read(fd, bytes + length, most - length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        length += (size_t)got;
+    }
+    return (long)length;
+}
+
+long file_read(const char *path, char *bytes, size_t most, bool *is_open)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    struct stat status;
+    long length = fstat(fd, &status) == 0 ? read_all(fd, bytes, most) : -1;
+    int reason = errno;
+    *is_open = length >= 0 && (status.st_mode & S_IRWXO);
+    close(fd);
+    errno = reason;
+    return length;
+}
+
+/* Replacing */
+
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+    while (length) {
+        ssize_t written = write(fd, bytes, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        bytes += written;
+        length -= (size_t)written;
+    }
+    return fsync(fd) == 0;
+}
+
+static bool hand_over(int fd, const char *like)
+{
+    struct stat status;
+    return geteuid() != 0 || stat(like, &status) != 0 ||
+           fchown(fd, status.st_uid, status.st_gid) == 0;
+}
+
+bool file_sync_folder(const char *path)
+{
+    char *copy = mem_text(path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (fd < 0)
+        return false;
+    /* EINVAL: a file system that has nothing to write for folders. */
+    bool done = fsync(fd) == 0 || errno == EINVAL;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return done;
+}
+
+enum file_replaced file_replace(const char *path, const void *bytes, size_t length,
+                                const char *like)
+{
+    char *temporary = mem_format("%s.XXXXXX", path);
+    int fd = mkostemp(temporary, O_CLOEXEC); /* 0600, and never one that is there */
+    bool done = fd >= 0 && write_all(fd, bytes, length) && hand_over(fd, like) &&
+                rename(temporary, path) == 0;
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && !done)
+        unlink(temporary);
+    free(temporary);
+    errno = reason;
+    if (!done)
+        return FILE_NOT_REPLACED;
+    return file_sync_folder(path) ? FILE_REPLACED : FILE_NOT_SYNCED;
+}

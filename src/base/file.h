@@ -1,0 +1,23 @@
+/* Small files, read and written whole: they may hold secrets, so the bytes are in the caller's own
+ * memory, which the caller wipes. */
+#ifndef DOORBELL_BASE_FILE_H
+#define DOORBELL_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Reads up to `most` bytes: as many as that show that the file is larger than `most` - 1. Returns
+ * how many there are, or -1 with errno set. `*is_open`: every user of this machine may read, write
+ * or execute it. Never waits for a writer, as a FIFO would have it. */
+long file_read(const char *path, char *bytes, size_t most, bool *is_open);
+
+enum file_replaced { FILE_REPLACED, FILE_NOT_REPLACED, FILE_NOT_SYNCED };
+/* Durably and in one step, 0600: there is the file of before, or all of this. Root gives it to the
+ * owner of `like`, if that is there. With errno set otherwise; FILE_NOT_SYNCED: it is in place, but
+ * after a power cut the one before may be back. */
+enum file_replaced file_replace(const char *path, const void *bytes, size_t length,
+                                const char *like);
+/* The entries of the folder that `path` is in, durably. False with errno set. */
+bool file_sync_folder(const char *path);
+
+#endif

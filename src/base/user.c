@@ -1,0 +1,169 @@
+#include "base/user.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A number that ends at `end` or with the text; false: it is none. */
+static bool read_id(const char *text, char end, unsigned *id)
+{
+    char *rest;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    unsigned long value = strtoul(text, &rest, 10);
+    *id = (unsigned)value;
+    return !errno && value < (unsigned)-1 && (*rest == end || *rest == '\0');
+}
+
+int user_find(struct user *user, const char *name, struct err *err)
+{
+    unsigned uid, gid;
+    const char *colon = strchr(name, ':');
+    if (read_id(name, ':', &uid)) {
+        if (!colon)
+            gid = uid;
+        else if (!read_id(colon + 1, '\0', &gid))
+            return err_set(err, ERR_INVALID, "user: the group after the colon is no number");
+        *user = (struct user){uid, gid};
+        return 0;
+    }
+    const struct passwd *entry = getpwnam(name);
+    if (!entry)
+        return err_set(err, ERR_NOT_FOUND, "user: there is no user \"%s\"", name);
+    *user = (struct user){entry->pw_uid, entry->pw_gid};
+    return 0;
+}
+
+static bool is_shared(const char *folder, const struct stat *status)
+{
+    static const char *const shared[] = {"/",    "/etc", "/home", "/mnt", "/opt",    "/root",
+                                         "/run", "/srv", "/usr",  "/var", "/var/lib"};
+    char whole[4096];
+    if ((status->st_mode & S_ISVTX) || !realpath(folder, whole))
+        return true;
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if (strcmp(whole, shared[i]) == 0)
+            return true;
+    return false;
+}
+
+static int fail(const char *path, struct err *err)
+{
+    return err_set(err, ERR_IO,
+                   "user: %s, of the folder of store.path, cannot be handed over (%s); give it to "
+                   "that user with chown, or start as that user",
+                   path, strerror(errno));
+}
+
+/* With a second name it may be a file of somewhere else. */
+static bool is_only_here(const struct stat *status)
+{
+    return status->st_uid == 0 && !S_ISDIR(status->st_mode) && status->st_nlink == 1;
+}
+
+/* Only made readable for the user's group, where it is not for everybody. */
+static int spare(const struct user *user, int folder, const char *name, struct err *err)
+{
+    struct stat status;
+    int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return 0; /* a link, or gone */
+    int result = 0;
+    if (fstat(file, &status) == 0 && is_only_here(&status) && S_ISREG(status.st_mode) &&
+        !(status.st_mode & S_IROTH) &&
+        (fchown(file, (uid_t)-1, user->gid) != 0 ||
+         fchmod(file, (status.st_mode & 0777) | S_IRGRP) != 0))
+        result = fail(name, err);
+    close(file);
+    return result;
+}
+
+/* What is looked at is what is handed over: the folder may be another's already, who could put
+ * something else in its place in between. */
+static int take_over_entry(const struct user *user, int folder, const char *name, struct err *err)
+{
+    struct stat status;
+    int file = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0)
+        return 0; /* gone */
+    int result = 0;
+    if (fstat(file, &status) == 0 && is_only_here(&status) &&
+        fchownat(file, "", user->uid, user->gid, AT_EMPTY_PATH) != 0)
+        result = fail(name, err);
+    close(file);
+    return result;
+}
+
+static bool is_entry(const char *name)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int take_over_entries(const struct user *user, int folder, const char *spared,
+                             struct err *err)
+{
+    int copy = dup(folder);
+    DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!entries) {
+        int result = fail("the folder", err);
+        if (copy >= 0)
+            close(copy);
+        return result;
+    }
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
+        const char *name = entry->d_name;
+        if (spared && strcmp(name, spared) == 0)
+            result = spare(user, folder, name, err);
+        else if (is_entry(name))
+            result = take_over_entry(user, folder, name, err);
+    }
+    closedir(entries);
+    return result;
+}
+
+int user_take_over(const struct user *user, const char *folder, const char *spared, struct err *err)
+{
+    struct stat status;
+    const char *slash = spared ? strrchr(spared, '/') : NULL;
+    mkdir(folder, 0700); /* where it is missing, and its parent is there */
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : fail(folder, err);
+    int result = 0;
+    if (fstat(fd, &status) != 0 || is_shared(folder, &status))
+        goto out;
+    result = take_over_entries(user, fd, slash ? slash + 1 : spared, err);
+    if (result == 0 && status.st_uid == 0 && fchown(fd, user->uid, user->gid) != 0)
+        result = fail(folder, err);
+out:
+    close(fd);
+    return result;
+}
+
+/* Tried and taken back: the real ids stay, and with them the right to return. */
+bool user_is_possible(const struct user *user)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    bool is_possible = setegid(user->gid) == 0 && seteuid(user->uid) == 0;
+    return seteuid(uid) == 0 && setegid(gid) == 0 && is_possible;
+}
+
+int user_become(const struct user *user, struct err *err)
+{
+    if (setgroups(0, NULL) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0)
+        return err_set(err, ERR_IO, "user: this process cannot become that user (%s)",
+                       strerror(errno));
+    if (user->uid != 0 && setuid(0) == 0)
+        return err_set(err, ERR_IO, "user: this process can become root again");
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* Another user to become, for whoever was started as root (security.md 20): a container's first
+ * process, or a service whose folder root made. */
+#ifndef DOORBELL_BASE_USER_H
+#define DOORBELL_BASE_USER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct user {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* "doorbell", "1000" or "1000:1000", as container engines write it. ERR_NOT_FOUND. */
+int user_find(struct user *user, const char *name, struct err *err);
+
+/* Hands over a folder that belongs to root, and what root has in it, not below it: files that an
+ * earlier program left there as root could not be written otherwise. Shared folders (/tmp, /var/lib
+ * ...) stay root's. `spared` (may be NULL) is a file of that folder that stays root's and is only
+ * made readable. Makes the folder where it is missing. */
+int user_take_over(const struct user *user, const char *folder, const char *spared,
+                   struct err *err);
+
+/* Whether this process can become that user. A container's root cannot that is the only user of its
+ * namespace, or has no capabilities. */
+bool user_is_possible(const struct user *user);
+
+/* For good, with all groups and capabilities. */
+int user_become(const struct user *user, struct err *err);
+
+#endif

@@ -1,0 +1,35 @@
+#include "bridge/alarms.h"
+
+#include "bridge/bell.h"
+
+static void look_at(void *arg, struct account *account)
+{
+    struct bridge_alarms *alarms = arg;
+    const struct bell *bell = account->owner;
+    bool up = account->state == ACCOUNT_UP;
+    bool waits = account->state == ACCOUNT_CONNECTING || account->state == ACCOUNT_BACKING_OFF;
+    alarms->up += up;
+    alarms->wanted += up || waits;
+    alarms->client_refused +=
+        waits && bell && bell->said == SAID_DOWN && bell->said_reason == LINK_CLIENT_REFUSED;
+}
+
+void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)
+{
+    const struct fleet *fleets = bridge->fleets;
+    *alarms = (struct bridge_alarms){.refused_alike = fleets[FLEET_CREDENTIALS].wide ||
+                                                      fleets[FLEET_SERVER].wide,
+                                     .store_failing = bridge->store_failing};
+    registry_each(&bridge->registry, look_at, alarms);
+}
+
+unsigned bridge_endpoint_cause(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    const struct endpoint *endpoint = &account->endpoint;
+    if (endpoint->state == ENDPOINT_OK)
+        return 0;
+    if (bell && bell->endpoint_life.last_cause)
+        return bell->endpoint_life.last_cause;
+    return verdict_cause_of_status(endpoint->status);
+}

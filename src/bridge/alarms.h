@@ -1,0 +1,19 @@
+/* What befalls all accounts together, for whoever tells the operator of it. */
+#ifndef DOORBELL_BRIDGE_ALARMS_H
+#define DOORBELL_BRIDGE_ALARMS_H
+
+#include "bridge/bridge.h"
+
+struct bridge_alarms {
+    size_t wanted; /* accounts whose link is to be up: not those refused, contested or disabled */
+    size_t up;     /* of them */
+    size_t client_refused; /* accounts for which the messenger's server wants another client */
+    bool refused_alike;    /* it refuses all accounts for another reason */
+    bool store_failing;    /* until a write succeeds: what was to be kept is tried again */
+};
+
+void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);
+/* Why the account's endpoint takes no push: verdict_meaning; 0: that is not known, or it does. */
+unsigned bridge_endpoint_cause(const struct account *account);
+
+#endif

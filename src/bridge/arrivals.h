@@ -1,0 +1,31 @@
+/* The last few registrations and what became of them, for the operator who waits for one ("doorbell
+ * setup"): neither ids nor passwords nor paths. In memory only, of bounded size. Pure. */
+#ifndef DOORBELL_BRIDGE_ARRIVALS_H
+#define DOORBELL_BRIDGE_ARRIVALS_H
+
+#include "bridge/bridge.h"
+
+enum { ARRIVALS_KEPT = 16, ARRIVAL_WHY_SIZE = 320 };
+
+struct arrival {
+    uint64_t number; /* counts from 1, since the start */
+    int64_t at_unix; /* when it was answered */
+    enum registration_status status;
+    char pseudonym[PSEUDONYM_SIZE]; /* empty: it is no account */
+    char origin[URL_ORIGIN_SIZE];   /* of its endpoint; empty: that is no URL */
+    char why[ARRIVAL_WHY_SIZE];     /* one sentence, such as the policy's; empty where it is ok */
+};
+
+struct arrivals {
+    struct arrival items[ARRIVALS_KEPT]; /* a ring */
+    uint64_t count;                      /* since the start */
+};
+
+/* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. */
+void arrivals_note(struct arrivals *arrivals, enum registration_status status,
+                   const char *pseudonym, const char *origin, const char *why, int64_t now_unix);
+
+/* Those that are kept, oldest first: `i` from 0; NULL behind the last. */
+const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i);
+
+#endif

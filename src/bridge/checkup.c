@@ -1,0 +1,31 @@
+#include "bridge/checkup.h"
+
+#include "bridge/alarms.h"
+#include "bridge/bell.h"
+
+enum { LOOK_EVERY_MS = 1000 };
+
+static void look(struct bridge *bridge, int64_t now_ms)
+{
+    struct checkup *checkup = &bridge->checkup;
+    struct bridge_alarms alarms;
+    if (checkup->looked && now_ms - checkup->looked_ms < LOOK_EVERY_MS)
+        return;
+    bridge_alarms(bridge, &alarms);
+    checkup->looked = true;
+    checkup->looked_ms = now_ms;
+    checkup->sight.wanted = alarms.wanted;
+    checkup->sight.up = alarms.up;
+    checkup->sight.connects = bridge->connects;
+}
+
+enum health bridge_health(struct bridge *bridge)
+{
+    struct checkup *checkup = &bridge->checkup;
+    int64_t now_ms = bridge_now_ms(bridge);
+    look(bridge, now_ms);
+    checkup->sight.store_failing = bridge->store_failing;
+    checkup->sight.store_writing_since_ms = store_writing_since_ms(bridge->parts.store);
+    return health_judge(&checkup->memory, &checkup->sight,
+                        bridge->config->health_links_down_after_ms, now_ms);
+}

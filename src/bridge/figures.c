@@ -1,0 +1,49 @@
+#include "bridge/figures.h"
+
+#include "base/clock.h"
+#include "bridge/bell.h"
+
+struct survey {
+    struct bridge_figures *figures;
+    int64_t now_ms, now_unix;
+};
+
+/* A debt on disk is older than this process where nothing in memory tells of its message. */
+static int64_t owed_for_ms(const struct account *account, const struct survey *survey)
+{
+    int64_t since_ms = record_waits_since_ms(&account->record);
+    if (since_ms)
+        return survey->now_ms - since_ms;
+    int64_t since_unix = account->owed_since_unix;
+    return since_unix && since_unix < survey->now_unix ? (survey->now_unix - since_unix) * 1000 : 0;
+}
+
+static void look_at(void *arg, struct account *account)
+{
+    const struct survey *survey = arg;
+    struct bridge_figures *figures = survey->figures;
+    figures->accounts[account->state]++;
+    figures->endpoints[account->endpoint.state]++;
+    /* What the settings disable is not rung before they allow it again. */
+    if (account->state == ACCOUNT_DISABLED || !account->owner || !bell_owes(account->owner))
+        return;
+    figures->owed++;
+    int64_t owed_ms = owed_for_ms(account, survey);
+    if (owed_ms > figures->oldest_owed_ms)
+        figures->oldest_owed_ms = owed_ms;
+}
+
+void bridge_figures(struct bridge *bridge, struct bridge_figures *figures)
+{
+    struct survey survey = {
+        .figures = figures, .now_ms = bridge_now_ms(bridge), .now_unix = clock_unix()};
+    int64_t heard_unix = bridge->heard_unix ? bridge->heard_unix : bridge->started_unix;
+    *figures = (struct bridge_figures){.started_unix = bridge->started_unix,
+                                       .store_failing = bridge->store_failing,
+                                       .connects = bridge->connects,
+                                       .reconnections = bridge->reconnections,
+                                       .tally = &bridge->tally};
+    if (survey.now_unix > heard_unix)
+        figures->silent_s = survey.now_unix - heard_unix;
+    registry_each(&bridge->registry, look_at, &survey);
+}

@@ -1,0 +1,173 @@
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/options.h"
+#include "control/client.h"
+#include "doctor/diagnose.h"
+#include "doctor/machine.h"
+#include "doctor/report.h"
+
+/* Looks at the whole path and prints what it found. It changes nothing, rings nobody, and ends
+ * within about 20 s whatever hangs. */
+
+enum { PATIENCE_S = 5 };
+
+const struct cli_option cli_doctor_options[] = {
+    {NULL, "--json", NULL, "The same for programs."},
+    {0},
+};
+
+static bool take_words(int argc, char **argv, bool *json)
+{
+    struct options read = {.argc = argc, .argv = argv};
+    const char *value;
+    int option;
+    while ((option = options_next(&read, cli_doctor_options, &value)) >= 0)
+        *json = true;
+    if (option != OPTIONS_END)
+        fprintf(stderr, "doorbell: doctor takes nothing but --json, and there is \"%s\".\n", value);
+    return option == OPTIONS_END;
+}
+
+static json_t *status_of(struct cli *cli, const struct config *config, struct err *err)
+{
+    json_t *request = json_pack("{s:s}", "command", "status");
+    json_t *answer = control_ask_within(config->control_path, request, PATIENCE_S, err);
+    if (!answer && err->code == ERR_NOT_FOUND)
+        answer = cli_ask(cli, request, err);
+    json_decref(request);
+    if (answer && !json_is_true(json_object_get(answer, "done"))) {
+        err_set(err, ERR_REFUSED, "%s", cli_why(answer));
+        json_decref(answer);
+        return NULL;
+    }
+    return answer;
+}
+
+/* Most of these sentences have their remedy in them. */
+static void add_no_status(struct findings *findings, const struct err *err)
+{
+    if (err->code == ERR_NOT_FOUND)
+        findings_add(findings, SEVERITY_FAULT, "server", CLI_START_SERVER, "%s", err->text);
+    else if (err->code == ERR_TIMEOUT)
+        findings_add(findings, SEVERITY_FAULT, "server", "Restart it.",
+                     "The running server has not answered for %d s: it hangs.", PATIENCE_S);
+    else
+        findings_add(findings, SEVERITY_FAULT, "server", NULL, "%s", err->text);
+}
+
+static void look_at_accounts(struct findings *findings, const struct config *config,
+                             const json_t *status)
+{
+    uint8_t key[PSEUDONYM_KEY_SIZE];
+    randombytes_buf(key, sizeof key);
+    diagnose_accounts(findings, status, key, config->web_enabled);
+}
+
+static void look_at_files(struct findings *findings, const struct config *config)
+{
+    struct err err;
+    if (app_check_config(config, &err) != 0)
+        findings_add(findings, SEVERITY_FAULT, "configuration", NULL, "%s", err.text);
+    else
+        findings_add(findings, SEVERITY_WELL, "configuration", NULL,
+                     "All files that it names can be read.");
+}
+
+static void look_outside(struct findings *findings, const struct config *config,
+                         const json_t *status)
+{
+    struct err err;
+    struct probe_facts *facts = mem_new(sizeof *facts); /* large for a stack */
+    if (probes_run(facts, config, status, &err) == 0)
+        diagnose_path(findings, facts);
+    else
+        findings_add(findings, SEVERITY_UNCHECKED, "network", "Mend that first.",
+                     "Nothing outside was looked at: %s", err.text);
+    free(facts);
+}
+
+/* Without it the server goes on, and does not start again: it makes no other one where accounts
+ * were linked with the first. */
+static void look_at_key(struct findings *findings, const struct config *config,
+                        const json_t *status)
+{
+    const char *path = config->push_vapid_key_file;
+    const json_t *bridge = json_object_get(status, "bridge");
+    if (!path || !json_integer_value(json_object_get(bridge, "accounts")))
+        return;
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        findings_add(
+            findings, SEVERITY_FAULT, "configuration",
+            "Put it back before the server is restarted; without a copy of it every phone "
+            "has to be linked again.",
+            "The VAPID key %s (push.vapid_key_file) has gone, and the accounts were linked "
+            "with it.",
+            path);
+}
+
+/* By the store's word, where no server runs, a user may have been changed to: first. */
+static void examine(struct findings *findings, struct cli *cli, const struct config *config)
+{
+    struct err err = {0};
+    struct machine_facts machine;
+    json_t *status = status_of(cli, config, &err);
+    if (status)
+        look_at_accounts(findings, config, status);
+    else
+        add_no_status(findings, &err);
+    machine_look(&machine, config->store_path);
+    diagnose_machine(findings, &machine);
+    if (!machine_is_of_another(&machine)) {
+        look_at_files(findings, config);
+        look_at_key(findings, config, status);
+    }
+    look_outside(findings, config, status);
+    json_decref(status);
+}
+
+static bool shows_symbols(void)
+{
+    return isatty(STDOUT_FILENO) && setlocale(LC_CTYPE, "") &&
+           strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+static void print(const struct findings *findings, bool json)
+{
+    if (!json) {
+        report_print(stdout, findings, clock_unix(), shows_symbols());
+        return;
+    }
+    json_t *report = report_json(findings, clock_unix());
+    json_dumpf(report, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(report);
+}
+
+int cli_doctor(struct cli *cli, int argc, char **argv)
+{
+    bool json = false;
+    if (!take_words(argc, argv, &json))
+        return CLI_WRONG_WORDS;
+    struct err err = {0};
+    struct findings *findings = mem_new(sizeof *findings); /* large for a stack */
+    struct config *config = config_load(&cli->sources, &err);
+    if (config)
+        examine(findings, cli, config);
+    else
+        findings_add(findings, SEVERITY_FAULT, "configuration", NULL, "%s", err.text);
+    config_free(config);
+    findings_sort(findings);
+    print(findings, json);
+    bool has_fault = findings->has_fault;
+    free(findings);
+    return has_fault ? CLI_NOT_DONE : CLI_DONE;
+}

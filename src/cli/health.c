@@ -1,0 +1,70 @@
+#include <stdio.h>
+
+#include "cli/options.h"
+#include "control/client.h"
+
+/* The running server is asked, through the control socket: with or without a web server. Whoever
+ * asks may restart it, so no answer in time is an answer, too: it hangs. */
+
+enum { PATIENCE_S = 5 };
+
+const struct cli_option cli_health_options[] = {
+    {NULL, "--links", NULL,
+     "Also not well when no account has been connected for health.links_down_after."},
+    {0},
+};
+
+static bool take_words(int argc, char **argv, bool *links)
+{
+    struct options read = {.argc = argc, .argv = argv};
+    const char *value;
+    int option;
+    while ((option = options_next(&read, cli_health_options, &value)) >= 0)
+        *links = true;
+    if (option != OPTIONS_END)
+        fprintf(stderr, "doorbell: health takes nothing but --links, and there is \"%s\".\n",
+                value);
+    return option == OPTIONS_END;
+}
+
+/* What is wrong, in `err`, with what to do. */
+static json_t *ask(const char *path, bool links, struct err *err)
+{
+    json_t *request = json_pack("{s:s, s:b}", "command", "health", "links", links);
+    json_t *answer = control_ask_within(path, request, PATIENCE_S, err);
+    json_decref(request);
+    if (answer || (err->code != ERR_NOT_FOUND && err->code != ERR_TIMEOUT))
+        return answer;
+    if (err->code == ERR_NOT_FOUND)
+        err_set(err, ERR_NOT_FOUND,
+                "No server answers on the control socket %s. Start it, or name its configuration "
+                "with --config.",
+                path);
+    else
+        err_set(err, ERR_TIMEOUT,
+                "The server has not answered on the control socket %s for %d s: it hangs. Restart "
+                "it.",
+                path, PATIENCE_S);
+    return NULL;
+}
+
+int cli_health(struct cli *cli, int argc, char **argv)
+{
+    bool links = false;
+    if (!take_words(argc, argv, &links))
+        return CLI_WRONG_WORDS;
+    struct config *config = cli_load_config(cli);
+    if (!config)
+        return CLI_NOT_DONE;
+    struct err err = {0};
+    json_t *answer = ask(config->control_path, links, &err);
+    bool well = json_is_true(json_object_get(answer, "done"));
+    if (answer && !well)
+        err_set(&err, ERR_NOT_NOW, "%s", cli_why(answer));
+    if (well)
+        puts(links ? "The server works, and its links have not all been down for long."
+                   : "The server works.");
+    json_decref(answer);
+    config_free(config);
+    return well ? CLI_DONE : cli_fail(&err);
+}

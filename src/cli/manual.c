@@ -1,0 +1,174 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/roff.h"
+#include "cli/cli.h"
+#include "cli/usage.h"
+#include "config/schema.h"
+
+enum { PAGE_MAX = 256 * 1024 }; /* far more than the tables make */
+
+static void add_options(struct buf *page, const struct cli_option *options)
+{
+    for (const struct cli_option *option = options; option->whole; option++) {
+        char *label = cli_option_label(option);
+        roff_entry(page, label, option->help);
+        free(label);
+    }
+}
+
+static void add_command(struct buf *page, const char *words, const struct cli_command *command)
+{
+    const char *arguments = cli_arguments(command);
+    char *label = mem_format("%s%s%s", words, *arguments ? " " : "", arguments);
+    roff_entry(page, label, command->help);
+    free(label);
+    if (command->details)
+        roff_more(page, command->details);
+    if (!command->options && !command->example)
+        return;
+    roff_indent(page);
+    if (command->options)
+        add_options(page, command->options);
+    if (command->example)
+        roff_example(page, command->example);
+    roff_outdent(page);
+}
+
+static void add_commands(struct buf *page, const char *prefix, const struct cli_command *table)
+{
+    for (const struct cli_command *command = table; command->name; command++) {
+        if (!command->help) /* a second spelling */
+            continue;
+        char *words = mem_format("%s%s%s", prefix, *prefix ? " " : "", command->name);
+        add_command(page, words, command);
+        if (command->table)
+            add_commands(page, words, command->table);
+        free(words);
+    }
+}
+
+static void add_what_it_is(struct buf *page)
+{
+    roff_heading(page, "NAME");
+    roff_paragraph(page, "doorbell - push bridge from a messenger to UnifiedPush");
+    roff_heading(page, "SYNOPSIS");
+    roff_paragraph(page, "`doorbell` [OPTIONS] COMMAND [ARGUMENTS]");
+    roff_heading(page, "DESCRIPTION");
+    roff_paragraph(page, cli_what_it_is);
+    roff_paragraph(page, "It never decrypts a message and never stores one. A message counts as "
+                         "delivered only when the push server has taken the ring, or when the debt "
+                         "is safely on disk. It takes the place of MollySocket: its configuration, "
+                         "database and command lines are taken as they are.");
+    roff_paragraph(page,
+                   "One process, `doorbell server`, holds the connections. The other commands "
+                   "reach it through its control socket; without a server they act on the store.");
+}
+
+static void add_signals(struct buf *page)
+{
+    roff_heading(page, "SIGNALS");
+    roff_entry(page, "SIGHUP",
+               "The server loads its configuration again; doorbell.yaml(5) tells "
+               "which settings need a restart.");
+    roff_entry(page, "SIGTERM, SIGINT",
+               "It stops. No ring is lost: what is owed is on disk, or "
+               "still waits at the messenger's server.");
+}
+
+static void add_statuses(struct buf *page)
+{
+    roff_heading(page, "EXIT STATUS");
+    roff_entry(page, "0", "Done.");
+    roff_entry(page, "1", "Not done, or a fault was found; a sentence tells which.");
+    roff_entry(page, "2", "The words of the command line are wrong.");
+}
+
+static void add_surroundings(struct buf *page)
+{
+    roff_heading(page, "ENVIRONMENT");
+    roff_paragraph(page, "Each setting has a variable: DOORBELL_ and its name in capitals, such as "
+                         "DOORBELL_PUSH_TIMEOUT for push.timeout. doorbell.yaml(5) has them all, "
+                         "and what else is read from the environment.");
+    roff_heading(page, "FILES");
+    roff_entry(page, "doorbell.yaml",
+               "The configuration, none is needed: doorbell.yaml(5) tells "
+               "where it is looked for.");
+    roff_entry(page, schema_find("store.path")->standard,
+               "The database; store.path names another. Only its owner can read it: there are "
+               "passwords of linked devices in it.");
+    roff_entry(page, "vapid.key, doorbell.sock",
+               "Beside the database: the key that signs pushes, and the socket on which commands "
+               "reach the running server.");
+}
+
+static void add_examples(struct buf *page)
+{
+    roff_heading(page, "EXAMPLES");
+    roff_paragraph(page, "Start, and link a phone that reaches this server at a web address: open "
+                         "that address in a browser, or print its code:");
+    roff_example(page, "doorbell server\ndoorbell qr-code url https://push.example.org/");
+    roff_paragraph(page, "Link a phone that does not reach it: scan the code, then paste the line "
+                         "that Molly shows:");
+    roff_example(page, "doorbell qr-code airgapped\ndoorbell connection add -");
+    roff_paragraph(page, "When nothing rings: which half is it, and what happened last?");
+    roff_example(page, "doorbell status\ndoorbell status --account 4c98 --timeline");
+}
+
+/* doorbell(1). */
+static char *manual(const struct cli *cli)
+{
+    struct buf page;
+    buf_init(&page, PAGE_MAX);
+    roff_begin(&page, "DOORBELL", "1", "User Commands");
+    add_what_it_is(&page);
+    roff_heading(&page, "OPTIONS");
+    roff_paragraph(&page, "They stand before the command.");
+    add_options(&page, cli->options);
+    roff_heading(&page, "COMMANDS");
+    roff_paragraph(&page, cli_how_to_abbreviate);
+    add_commands(&page, "", cli->commands);
+    add_signals(&page);
+    add_statuses(&page);
+    add_surroundings(&page);
+    add_examples(&page);
+    roff_heading(&page, "SEE ALSO");
+    roff_paragraph(&page, "`doorbell.yaml`(5)");
+    char *text = mem_copy((const char *)page.bytes, page.length);
+    buf_fini(&page);
+    return text;
+}
+
+static int print(const char *name, int argc, char **argv, char *text)
+{
+    bool wrong = cli_refuse_words(name, argc, argv);
+    if (!wrong)
+        fputs(text, stdout);
+    free(text);
+    return wrong ? CLI_WRONG_WORDS : CLI_DONE;
+}
+
+static int run_commands(struct cli *cli, int argc, char **argv)
+{
+    return print("man 1", argc, argv, manual(cli));
+}
+
+static int run_settings(struct cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    return print("man 5", argc, argv, schema_manual());
+}
+
+const struct cli_command cli_man[] = {
+    {.name = "1",
+     .help = "Prints doorbell(1): commands, options, signals, files.",
+     .run = run_commands,
+     .example = "doorbell man 1 | man -l -"},
+    {.name = "5",
+     .help = "Prints doorbell.yaml(5): every setting.",
+     .run = run_settings,
+     .example = "doorbell man 5 | man -l -"},
+    {0},
+};

@@ -1,0 +1,306 @@
+#include "cli/setup.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/options.h"
+#include "config/setup_file.h"
+#include "control/client.h"
+#include "doctor/machine.h"
+#include "doctor/report.h"
+
+enum { WAIT_S = 600, WAIT_MOST_S = 7 * 24 * 3600, LINE_SIZE = 2048, MARK_WIDTH = 5 };
+
+enum { OPTION_URL, OPTION_ALERT, OPTION_ALLOW, OPTION_WAIT, OPTION_QR, OPTION_NO_LINK };
+
+const struct cli_option cli_setup_options[] = {
+    [OPTION_URL] = {NULL, "--url", "URL",
+                    "The https address under which phones reach this server, or none: then they "
+                    "are added by hand."},
+    [OPTION_ALERT] = {NULL, "--alert", "URL",
+                      "Where to tell of trouble: an ntfy topic or another webhook, or none."},
+    [OPTION_ALLOW] = {NULL, "--allow", "ORIGIN",
+                      "A push server in a private network that may be rung; may be repeated."},
+    [OPTION_WAIT] = {NULL, "--wait", "SECONDS",
+                     "How long to wait for a phone: by default ten minutes, or 0, not at all, "
+                     "without a terminal."},
+    [OPTION_QR] = {NULL, "--qr", NULL, "Prints the code without a terminal, too."},
+    [OPTION_NO_LINK] = {NULL, "--no-link", NULL, "Links no phone, and waits for none."},
+    {0},
+};
+
+void setup_say(const char *format, ...)
+{
+    char text[LINE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    int mark = text[0] == '[' || text[0] == ' ' ? MARK_WIDTH : 0;
+    printf("%.*s", mark, text);
+    text_wrap(stdout, text + mark, mark, mark, SETUP_COLUMNS);
+}
+
+/* Words */
+
+static bool take_seconds(int64_t *ms, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long seconds = strtoll(text, &end, 10);
+    if (errno || end == text || *end || seconds < 0 || seconds > WAIT_MOST_S)
+        return false;
+    *ms = seconds * 1000;
+    return true;
+}
+
+static bool take_option(struct setup_words *words, int option, const char *value)
+{
+    words->qr |= option == OPTION_QR;
+    words->no_link |= option == OPTION_NO_LINK;
+    if (option == OPTION_QR || option == OPTION_NO_LINK)
+        return true;
+    if (!value || !*value)
+        return false;
+    if (option == OPTION_URL)
+        words->url = value;
+    else if (option == OPTION_ALERT)
+        words->alert = value;
+    else if (option == OPTION_ALLOW && words->allow_count < SETUP_ALLOW_MOST)
+        words->allow[words->allow_count++] = value;
+    else
+        return option == OPTION_WAIT && take_seconds(&words->wait_ms, value);
+    return true;
+}
+
+static bool take_words(struct setup_words *words, int argc, char **argv)
+{
+    struct options read = {.argc = argc, .argv = argv};
+    const char *value;
+    int option;
+    bool taken = true;
+    *words = (struct setup_words){.wait_ms = -1};
+    while (taken && (option = options_next(&read, cli_setup_options, &value)) >= 0)
+        taken = take_option(words, option, value);
+    if (taken && option == OPTIONS_END)
+        return true;
+    fprintf(stderr,
+            "doorbell: setup takes --url URL, --alert URL, --allow ORIGIN, --wait SECONDS, --qr "
+            "and --no-link, and %s%s%s.\n",
+            taken ? "there is \"" : cli_setup_options[option].whole,
+            taken ? value : " needs a value of its kind", taken ? "\"" : "");
+    return false;
+}
+
+/* The running server */
+
+json_t *setup_request(const struct setup *setup, const char *command, const char *uuid,
+                      struct err *err)
+{
+    json_t *request = json_pack("{s:s, s:s*}", "command", command, "uuid", uuid);
+    json_t *answer =
+        control_ask_within(setup->config->control_path, request, SETUP_PATIENCE_S, err);
+    json_decref(request);
+    if (answer && !json_is_true(json_object_get(answer, "done"))) {
+        err_set(err, ERR_REFUSED, "%s", cli_why(answer));
+        json_decref(answer);
+        return NULL;
+    }
+    return answer;
+}
+
+/* Its sentence becomes that of a server that has not taken it. `before` NULL: there was no file. */
+static int take_back(const struct setup *setup, const struct config *before, struct err *err)
+{
+    struct err failure = {0};
+    if (!before)
+        unlink(setup->file);
+    else if (setup_file_write(setup->file, setup->config->store_path, before, &failure) != 0)
+        setup_say("%s", failure.text);
+    /* It may have read them, and only its answer was late. */
+    json_decref(setup_request(setup, "reload", NULL, &failure));
+    char *why = mem_text(err->text);
+    err_set(err, ERR_REFUSED, "The running server did not take the answers, which are not kept: %s",
+            why);
+    free(why);
+    return ERR_REFUSED;
+}
+
+static int load_again(struct setup *setup, struct err *err)
+{
+    struct config *config = config_load(&setup->cli->sources, err);
+    json_t *answer = config ? setup_request(setup, "reload", NULL, err) : NULL;
+    if (!answer) {
+        config_free(config);
+        return err->code;
+    }
+    json_decref(answer);
+    config_free(setup->config);
+    setup->config = config;
+    return 0;
+}
+
+int setup_save(struct setup *setup, struct err *err)
+{
+    if (!setup->changed)
+        return 0;
+    bool was_there = access(setup->file, F_OK) == 0;
+    struct config *before = setup_file_read(setup->file, err);
+    if (!before)
+        return err->code;
+    int result = setup_file_write(setup->file, setup->config->store_path, setup->answers, err);
+    if (result == 0 && load_again(setup, err) != 0)
+        result = take_back(setup, was_there ? before : NULL, err);
+    struct config *left = result == 0 ? before : setup->answers;
+    if (result != 0)
+        setup->answers = before; /* or what was refused would come with the next answer */
+    config_free(left);
+    setup->changed = false;
+    return result;
+}
+
+/* What it finds */
+
+static void print_faults(const struct setup *setup)
+{
+    struct err err;
+    struct machine_facts machine;
+    struct findings *findings = mem_new(sizeof *findings); /* large for a stack */
+    machine_look(&machine, setup->config->store_path);
+    diagnose_machine(findings, &machine);
+    if (!machine_is_of_another(&machine) && app_check_config(setup->config, &err) != 0)
+        findings_add(findings, SEVERITY_FAULT, "configuration", NULL, "%s", err.text);
+    findings_sort(findings);
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].severity <= SEVERITY_WARNING)
+            report_print_finding(stdout, &findings->items[i], false);
+    free(findings);
+}
+
+static void print_advice(const json_t *bridge)
+{
+    const json_t *advice = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(advice); i++)
+        setup_say("[!!] %s", json_string_value(json_array_get(advice, i)));
+}
+
+static void say_accounts(const json_t *bridge)
+{
+    json_int_t count = json_integer_value(json_object_get(bridge, "accounts"));
+    json_int_t up = json_integer_value(json_object_get(json_object_get(bridge, "by_state"), "up"));
+    if (count)
+        setup_say("It has %d account%s, of which %d %s connected to Signal.", (int)count,
+                  count == 1 ? "" : "s", (int)up, up == 1 ? "is" : "are");
+    else
+        setup_say("It has no account yet.");
+}
+
+static int say_found(struct setup *setup)
+{
+    struct err err;
+    const struct config *config = setup->config;
+    json_t *status = setup_request(setup, "status", NULL, &err);
+    if (!status && err.code == ERR_NOT_FOUND)
+        err_set(&err, ERR_NOT_FOUND, "No server runs here. " CLI_START_SERVER);
+    if (!status)
+        return cli_fail(&err);
+    const json_t *bridge = json_object_get(status, "bridge");
+    bool listens = config->web_enabled && config->web_listen.count;
+    setup_say("Doorbell " DOORBELL_VERSION " runs and %s%s.",
+              listens ? "listens on " : "has no web server",
+              listens ? config->web_listen.items[0] : "");
+    setup->first = json_integer_value(json_object_get(bridge, "accounts")) == 0;
+    say_accounts(bridge);
+    print_advice(bridge);
+    print_faults(setup);
+    json_decref(status);
+    fflush(stdout);
+    return CLI_DONE;
+}
+
+/* The steps */
+
+/* Held, they are read where it suits, so that answers are taken whole and the end has its words. */
+static void hold_interrupts(struct setup *setup, bool held)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    if (setup->interrupts < 0)
+        setup->interrupts = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (setup->interrupts >= 0)
+        sigprocmask(held ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static int settle(struct setup *setup)
+{
+    struct err err = {0};
+    int result = setup_questions(setup, &err);
+    bool changed = result == 0 && setup->changed;
+    if (result == 0)
+        result = setup_save(setup, &err);
+    if (result == ERR_BUSY) /* whoever interrupts knows */
+        printf("Nothing was changed.\n");
+    if (result != 0)
+        return result == ERR_BUSY ? CLI_NOT_DONE : cli_fail(&err);
+    if (changed)
+        setup_say("Kept in %s, and loaded by the server.", setup->file);
+    return CLI_DONE;
+}
+
+static int run(struct setup *setup)
+{
+    int status = say_found(setup);
+    if (status != CLI_DONE)
+        return status;
+    hold_interrupts(setup, true);
+    status = settle(setup);
+    if (status != CLI_DONE)
+        return status;
+    hold_interrupts(setup, false); /* a check may take long, and changes nothing */
+    setup_check(setup);
+    if (setup->words.no_link)
+        return CLI_DONE;
+    status = setup_show_code(setup);
+    if (setup->words.wait_ms < 0)
+        setup->words.wait_ms = setup->asks ? WAIT_S * 1000 : 0;
+    if (status != CLI_DONE || !setup->words.wait_ms)
+        return status;
+    hold_interrupts(setup, true);
+    return setup_wait(setup);
+}
+
+int cli_setup(struct cli *cli, int argc, char **argv)
+{
+    struct setup setup = {.cli = cli, .interrupts = -1};
+    struct err err;
+    if (!take_words(&setup.words, argc, argv))
+        return CLI_WRONG_WORDS;
+    setup.config = cli_load_config(cli);
+    if (!setup.config)
+        return CLI_NOT_DONE;
+    int status = CLI_NOT_DONE;
+    setup.file = setup_file_path(setup.config);
+    if (cli_become_user(setup.config, false, &err) == 0 &&
+        (setup.answers = setup_file_read(setup.file, &err))) {
+        setup.asks = isatty(STDIN_FILENO);
+        status = run(&setup);
+    } else {
+        cli_fail(&err);
+    }
+    if (setup.interrupts >= 0)
+        close(setup.interrupts);
+    config_free(setup.answers);
+    config_free(setup.config);
+    free(setup.file);
+    return status;
+}

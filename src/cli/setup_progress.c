@@ -1,0 +1,299 @@
+#include "cli/setup_progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Printable text of the server's, which is ours: only lengths are bounded. */
+
+static const char *text_in(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+static json_int_t number_in(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static void keep(char *to, size_t size, const char *text)
+{
+    snprintf(to, size, "%s", text);
+}
+
+/* Accounts */
+
+/* Of several devices of one user the one that is linked. */
+static const json_t *find_account(const json_t *accounts, const char *pseudonym)
+{
+    const json_t *found = NULL;
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        const json_t *account = json_array_get(accounts, i);
+        if (!is(text_in(account, "pseudonym"), pseudonym))
+            continue;
+        bool up = is(text_in(json_object_get(account, "link"), "state"), "up");
+        if (!found || up)
+            found = account;
+    }
+    return found;
+}
+
+static json_int_t rings_of(const json_t *account)
+{
+    return number_in(json_object_get(account, "ring"), "count");
+}
+
+static bool has_other_user(const json_t *accounts, const char *pseudonym)
+{
+    for (size_t i = 0; i < json_array_size(accounts); i++)
+        if (!is(text_in(json_array_get(accounts, i), "pseudonym"), pseudonym))
+            return true;
+    return false;
+}
+
+/* As it was before: many phones do so while we wait for the operator's. */
+static bool is_repeated(const struct setup_progress *progress, const char *pseudonym,
+                        const char *origin)
+{
+    const json_t *known = find_account(progress->before, pseudonym);
+    return known && is(text_in(json_object_get(known, "endpoint"), "origin"), origin);
+}
+
+static bool is_to_be_followed(struct setup_progress *progress, const char *pseudonym, bool repeated,
+                              struct buf *lines)
+{
+    if (*progress->account)
+        return progress->repeated && !repeated;
+    if (!repeated || !has_other_user(progress->before, pseudonym))
+        return true;
+    if (!progress->passed)
+        buf_format(lines,
+                   "[..] A phone that was known already came (account %s), as they do many times a "
+                   "day. Waiting for a new one, or one with another push server.\n",
+                   pseudonym);
+    progress->passed = true;
+    return false;
+}
+
+/* With another endpoint all that follows from that is new, too. */
+static void follow(struct setup_progress *progress, const char *pseudonym, const char *origin,
+                   struct buf *lines)
+{
+    bool same = is(progress->account, pseudonym);
+    bool repeated = is_repeated(progress, pseudonym, origin);
+    if (same && progress->failed)
+        setup_progress_retry(progress);
+    if (same ? is(progress->origin, origin)
+             : !is_to_be_followed(progress, pseudonym, repeated, lines))
+        return;
+    progress->repeated = repeated;
+    keep(progress->account, sizeof progress->account, pseudonym);
+    keep(progress->origin, sizeof progress->origin, origin);
+    progress->linked = progress->linked && same;
+    setup_progress_retry(progress);
+    buf_format(lines, "[ok] phone registered (account %s)\n", pseudonym);
+}
+
+/* Registrations */
+
+static const char *remedy_of(const char *status, const char *why)
+{
+    if (is(status, "forbidden"))
+        return "In Molly choose another delivery service and then UnifiedPush again, so that it "
+               "makes new credentials.";
+    if (is(status, "invalid_uuid"))
+        return "Add the id to accounts.allowed, or leave that setting out.";
+    if (is(status, "internal_error") && strstr(why, "the trial goes on"))
+        return "Nothing needs to be done: Molly asks again.";
+    if (is(status, "internal_error"))
+        return "Tap Test configuration in Molly in a minute.";
+    return "Choose another push server in the phone's distributor app (ntfy or the like).";
+}
+
+/* Whether it may be one to allow: then there is another remedy. */
+static bool take_refusal(struct setup_progress *progress, const json_t *arrival, struct buf *lines)
+{
+    const char *status = text_in(arrival, "status"), *why = text_in(arrival, "why");
+    const char *origin = text_in(arrival, "origin");
+    if (is(status, "invalid_endpoint") && *origin) {
+        keep(progress->refused, sizeof progress->refused, origin);
+        buf_format(lines, "[!!] a phone came, but its push server was refused: %s.\n", why);
+        return true;
+    }
+    buf_format(lines, "[!!] a phone came, and was answered \"%s\": %s. -> %s\n", status, why,
+               remedy_of(status, why));
+    return false;
+}
+
+static json_int_t last_number(const json_t *registrations)
+{
+    const json_t *list = json_object_get(registrations, "registrations");
+    size_t count = json_array_size(list);
+    return count ? number_in(json_array_get(list, count - 1), "number") : 0;
+}
+
+static bool take_registrations(struct setup_progress *progress, const json_t *registrations,
+                               struct buf *lines)
+{
+    const json_t *list = json_object_get(registrations, "registrations");
+    bool refused = false;
+    if (last_number(registrations) < progress->number) /* it was started anew */
+        progress->number = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *arrival = json_array_get(list, i);
+        if (number_in(arrival, "number") <= progress->number)
+            continue;
+        progress->number = number_in(arrival, "number");
+        progress->came = true;
+        if (!is(text_in(arrival, "status"), "ok"))
+            refused |= take_refusal(progress, arrival, lines);
+        else if (*text_in(arrival, "account"))
+            follow(progress, text_in(arrival, "account"), text_in(arrival, "origin"), lines);
+    }
+    return refused;
+}
+
+/* Some phones do not wait for the word that they are taken. */
+static void look_for_new(struct setup_progress *progress, const json_t *accounts, struct buf *lines)
+{
+    for (size_t i = 0; i < json_array_size(accounts) && (!*progress->account || progress->repeated);
+         i++) {
+        const json_t *account = json_array_get(accounts, i);
+        const char *pseudonym = text_in(account, "pseudonym");
+        if (!find_account(progress->before, pseudonym))
+            follow(progress, pseudonym, text_in(json_object_get(account, "endpoint"), "origin"),
+                   lines);
+    }
+}
+
+static void hint(struct setup_progress *progress, const char *url, int64_t now_ms,
+                 struct buf *lines)
+{
+    if (!url || progress->came || progress->hinted || *progress->account ||
+        now_ms - progress->began_ms < SETUP_QUIET_MS)
+        return;
+    progress->hinted = true;
+    buf_format(lines,
+               "[..] No phone has come yet. Open %s in the phone's browser: if that fails, the "
+               "phone cannot reach this server. If Molly's settings have no UnifiedPush, this "
+               "Molly is itself a linked device, or is of a flavour that does without. Still "
+               "waiting.\n",
+               url);
+}
+
+/* The account that is followed */
+
+static void advise(struct setup_progress *progress, const char *advice, struct buf *lines)
+{
+    if (!*advice || is(progress->said, advice))
+        return;
+    keep(progress->said, sizeof progress->said, advice);
+    buf_format(lines, "[!!] %s\n", advice);
+}
+
+static void tell_ring(struct setup_progress *progress, const json_t *account, struct buf *lines)
+{
+    const json_t *ring = json_object_get(account, "ring");
+    char after[32] = "";
+    if (number_in(ring, "latency_ms"))
+        snprintf(after, sizeof after, " after %lld ms", (long long)number_in(ring, "latency_ms"));
+    progress->rung = true;
+    buf_format(lines, "[ok] a message waits: rang%s, %lld\n", after,
+               (long long)number_in(ring, "status"));
+}
+
+static enum setup_want step_account(struct setup_progress *progress, const json_t *account,
+                                    struct buf *lines)
+{
+    const json_t *link = json_object_get(account, "link");
+    bool up = is(text_in(link, "state"), "up") && json_is_true(json_object_get(link, "proven"));
+    const char *endpoint = text_in(json_object_get(account, "endpoint"), "state");
+    if (up && !progress->linked) {
+        progress->linked = true;
+        buf_format(lines, "[ok] Signal accepted the device\n");
+    }
+    if (rings_of(account) > rings_of(find_account(progress->before, progress->account))) {
+        tell_ring(progress, account, lines);
+        return SETUP_IS_DONE;
+    }
+    progress->refuses |= progress->failed && !is(endpoint, "ok");
+    if (up && progress->refuses && is(endpoint, "ok"))
+        setup_progress_retry(progress);
+    if (up && !progress->tested)
+        return SETUP_WANTS_TEST;
+    /* Why a test failed was said in its own words. */
+    if (!up || !progress->failed)
+        advise(progress, text_in(account, "advice"), lines);
+    return SETUP_WAITS;
+}
+
+enum setup_want setup_progress_step(struct setup_progress *progress, const json_t *status,
+                                    const json_t *registrations, const char *url, int64_t now_ms,
+                                    struct buf *lines)
+{
+    json_t *accounts = json_object_get(status, "accounts");
+    if (!progress->before) { /* the first answer */
+        progress->before = json_incref(accounts);
+        progress->number = last_number(registrations);
+    }
+    bool refused = take_registrations(progress, registrations, lines);
+    look_for_new(progress, accounts, lines);
+    const json_t *account = *progress->account ? find_account(accounts, progress->account) : NULL;
+    enum setup_want want = account ? step_account(progress, account, lines) : SETUP_WAITS;
+    const json_t *advice = json_object_get(json_object_get(status, "bridge"), "advice");
+    if (json_array_size(advice))
+        advise(progress, json_string_value(json_array_get(advice, 0)), lines);
+    hint(progress, url, now_ms, lines);
+    return refused && want == SETUP_WAITS ? SETUP_WANTS_ALLOWANCE : want;
+}
+
+void setup_progress_tested(struct setup_progress *progress, const json_t *answers, int64_t took_ms,
+                           struct buf *lines)
+{
+    progress->tested = true;
+    progress->failed = true;
+    const char *text = "no answer came";
+    for (size_t i = 0; i < json_array_size(answers) && progress->failed; i++) {
+        const json_t *answer = json_array_get(answers, i);
+        progress->failed = !json_is_true(json_object_get(answer, "accepted"));
+        text = text_in(answer, "text");
+        if (progress->failed)
+            continue;
+        progress->accepted = true;
+        buf_format(lines,
+                   "[ok] push server %s answered %lld\n"
+                   "[ok] test ring sent, %lld ms: did the phone show it?\n"
+                   "Lock the phone and let somebody write to you.\n",
+                   progress->origin, (long long)number_in(answer, "status"), (long long)took_ms);
+    }
+    if (progress->failed)
+        buf_format(lines,
+                   "[!!] push server %s: %s. Then tap Test configuration in Molly, or open Molly "
+                   "again: it is tried anew.\n",
+                   progress->origin, text);
+}
+
+void setup_progress_retry(struct setup_progress *progress)
+{
+    progress->tested = progress->failed = progress->refuses = false;
+}
+
+/* Beginning and end */
+
+void setup_progress_begin(struct setup_progress *progress, const json_t *status,
+                          const json_t *registrations, int64_t now_ms)
+{
+    *progress = (struct setup_progress){.began_ms = now_ms};
+    progress->before = json_incref(json_object_get(status, "accounts"));
+    progress->number = last_number(registrations);
+}
+
+void setup_progress_fini(struct setup_progress *progress)
+{
+    json_decref(progress->before);
+}

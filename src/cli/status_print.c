@@ -1,0 +1,382 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/status.h"
+#include "cli/when.h"
+
+enum { COLUMNS = 100, NAMES_MOST = 5 };
+
+#define NO_SERVER "No server runs, so nobody is rung. This is what the store knows:"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static bool is_true(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+static const char *plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* The whole */
+
+static void print_counts(const json_t *bridge)
+{
+    static const struct {
+        const char *state, *words;
+    } states[] = {
+        {"up", "linked"},           {"connecting", "connecting"}, {"backing-off", "not connected"},
+        {"contested", "contested"}, {"refused", "refused"},       {"disabled", "disabled"},
+    };
+    const json_t *counts = json_object_get(bridge, "by_state");
+    int64_t accounts = number_of(bridge, "accounts");
+    const char *before = ": ";
+    printf("%lld account%s", (long long)accounts, plural(accounts));
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        int64_t count = number_of(counts, states[i].state);
+        bool unknown = strcmp(states[i].state, "connecting") == 0 && !is_true(bridge, "running");
+        if (!count || unknown)
+            continue;
+        printf("%s%lld %s", before, (long long)count, states[i].words);
+        before = ", ";
+    }
+}
+
+static void print_head(const json_t *bridge)
+{
+    char when[WHEN_SIZE];
+    int64_t owed = number_of(bridge, "owed"), heard = number_of(bridge, "heard");
+    if (!is_true(bridge, "running"))
+        printf(NO_SERVER "\n");
+    if (!number_of(bridge, "accounts")) {
+        printf("No account is registered.\n");
+        return;
+    }
+    print_counts(bridge);
+    if (is_true(bridge, "running") && heard)
+        printf("; Signal last heard %s", when_text(when, heard, number_of(bridge, "now")));
+    else if (is_true(bridge, "running"))
+        printf("; Signal not heard since the start");
+    if (owed)
+        printf("; %lld %s owed a ring.\n", (long long)owed, owed == 1 ? "is" : "are");
+    else
+        printf("; nothing is owed.\n");
+}
+
+static void print_origins(const json_t *bridge)
+{
+    const json_t *origins = json_object_get(bridge, "origins_down");
+    for (size_t i = 0; i < json_array_size(origins); i++) {
+        const json_t *origin = json_array_get(origins, i);
+        int64_t now = number_of(bridge, "now");
+        char since[WHEN_SIZE], next[WHEN_SIZE];
+        printf("Push server %s has not answered since %s; next try %s; pushes that wait: %lld.\n",
+               text_of(origin, "origin"), when_text(since, number_of(origin, "since"), now),
+               when_text(next, number_of(origin, "next_try"), now),
+               (long long)number_of(origin, "waiting"));
+    }
+}
+
+/* One line for each account */
+
+/* Of the terminal, if it is wider; whatever is not one gets whole names. */
+static int columns(void)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO))
+        return 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < COLUMNS)
+        return COLUMNS;
+    return size.ws_col;
+}
+
+static const char *link_state(const json_t *account)
+{
+    const json_t *link = json_object_get(account, "link");
+    const char *state = text_of(link, "state");
+    bool connecting = strcmp(state, "connecting") == 0;
+    return connecting && !is_true(link, "known") ? "no server" : state;
+}
+
+/* "09:12:03 200"; "none": there was no answer. */
+static void last_ring(const json_t *account, int64_t now, char text[WHEN_SIZE + 8])
+{
+    const json_t *ring = json_object_get(account, "ring");
+    int64_t at = number_of(ring, "at"), failed_at = number_of(ring, "failed_at");
+    bool failed = failed_at > at;
+    int64_t status = number_of(ring, failed ? "failed_status" : "status");
+    char when[WHEN_SIZE];
+    when_text(when, failed ? failed_at : at, now);
+    if (status)
+        snprintf(text, WHEN_SIZE + 8, "%s %d", when, (int)status);
+    else
+        snprintf(text, WHEN_SIZE + 8, "%s%s", when, failed ? " none" : "");
+}
+
+static int64_t next_try(const json_t *account)
+{
+    int64_t link = number_of(json_object_get(account, "link"), "next_try");
+    int64_t ring = number_of(json_object_get(account, "ring"), "next_try");
+    return link && (!ring || link < ring) ? link : ring;
+}
+
+static void print_server(const json_t *account, int room)
+{
+    static const char https[] = "https://";
+    const char *origin = text_of(json_object_get(account, "endpoint"), "origin");
+    if (strncmp(origin, https, strlen(https)) == 0)
+        origin += strlen(https);
+    if (room && (int)strlen(origin) > room)
+        printf("%.*s...\n", room - 3, origin);
+    else
+        printf("%s\n", origin);
+}
+
+static void print_timeline(const json_t *account, int64_t now)
+{
+    const json_t *entries = json_object_get(account, "timeline");
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *entry = json_array_get(entries, i);
+        char when[WHEN_SIZE];
+        printf("    %-12s  %s\n", when_text(when, number_of(entry, "at"), now),
+               text_of(entry, "text"));
+    }
+}
+
+static int64_t last_message(const json_t *account)
+{
+    const json_t *message = json_object_get(account, "message");
+    int64_t at = number_of(message, "at"), own = number_of(message, "own_at");
+    return own > at ? own : at;
+}
+
+static void print_line(const json_t *account, int64_t now, int width)
+{
+    char message[WHEN_SIZE], ring[WHEN_SIZE + 8], next[WHEN_SIZE];
+    last_ring(account, now, ring);
+    int used = printf("%-10s %3d  %-11s  %-8s  %-12s  %-16s  %-12s  ",
+                      text_of(account, "pseudonym"), (int)number_of(account, "device"),
+                      link_state(account), text_of(json_object_get(account, "endpoint"), "state"),
+                      when_text(message, last_message(account), now), ring,
+                      when_text(next, next_try(account), now));
+    print_server(account, width ? width - used : 0);
+}
+
+static void print_lines(const json_t *answer)
+{
+    const json_t *accounts = json_object_get(answer, "accounts");
+    int64_t now = number_of(json_object_get(answer, "bridge"), "now");
+    int width = columns();
+    if (!json_array_size(accounts))
+        return;
+    printf("\n%-10s %3s  %-11s  %-8s  %-12s  %-16s  %-12s  %s\n", "ACCOUNT", "DEV", "LINK",
+           "ENDPOINT", "LAST MESSAGE", "LAST RING", "NEXT TRY", "PUSH SERVER");
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        print_line(json_array_get(accounts, i), now, width);
+        print_timeline(json_array_get(accounts, i), now);
+    }
+}
+
+/* What is to be done */
+
+/* `said` has what was said: few, where there may be tens of thousands of accounts. */
+static bool is_said_before(json_t *said, const char *advice)
+{
+    if (json_object_get(said, advice))
+        return true;
+    json_object_set_new(said, advice, json_true());
+    return false;
+}
+
+/* "ab12cd34ef, 0011223344 and 7 more: " and the sentence. */
+static void print_advice(const json_t *accounts, size_t first)
+{
+    const char *advice = text_of(json_array_get(accounts, first), "advice");
+    const char *before = "";
+    size_t more = 0, named = 0;
+    for (size_t i = first; i < json_array_size(accounts); i++) {
+        const json_t *account = json_array_get(accounts, i);
+        if (strcmp(text_of(account, "advice"), advice) != 0)
+            continue;
+        if (named++ < NAMES_MOST)
+            printf("%s%s", before, text_of(account, "pseudonym"));
+        else
+            more++;
+        before = ", ";
+    }
+    if (more)
+        printf(" and %zu more", more);
+    printf(":\n");
+    text_wrap(stdout, advice, 0, 4, COLUMNS);
+}
+
+static void print_advice_on_all(const json_t *bridge)
+{
+    const json_t *list = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        printf("\nFor all accounts:\n");
+        text_wrap(stdout, json_string_value(json_array_get(list, i)), 0, 4, COLUMNS);
+    }
+}
+
+static void print_all_advice(const json_t *answer)
+{
+    const json_t *accounts = json_object_get(answer, "accounts");
+    json_t *said = json_object();
+    print_advice_on_all(json_object_get(answer, "bridge"));
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        const char *advice = text_of(json_array_get(accounts, i), "advice");
+        if (!*advice || is_said_before(said, advice))
+            continue;
+        printf("\n");
+        print_advice(accounts, i);
+    }
+    json_decref(said);
+}
+
+void status_print_all(const json_t *answer)
+{
+    print_head(json_object_get(answer, "bridge"));
+    print_origins(json_object_get(answer, "bridge"));
+    print_lines(answer);
+    print_all_advice(answer);
+}
+
+/* One account, a field on each line */
+
+struct field {
+    char text[768];
+    size_t length;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct field *field, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(field->text + field->length, sizeof field->text - field->length, format,
+                           arguments);
+    va_end(arguments);
+    field->length += length > 0 ? (size_t)length : 0;
+    if (field->length >= sizeof field->text)
+        field->length = sizeof field->text - 1;
+}
+
+static void add_time(struct field *field, const char *words, int64_t unix_s, int64_t now)
+{
+    char when[WHEN_SIZE];
+    if (unix_s)
+        add(field, "%s %s", words, when_text(when, unix_s, now));
+}
+
+static void print_field(const char *name, const struct field *field)
+{
+    int column = printf("  %-10s", name);
+    text_wrap(stdout, field->text, column, column, COLUMNS);
+}
+
+static void print_link(const json_t *link, int64_t now)
+{
+    struct field field = {0};
+    add(&field, "%s", text_of(link, "words"));
+    if (is_true(link, "known"))
+        add_time(&field, ", since", number_of(link, "since"), now);
+    add_time(&field, ", next try", number_of(link, "next_try"), now);
+    print_field("link", &field);
+}
+
+static void print_endpoint(const json_t *endpoint, int64_t now)
+{
+    struct field field = {0};
+    add(&field, "%s at %s: %s", text_of(endpoint, "state"), text_of(endpoint, "origin"),
+        text_of(endpoint, "words"));
+    add_time(&field, "; the last accepted push", number_of(endpoint, "accepted"), now);
+    add_time(&field, "; not asked before", number_of(endpoint, "not_before"), now);
+    print_field("endpoint", &field);
+}
+
+static void print_messages(const json_t *message, int64_t now)
+{
+    struct field field = {0};
+    add(&field, "%lld since the start", (long long)number_of(message, "count"));
+    add_time(&field, ", the last", number_of(message, "at"), now);
+    if (number_of(message, "at") && !is_true(message, "urgent"))
+        add(&field, " (not urgent, not rung)");
+    add_time(&field, ", the last own one (not rung)", number_of(message, "own_at"), now);
+    print_field("messages", &field);
+}
+
+static void print_rings(const json_t *ring, int64_t now)
+{
+    struct field field = {0};
+    int64_t at = number_of(ring, "at"), failed_at = number_of(ring, "failed_at");
+    int64_t latency_ms = number_of(ring, "latency_ms"), failed = number_of(ring, "failed_status");
+    add(&field, "%lld since the start", (long long)number_of(ring, "count"));
+    add_time(&field, ", the last", at, now);
+    if (at)
+        add(&field, " (answer %d)", (int)number_of(ring, "status"));
+    if (at && latency_ms)
+        add(&field, ", %lld ms after the message", (long long)latency_ms);
+    add_time(&field, ", not accepted", failed_at, now);
+    if (failed_at && failed)
+        add(&field, " (answer %d)", (int)failed);
+    else if (failed_at)
+        add(&field, " (no answer)");
+    print_field("rings", &field);
+}
+
+static void print_debt(const json_t *account, int64_t now)
+{
+    struct field field = {0};
+    const json_t *ring = json_object_get(account, "ring");
+    bool owed = number_of(account, "owed_since");
+    add(&field, owed ? "a ring" : "nothing");
+    add_time(&field, ", since", number_of(account, "owed_since"), now);
+    if (is_true(ring, "sent"))
+        add(&field, ", which is under way");
+    else if (is_true(ring, "queued"))
+        add(&field, ", which waits for its turn at the push server");
+    else
+        add_time(&field, ", next try", number_of(ring, "next_try"), now);
+    print_field("owed", &field);
+}
+
+static void print_account(const json_t *account, int64_t now)
+{
+    printf("Account %s, device %d:\n", text_of(account, "pseudonym"),
+           (int)number_of(account, "device"));
+    print_link(json_object_get(account, "link"), now);
+    print_endpoint(json_object_get(account, "endpoint"), now);
+    print_messages(json_object_get(account, "message"), now);
+    print_rings(json_object_get(account, "ring"), now);
+    print_debt(account, now);
+    print_timeline(account, now);
+    if (*text_of(account, "advice"))
+        text_wrap(stdout, text_of(account, "advice"), 0, 2, COLUMNS);
+}
+
+void status_print_one(const json_t *answer)
+{
+    const json_t *bridge = json_object_get(answer, "bridge");
+    const json_t *accounts = json_object_get(answer, "accounts");
+    if (!is_true(bridge, "running"))
+        printf(NO_SERVER "\n");
+    for (size_t i = 0; i < json_array_size(accounts); i++)
+        print_account(json_array_get(accounts, i), number_of(bridge, "now"));
+    print_advice_on_all(bridge);
+}

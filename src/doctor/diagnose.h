@@ -1,0 +1,34 @@
+/* From facts to findings. Pure: what the running server, or its store, tells of itself
+ * (control/commands.h "status") and what the probes saw come in as plain data. */
+#ifndef DOORBELL_DOCTOR_DIAGNOSE_H
+#define DOORBELL_DOCTOR_DIAGNOSE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "doctor/findings.h"
+#include "doctor/probes.h"
+
+/* Accounts with the same trouble are one finding. The remedies are those of the status command
+ * (bridge/view.h). `key` is of this report alone: a pseudonym of the log would tell whoever sees
+ * two reports that they are about the same person. `web` is whether phones can register by
+ * themselves. */
+void diagnose_accounts(struct findings *findings, const json_t *status,
+                       const uint8_t key[PSEUDONYM_KEY_SIZE], bool web);
+
+/* The way to Signal's server, for one client and another, over IPv4 and IPv6. */
+void diagnose_signal(struct findings *findings, const struct signal_facts *facts);
+
+void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
+
+/* Whether web.public_url leads to this very server. */
+void diagnose_public(struct findings *findings, const struct public_facts *facts);
+
+/* By the dates of all answers. VAPID tokens fail beyond five minutes (push/skew.h). */
+void diagnose_clock(struct findings *findings, const struct probe_facts *facts);
+
+/* All of these. */
+void diagnose_path(struct findings *findings, const struct probe_facts *facts);
+
+#endif

@@ -1,0 +1,242 @@
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "doctor/diagnose.h"
+
+enum {
+    NAMES_MOST = 5,      /* of accounts with the same trouble */
+    WELL_NAMED_MOST = 8, /* accounts that are shown with their times */
+    TIME_SIZE = 32,
+    NAMES_SIZE = 160,
+    ACCOUNT_SIZE = 448,
+};
+
+static const char accounts_subject[] = "accounts";
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static bool is(const json_t *object, const char *key, const char *text)
+{
+    return strcmp(text_of(object, key), text) == 0;
+}
+
+/* With the date: a report is read later, and elsewhere; its head says the time zone. */
+static const char *time_text(char text[TIME_SIZE], int64_t unix_s)
+{
+    time_t at = (time_t)unix_s;
+    struct tm then;
+    snprintf(text, TIME_SIZE, "never");
+    if (unix_s && localtime_r(&at, &then))
+        strftime(text, TIME_SIZE, "%b %e %H:%M:%S", &then);
+    return text;
+}
+
+static const char *name_of(char name[PSEUDONYM_SIZE], const json_t *account,
+                           const uint8_t key[PSEUDONYM_KEY_SIZE])
+{
+    const char *pseudonym = text_of(account, "pseudonym");
+    log_pseudonym(name, key, pseudonym, strlen(pseudonym));
+    return name;
+}
+
+/* The whole */
+
+static bool diagnose_server(struct findings *findings, const json_t *bridge)
+{
+    if (json_is_true(json_object_get(bridge, "running")))
+        return true;
+    findings_add(findings, SEVERITY_FAULT, "server",
+                 "Start it (systemctl start doorbell, docker compose up -d, or doorbell server), "
+                 "and run this again.",
+                 "No server runs, so nobody is rung.");
+    return false;
+}
+
+/* Each of these sentences has its remedy in it. */
+static void diagnose_all(struct findings *findings, const json_t *bridge)
+{
+    const json_t *advice = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(advice); i++)
+        findings_add(findings, SEVERITY_FAULT, "all accounts", NULL, "%s",
+                     json_string_value(json_array_get(advice, i)));
+}
+
+static bool is_said_of_all(const json_t *bridge, const char *advice)
+{
+    const json_t *list = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), advice) == 0)
+            return true;
+    return false;
+}
+
+static void diagnose_nobody(struct findings *findings, bool web)
+{
+    findings_add(
+        findings, SEVERITY_FAULT, accounts_subject,
+        web ? "Scan the code of \"doorbell qr-code\" in Molly's Settings, Notifications, where "
+              "UnifiedPush is the delivery method. If there is no such entry, this Molly is itself "
+              "a linked device, and its primary phone is the one to link; if there is one, open "
+              "the code's address in the phone's browser to see whether it gets here."
+            : "Web pages are off, so Molly cannot register by itself: in its Settings, "
+              "Notifications, UnifiedPush, scan the code of \"doorbell qr-code\", copy the command "
+              "that it shows, and run it here as \"doorbell connection add ...\".",
+        "No account was ever registered here, so nobody is rung.");
+}
+
+/* What fails */
+
+static bool is_troubled(const json_t *account)
+{
+    return is(account, "health", "broken") || is(account, "health", "trying");
+}
+
+static bool is_alike(const json_t *account, const json_t *other)
+{
+    return is(account, "health", text_of(other, "health")) &&
+           is(account, "advice", text_of(other, "advice"));
+}
+
+/* Looks at one account of each trouble, not at each account: there may be tens of thousands. */
+static bool is_told_before(json_t *told, json_t *account)
+{
+    for (size_t k = 0; k < json_array_size(told); k++)
+        if (is_alike(json_array_get(told, k), account))
+            return true;
+    json_array_append(told, account);
+    return false;
+}
+
+/* "Account 0123456789" or "3 accounts (0123456789, ...)". */
+static void write_names(char names[NAMES_SIZE], const json_t *accounts, size_t first,
+                        const uint8_t key[PSEUDONYM_KEY_SIZE])
+{
+    char list[NAMES_SIZE] = "", name[PSEUDONYM_SIZE];
+    size_t count = 0, used = 0;
+    for (size_t i = first; i < json_array_size(accounts); i++) {
+        const json_t *account = json_array_get(accounts, i);
+        if (!is_alike(account, json_array_get(accounts, first)))
+            continue;
+        if (count++ < NAMES_MOST)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
+                                     name_of(name, account, key));
+    }
+    if (count == 1)
+        snprintf(names, NAMES_SIZE, "Account %.*s", PSEUDONYM_SIZE, list);
+    else
+        snprintf(names, NAMES_SIZE, "%zu accounts (%.90s%s)", count, list,
+                 count > NAMES_MOST ? ", ..." : "");
+}
+
+/* Both halves, whichever the remedy is for; of several accounts those of the first. */
+static void diagnose_trouble(struct findings *findings, const json_t *accounts, size_t first,
+                             const uint8_t key[PSEUDONYM_KEY_SIZE])
+{
+    const json_t *account = json_array_get(accounts, first);
+    const json_t *link = json_object_get(account, "link");
+    const json_t *endpoint = json_object_get(account, "endpoint");
+    int64_t owed_since = number_of(account, "owed_since");
+    char names[NAMES_SIZE], owed[TIME_SIZE], debt[64] = "";
+    write_names(names, accounts, first, key);
+    if (owed_since)
+        snprintf(debt, sizeof debt, "; a ring is owed since %s", time_text(owed, owed_since));
+    const char *advice = text_of(account, "advice");
+    bool passes = is(account, "health", "off") || !*advice;
+    findings_add(findings, passes ? SEVERITY_WARNING : SEVERITY_FAULT, accounts_subject,
+                 *advice ? advice : "It is tried again by itself: run this again in a minute.",
+                 "%s: Signal: %s; push server %s: %s%s.", names, text_of(link, "words"),
+                 text_of(endpoint, "origin"), text_of(endpoint, "words"), debt);
+}
+
+/* What is well */
+
+static void write_message(char text[ACCOUNT_SIZE], const json_t *account, const json_t *bridge)
+{
+    const json_t *message = json_object_get(account, "message");
+    char at[TIME_SIZE];
+    if (number_of(message, "at"))
+        snprintf(text, ACCOUNT_SIZE, "last message %s%s", time_text(at, number_of(message, "at")),
+                 json_is_true(json_object_get(message, "urgent")) ? "" : " (not urgent, not rung)");
+    else
+        snprintf(text, ACCOUNT_SIZE, "no message since the start at %s",
+                 time_text(at, number_of(bridge, "started")));
+}
+
+static void write_ring(char text[ACCOUNT_SIZE], const json_t *account)
+{
+    const json_t *ring = json_object_get(account, "ring");
+    const json_t *endpoint = json_object_get(account, "endpoint");
+    const char *origin = text_of(endpoint, "origin");
+    int64_t rang = number_of(ring, "at"), accepted = number_of(endpoint, "accepted");
+    char at[TIME_SIZE];
+    if (rang)
+        snprintf(text, ACCOUNT_SIZE, "rang %s, %s %d", time_text(at, rang), origin,
+                 (int)number_of(ring, "status"));
+    else if (accepted)
+        snprintf(text, ACCOUNT_SIZE, "%s accepted a test at %s", origin, time_text(at, accepted));
+    else
+        snprintf(text, ACCOUNT_SIZE, "%s was not asked since the start", origin);
+}
+
+static void diagnose_well(struct findings *findings, const json_t *account, const json_t *bridge,
+                          const uint8_t key[PSEUDONYM_KEY_SIZE])
+{
+    const json_t *link = json_object_get(account, "link");
+    char name[PSEUDONYM_SIZE], message[ACCOUNT_SIZE], ring[ACCOUNT_SIZE];
+    name_of(name, account, key);
+    if (!is(link, "state", "up")) {
+        findings_add(findings, SEVERITY_UNCHECKED, accounts_subject, "Run this again in a minute.",
+                     "Account %s: Signal: %s.", name, text_of(link, "words"));
+        return;
+    }
+    write_message(message, account, bridge);
+    write_ring(ring, account);
+    findings_add(findings, SEVERITY_WELL, accounts_subject, NULL,
+                 "Account %s is linked; %.300s; %.300s.", name, message, ring);
+}
+
+static void diagnose_each(struct findings *findings, const json_t *status,
+                          const uint8_t key[PSEUDONYM_KEY_SIZE], bool running)
+{
+    const json_t *bridge = json_object_get(status, "bridge");
+    const json_t *accounts = json_object_get(status, "accounts");
+    json_t *told = json_array();
+    size_t well = 0;
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        json_t *account = json_array_get(accounts, i);
+        if (is_troubled(account) || is(account, "health", "off")) {
+            if (!is_told_before(told, account) &&
+                !is_said_of_all(bridge, text_of(account, "advice")))
+                diagnose_trouble(findings, accounts, i, key);
+        } else if (running && well++ < WELL_NAMED_MOST) {
+            diagnose_well(findings, account, bridge, key);
+        }
+    }
+    json_decref(told);
+    if (well > WELL_NAMED_MOST)
+        findings_add(findings, SEVERITY_WELL, accounts_subject, NULL,
+                     "%zu more accounts are without a fault; \"doorbell status\" has them all.",
+                     well - WELL_NAMED_MOST);
+}
+
+void diagnose_accounts(struct findings *findings, const json_t *status,
+                       const uint8_t key[PSEUDONYM_KEY_SIZE], bool web)
+{
+    const json_t *bridge = json_object_get(status, "bridge");
+    bool running = diagnose_server(findings, bridge);
+    diagnose_all(findings, bridge);
+    if (!number_of(bridge, "accounts"))
+        diagnose_nobody(findings, web);
+    else
+        diagnose_each(findings, status, key, running);
+}

@@ -1,0 +1,310 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor/diagnose.h"
+#include "push/skew.h"
+#include "push/verdict.h"
+
+enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
+
+static const char signal_subject[] = "Signal", push_subject[] = "push server",
+                  web_subject[] = "public address", clock_subject[] = "clock";
+
+/* "no address", "cannot be reached (...)". */
+static void write_end(char *text, size_t size, const struct visit_facts *visit)
+{
+    static const char *const words[] = {
+        [VISIT_NOT_MADE] = "was not asked",
+        [VISIT_NO_ADDRESS] = "has no address",
+        [VISIT_DENIED] = "is forbidden by the settings",
+        [VISIT_NO_ROUTE] = "cannot be reached from this machine's network",
+        [VISIT_NO_CONNECT] = "cannot be reached",
+        [VISIT_NO_TLS] = "has no certificate that is trusted",
+        [VISIT_NO_ANSWER] = "gives no answer",
+    };
+    if (visit->end == VISIT_ANSWERED)
+        snprintf(text, size, "answers with %d", visit->status);
+    else
+        snprintf(text, size, "%s%s%.200s%s", words[visit->end], *visit->why ? " (" : "", visit->why,
+                 *visit->why ? ")" : "");
+}
+
+static bool answered(const struct visit_facts *visit)
+{
+    return visit->end == VISIT_ANSWERED;
+}
+
+/* Signal */
+
+static bool opened(const struct visit_facts *visit)
+{
+    return answered(visit) && visit->status == STATUS_OPENED;
+}
+
+/* Whichever came further. */
+static const struct visit_facts *better(const struct visit_facts *a, const struct visit_facts *b)
+{
+    if (opened(a) || opened(b))
+        return opened(a) ? a : b;
+    if (answered(a) || answered(b))
+        return answered(a) ? a : b;
+    return a->end > b->end ? a : b;
+}
+
+static void diagnose_unreached(struct findings *findings, const struct signal_facts *facts,
+                               const struct visit_facts *visit)
+{
+    char end[VISIT_WHY_SIZE + 64];
+    const char *fix = "Check this machine's internet connection and its firewall.";
+    if (visit->end == VISIT_NO_ADDRESS)
+        fix = "Check this machine's DNS, or name nameservers in net.nameservers.";
+    else if (visit->end == VISIT_NO_TLS)
+        fix = facts->own_roots ? "Check signal.ca_file and signal.url."
+                               : "Something intercepts TLS on the way: let this machine reach "
+                                 "Signal's server directly.";
+    write_end(end, sizeof end, visit);
+    findings_add(findings, SEVERITY_FAULT, signal_subject, fix, "%s %s.", facts->origin, end);
+}
+
+static void diagnose_client(struct findings *findings, const struct signal_facts *facts)
+{
+    bool fallback = answered(&facts->fallback) && facts->fallback.status != STATUS_REFUSED;
+    if (fallback)
+        findings_add(findings, SEVERITY_WARNING, signal_subject, "Update Doorbell.",
+                     "%s refuses the User-Agent \"%s\" (499); \"%s\" is taken instead.",
+                     facts->origin, facts->agent, facts->fallback_agent);
+    else
+        findings_add(findings, SEVERITY_FAULT, signal_subject,
+                     "Update Doorbell, or set signal.user_agent to that of a newer client.",
+                     "%s refuses both User-Agents, \"%s\" and \"%s\", as too old (499).",
+                     facts->origin, facts->agent, facts->fallback_agent);
+}
+
+/* What the two families have in common is left; where one of them fails is worth a word only when
+ * this machine has such a network. */
+static void diagnose_families(struct findings *findings, const struct signal_facts *facts)
+{
+    const struct visit_facts *v4 = &facts->v4, *v6 = &facts->v6;
+    if (opened(v4) && opened(v6)) {
+        findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
+                     "%s answers over IPv4 and IPv6, and takes our client.", facts->origin);
+        return;
+    }
+    const struct visit_facts *failed = opened(v4) ? v6 : v4;
+    const char *good = opened(v4) ? "IPv4" : "IPv6", *bad = opened(v4) ? "IPv6" : "IPv4";
+    char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE];
+    snprintf(fix, sizeof fix, "Mend that network, or set net.family to %s.",
+             opened(v4) ? "ipv4" : "ipv6");
+    write_end(end, sizeof end, failed);
+    bool harmless = failed->end == VISIT_NOT_MADE || failed->end == VISIT_NO_ADDRESS ||
+                    failed->end == VISIT_NO_ROUTE;
+    if (harmless)
+        findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
+                     "%s answers over %s, and takes our client.", facts->origin, good);
+    else
+        findings_add(findings, SEVERITY_WARNING, signal_subject, fix,
+                     "%s answers over %s, but over %s it %s.", facts->origin, good, bad, end);
+}
+
+static void diagnose_status(struct findings *findings, const struct signal_facts *facts,
+                            const struct visit_facts *visit)
+{
+    bool in_trouble = visit->status >= 500 || visit->status == 429; /* as signal/judge.c has it */
+    if (opened(visit))
+        diagnose_families(findings, facts);
+    else if (visit->status == STATUS_REFUSED)
+        diagnose_client(findings, facts);
+    else if (!visit->stamped && !in_trouble)
+        findings_add(findings, SEVERITY_FAULT, signal_subject,
+                     "Let this machine reach Signal's server directly.",
+                     "A proxy, a firewall or a login page answers in the place of %s (%d).",
+                     facts->origin, visit->status);
+    else if (in_trouble)
+        findings_add(findings, SEVERITY_WARNING, signal_subject,
+                     "Nothing needs to be done: Doorbell comes back by itself.",
+                     "%s has trouble of its own (%d).", facts->origin, visit->status);
+    else
+        findings_add(findings, SEVERITY_FAULT, signal_subject,
+                     "Check signal.url, or leave it out: the default is Signal's own server.",
+                     "%s opens no websocket there (%d).", facts->origin, visit->status);
+}
+
+void diagnose_signal(struct findings *findings, const struct signal_facts *facts)
+{
+    const struct visit_facts *visit = better(&facts->v4, &facts->v6);
+    if (answered(visit))
+        diagnose_status(findings, facts, visit);
+    else
+        diagnose_unreached(findings, facts, visit);
+}
+
+/* Push servers */
+
+/* The words are those for a push that ended so. */
+static void diagnose_failure(struct findings *findings, const struct origin_facts *facts,
+                             const struct push_answer *answer)
+{
+    struct verdict verdict;
+    char fix[FINDING_FIX_SIZE] = "";
+    verdict_judge(&verdict, answer, 0);
+    const char *meaning = verdict_meaning(verdict.cause), *advice = verdict_advice(verdict.cause);
+    if (advice)
+        snprintf(fix, sizeof fix, "%s.", advice);
+    findings_add(findings, SEVERITY_FAULT, push_subject, fix, "%s: %s%s%s%s.", facts->origin,
+                 meaning, *facts->visit.why ? " (" : "", facts->visit.why,
+                 *facts->visit.why ? ")" : "");
+}
+
+void diagnose_origin(struct findings *findings, const struct origin_facts *facts)
+{
+    static const enum push_failure failures[] = {
+        [VISIT_NO_ADDRESS] = PUSH_NO_ADDRESS,
+        [VISIT_NO_ROUTE] = PUSH_NO_CONNECT,
+        [VISIT_NO_CONNECT] = PUSH_NO_CONNECT,
+        [VISIT_NO_TLS] = PUSH_NO_TLS,
+    };
+    const struct visit_facts *visit = &facts->visit;
+    bool behind_proxy = visit->status >= 502 && visit->status <= 504;
+    if (visit->end == VISIT_NOT_MADE || visit->end == VISIT_DENIED)
+        findings_add(findings, SEVERITY_UNCHECKED, push_subject,
+                     "See push.allowed_endpoints and push.denied if it should be rung.",
+                     "%s was not asked, because the settings do not allow all of it.",
+                     facts->origin);
+    else if (visit->end == VISIT_NO_ANSWER) /* no phone has to do with its front page */
+        findings_add(findings, SEVERITY_FAULT, push_subject,
+                     "Check that it runs, and look at its log or that of the proxy before it.",
+                     "%s gives no answer (%s).", facts->origin, visit->why);
+    else if (!answered(visit))
+        diagnose_failure(findings, facts, &(struct push_answer){.failure = failures[visit->end]});
+    else if (behind_proxy)
+        diagnose_failure(findings, facts, &(struct push_answer){.status = visit->status});
+    else
+        findings_add(findings, SEVERITY_WELL, push_subject, NULL, "%s answers.", facts->origin);
+}
+
+/* The public address */
+
+static void diagnose_elsewhere(struct findings *findings, const struct public_facts *facts)
+{
+    const struct visit_facts *visit = &facts->visit;
+    char fix[FINDING_FIX_SIZE];
+    snprintf(fix, sizeof fix,
+             "Let the proxy lead this address, with the same path, to %s, where Doorbell listens.",
+             facts->listen);
+    if (visit->challenged)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Switch that off for this address: Molly cannot answer it.",
+                     "Cloudflare asks whoever comes to %s to prove that it is a person (%d).",
+                     facts->origin, visit->status);
+    else if (visit->status >= 300 && visit->status < 400)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Set web.public_url to the address to which it leads.",
+                     "%s redirects to %s (%d).", facts->origin,
+                     *visit->moved_to ? visit->moved_to : "another path", visit->status);
+    else if (visit->status >= 502 && visit->status <= 504)
+        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                     "The proxy at %s does not reach Doorbell (%d).", facts->origin, visit->status);
+    else if (visit->status == 404)
+        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                     "%s knows nothing under the path of web.public_url (404).", facts->origin);
+    else
+        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                     "web.public_url leads to something at %s that is not this Doorbell (%d).",
+                     facts->origin, visit->status);
+}
+
+/* Many routers lead nobody from inside to their own outside: no fault by itself. */
+static void diagnose_not_seen(struct findings *findings, const struct public_facts *facts)
+{
+    char end[VISIT_WHY_SIZE + 64];
+    write_end(end, sizeof end, &facts->visit);
+    if (facts->visit.end == VISIT_NO_TLS)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Renew the certificate, with the certificates that lead to its root "
+                     "(fullchain.pem).",
+                     "%s %s.", facts->origin, end);
+    else if (facts->visit.end == VISIT_NO_ADDRESS)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Enter the name into the DNS, or set web.public_url to the right one.",
+                     "%s %s.", facts->origin, end);
+    else
+        findings_add(findings, SEVERITY_WARNING, web_subject,
+                     "Open it in the phone's browser over its mobile network: if that fails, too, "
+                     "look at the proxy and at the router's port forwarding.",
+                     "From this machine %s %s.", facts->origin, end);
+}
+
+void diagnose_public(struct findings *findings, const struct public_facts *facts)
+{
+    if (!*facts->origin)
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject,
+                     "Set web.public_url to the address that phones use.",
+                     "How phones come in was not looked at, because web.public_url is not set.");
+    else if (facts->visit.end == VISIT_NOT_MADE)
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject, NULL,
+                     "%s was not looked at, because the VAPID key, by which this server's page is "
+                     "known, cannot be read.",
+                     facts->origin);
+    else if (!answered(&facts->visit))
+        diagnose_not_seen(findings, facts);
+    else if (!facts->visit.has_needle)
+        diagnose_elsewhere(findings, facts);
+    else if (!facts->secure)
+        findings_add(findings, SEVERITY_WARNING, web_subject,
+                     "Put a proxy with a certificate in front, or set web.tls_cert.",
+                     "%s leads to this Doorbell, but without TLS: Molly's password goes over the "
+                     "network in the clear.",
+                     facts->origin);
+    else
+        findings_add(findings, SEVERITY_WELL, web_subject, NULL, "%s leads to this Doorbell.",
+                     facts->origin);
+}
+
+/* The clock */
+
+static bool diagnose_distance(struct findings *findings, const char *origin, int64_t ahead_s)
+{
+    if (llabs(ahead_s) < SKEW_SEEN_S)
+        return false;
+    findings_add(findings, llabs(ahead_s) > SKEW_MAX_S ? SEVERITY_FAULT : SEVERITY_WARNING,
+                 clock_subject,
+                 "Set this machine's clock (timedatectl set-ntp true), or the other one if it is "
+                 "the wrong one.",
+                 "By the clock of %s it is %lld s %s than by ours; more than five minutes make "
+                 "push servers refuse us.",
+                 origin, (long long)llabs(ahead_s), ahead_s > 0 ? "later" : "earlier");
+    return true;
+}
+
+/* Where Signal's clock and ours differ it is ours, and all others say the same. */
+void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
+{
+    const struct visit_facts *signal = better(&facts->signal.v4, &facts->signal.v6);
+    bool known = answered(signal) && signal->has_date, differs = false;
+    if (known && diagnose_distance(findings, facts->signal.origin, signal->ahead_s))
+        return;
+    for (size_t i = 0; i < facts->origin_count; i++) {
+        const struct visit_facts *visit = &facts->origins[i].visit;
+        if (!answered(visit) || !visit->has_date)
+            continue;
+        known = true;
+        differs |= diagnose_distance(findings, facts->origins[i].origin, visit->ahead_s);
+    }
+    if (known && !differs)
+        findings_add(findings, SEVERITY_WELL, clock_subject, NULL,
+                     "It goes as those of the servers do.");
+}
+
+void diagnose_path(struct findings *findings, const struct probe_facts *facts)
+{
+    diagnose_signal(findings, &facts->signal);
+    for (size_t i = 0; i < facts->origin_count; i++)
+        diagnose_origin(findings, &facts->origins[i]);
+    if (facts->origins_more)
+        findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL,
+                     "%zu more push servers were not asked.", facts->origins_more);
+    if (facts->web)
+        diagnose_public(findings, &facts->public);
+    diagnose_clock(findings, facts);
+}

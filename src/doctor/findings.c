@@ -1,0 +1,48 @@
+#include "doctor/findings.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+void findings_add(struct findings *findings, enum severity severity, const char *subject,
+                  const char *fix, const char *what, ...)
+{
+    findings->has_fault |= severity == SEVERITY_FAULT;
+    if (findings->count == FINDINGS_MOST) {
+        findings->left_out++;
+        return;
+    }
+    char text[FINDING_WHAT_SIZE];
+    va_list arguments;
+    va_start(arguments, what);
+    vsnprintf(text, sizeof text, what, arguments);
+    va_end(arguments);
+    struct finding *finding = &findings->items[findings->count++];
+    *finding = (struct finding){.severity = severity, .subject = subject};
+    text_printable(finding->what, sizeof finding->what, text, strlen(text));
+    if (fix)
+        text_printable(finding->fix, sizeof finding->fix, fix, strlen(fix));
+}
+
+/* Few, and each is moved once. */
+void findings_sort(struct findings *findings)
+{
+    for (size_t i = 1; i < findings->count; i++) {
+        struct finding moved = findings->items[i];
+        size_t at = i;
+        for (; at > 0 && findings->items[at - 1].severity > moved.severity; at--)
+            findings->items[at] = findings->items[at - 1];
+        findings->items[at] = moved;
+    }
+}
+
+const char *severity_name(enum severity severity)
+{
+    static const char *const names[] = {[SEVERITY_FAULT] = "fault",
+                                        [SEVERITY_WARNING] = "warning",
+                                        [SEVERITY_UNCHECKED] = "not checked",
+                                        [SEVERITY_WELL] = "well"};
+    return names[severity];
+}

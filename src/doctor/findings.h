@@ -1,0 +1,42 @@
+/* What the doctor found. Each finding is one sentence on what is, and, where it is not well, one on
+ * what to do. Whoever adds one sees to it that no account id, password or endpoint path is in it;
+ * here everything becomes printable ASCII. Bounded: what comes after FINDINGS_MOST is counted. */
+#ifndef DOORBELL_DOCTOR_FINDINGS_H
+#define DOORBELL_DOCTOR_FINDINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* From what is read first to what is read last. */
+enum severity {
+    SEVERITY_FAULT,     /* somebody is not rung, or will not be, until it is mended */
+    SEVERITY_WARNING,   /* it works, but not as it should */
+    SEVERITY_UNCHECKED, /* could not be looked at */
+    SEVERITY_WELL,
+};
+
+enum { FINDINGS_MOST = 64, FINDING_WHAT_SIZE = 768, FINDING_FIX_SIZE = 512 };
+
+struct finding {
+    enum severity severity;
+    const char *subject; /* a literal: "Signal", "push server", "accounts" ... */
+    char what[FINDING_WHAT_SIZE];
+    char fix[FINDING_FIX_SIZE]; /* empty: nothing to do, or `what` says it */
+};
+
+struct findings {
+    struct finding items[FINDINGS_MOST];
+    size_t count, left_out;
+    bool has_fault; /* also among those that were left out */
+};
+
+/* `fix` NULL: none. */
+void findings_add(struct findings *findings, enum severity severity, const char *subject,
+                  const char *fix, const char *what, ...) __attribute__((format(printf, 5, 6)));
+
+/* By severity; those of one keep their order. */
+void findings_sort(struct findings *findings);
+
+const char *severity_name(enum severity severity); /* "fault" */
+
+#endif

@@ -1,0 +1,159 @@
+#include "doctor/probes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "push/vapid.h"
+#include "signal/roots.h"
+
+struct probe {
+    const struct config *config;
+    struct probe_facts *facts;
+    struct visits *visits;
+    struct policy *policy;
+    struct trust *trust;
+    X509_STORE *roots;
+    struct vapid *vapid; /* NULL: it cannot be read, which is said elsewhere */
+};
+
+static const char our_agent[] = "Doorbell/" DOORBELL_VERSION;
+
+static void write_origin(char origin[URL_ORIGIN_SIZE], const char *text)
+{
+    struct url url;
+    origin[0] = '\0';
+    if (url_parse(&url, text, NULL) != 0)
+        return;
+    url_origin(&url, origin);
+    url_fini(&url);
+}
+
+static void visit_signal(struct probe *probe)
+{
+    const struct config *config = probe->config;
+    struct signal_facts *signal = &probe->facts->signal;
+    struct visit_request request = {.url = config->signal_url,
+                                    .lane = RESOLVER_MESSENGER,
+                                    .family = AF_INET,
+                                    .user_agent = config->signal_user_agent,
+                                    .upgrade = true,
+                                    .roots = probe->roots};
+    write_origin(signal->origin, config->signal_url);
+    snprintf(signal->agent, sizeof signal->agent, "%s", config->signal_user_agent);
+    snprintf(signal->fallback_agent, sizeof signal->fallback_agent, "%s",
+             config->signal_user_agent_fallback);
+    signal->own_roots = config->signal_ca_file != NULL;
+    if (config->net_family != NET_FAMILY_IPV6)
+        visits_add(probe->visits, &request, &signal->v4);
+    request.family = AF_INET6;
+    if (config->net_family != NET_FAMILY_IPV4)
+        visits_add(probe->visits, &request, &signal->v6);
+    request.family = AF_UNSPEC;
+    request.user_agent = config->signal_user_agent_fallback;
+    visits_add(probe->visits, &request, &signal->fallback);
+}
+
+static bool is_known(const struct probe_facts *facts, const char *origin)
+{
+    for (size_t i = 0; i < facts->origin_count; i++)
+        if (strcmp(facts->origins[i].origin, origin) == 0)
+            return true;
+    return false;
+}
+
+static void visit_origin(struct probe *probe, const char *origin)
+{
+    struct probe_facts *facts = probe->facts;
+    if (is_known(facts, origin) || strlen(origin) >= URL_ORIGIN_SIZE)
+        return;
+    if (facts->origin_count == PROBE_ORIGINS_MOST) {
+        facts->origins_more++;
+        return;
+    }
+    struct origin_facts *about = &facts->origins[facts->origin_count++];
+    snprintf(about->origin, sizeof about->origin, "%s", origin);
+    struct visit_request request = {.url = about->origin,
+                                    .lane = RESOLVER_ENDPOINT,
+                                    .family = AF_UNSPEC,
+                                    .user_agent = our_agent,
+                                    .trust = probe->trust,
+                                    .policy = probe->policy};
+    visits_add(probe->visits, &request, &about->visit);
+}
+
+static void visit_origins(struct probe *probe, const json_t *status)
+{
+    const json_t *accounts = json_object_get(status, "accounts");
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        const json_t *endpoint = json_object_get(json_array_get(accounts, i), "endpoint");
+        const char *origin = json_string_value(json_object_get(endpoint, "origin"));
+        if (origin && *origin)
+            visit_origin(probe, origin);
+    }
+}
+
+/* The linking page has our public key in it, which no other server's page has. */
+static void visit_public(struct probe *probe)
+{
+    const struct config *config = probe->config;
+    struct public_facts *public = &probe->facts->public;
+    probe->facts->web = config->web_enabled;
+    if (config->web_listen.count)
+        snprintf(public->listen, sizeof public->listen, "%s", config->web_listen.items[0]);
+    if (!config->web_enabled || !config->web_public_url)
+        return;
+    write_origin(public->origin, config->web_public_url);
+    if (!probe->vapid)
+        return;
+    public->secure = text_starts(public->origin, "https:");
+    struct visit_request request = {.url = config->web_public_url,
+                                    .lane = RESOLVER_ENDPOINT,
+                                    .family = AF_UNSPEC,
+                                    .user_agent = our_agent,
+                                    .needle = vapid_public_text(probe->vapid),
+                                    .trust = probe->trust};
+    visits_add(probe->visits, &request, &public->visit);
+}
+
+static int prepare(struct probe *probe, struct err *err)
+{
+    const struct config *config = probe->config;
+    probe->policy = policy_new(config, err);
+    if (!probe->policy)
+        return err->code;
+    probe->trust = trust_load(NULL, config->push_ca_file, err);
+    if (!probe->trust)
+        return err->code;
+    probe->roots = roots_load(config->signal_ca_file, err);
+    if (!probe->roots)
+        return err->code;
+    probe->vapid = vapid_from_config(config, false, NULL);
+    probe->visits = visits_new(config, err);
+    return probe->visits ? 0 : err->code;
+}
+
+static void finish(struct probe *probe)
+{
+    visits_free(probe->visits);
+    vapid_free(probe->vapid);
+    X509_STORE_free(probe->roots);
+    trust_free(probe->trust);
+    policy_free(probe->policy);
+}
+
+int probes_run(struct probe_facts *facts, const struct config *config, const json_t *status,
+               struct err *err)
+{
+    struct probe probe = {.config = config, .facts = facts};
+    *facts = (struct probe_facts){0};
+    int result = prepare(&probe, err);
+    if (result == 0) {
+        visit_signal(&probe);
+        visit_origins(&probe, status);
+        visit_public(&probe);
+        visits_run(probe.visits);
+    }
+    finish(&probe);
+    return result;
+}

@@ -1,0 +1,47 @@
+/* Looks at what is outside: Signal's server, the push servers of the accounts, and the way by which
+ * phones come in. Everything at once and within about 15 s. Rings nobody: Signal's server is asked
+ * for an anonymous websocket, a push server for its front page, the public address for the linking
+ * page. */
+#ifndef DOORBELL_DOCTOR_PROBES_H
+#define DOORBELL_DOCTOR_PROBES_H
+
+#include <jansson.h>
+
+#include "doctor/visit.h"
+
+enum { PROBE_ORIGINS_MOST = 8, PROBE_AGENT_SIZE = 128 };
+
+struct signal_facts {
+    char origin[URL_ORIGIN_SIZE];
+    struct visit_facts v4, v6;
+    struct visit_facts fallback; /* with the second User-Agent, over either */
+    char agent[PROBE_AGENT_SIZE], fallback_agent[PROBE_AGENT_SIZE];
+    bool own_roots; /* signal.ca_file */
+};
+
+struct origin_facts {
+    char origin[URL_ORIGIN_SIZE];
+    struct visit_facts visit;
+};
+
+struct public_facts {
+    char origin[URL_ORIGIN_SIZE]; /* of web.public_url; empty: it is not set */
+    bool secure;                  /* https */
+    char listen[64];              /* where the server listens */
+    /* `has_needle`: it has this server's VAPID key; not made where that cannot be read. */
+    struct visit_facts visit;
+};
+
+struct probe_facts {
+    struct signal_facts signal;
+    struct origin_facts origins[PROBE_ORIGINS_MOST];
+    size_t origin_count, origins_more;
+    bool web;
+    struct public_facts public;
+};
+
+/* `status` (may be NULL) names the push servers. An error means that nothing could be looked at. */
+int probes_run(struct probe_facts *facts, const struct config *config, const json_t *status,
+               struct err *err);
+
+#endif

@@ -1,0 +1,389 @@
+#include "doctor/visit.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "push/multi.h"
+#include "push/route.h"
+
+enum {
+    CONNECT_MS = 5000,
+    TOTAL_MS = 10000, /* of one request, after the look-up */
+    ALL_MS = 15000,   /* whatever hangs */
+    VISITS_MOST = 32,
+    BODY_MOST = 256 * 1024, /* the linking page with its picture */
+    LINE_MOST = 512,
+};
+
+struct visits {
+    struct loop loop;
+    struct resolver *resolver;
+    struct multi *multi;
+    struct list visits;
+    size_t pending;
+    struct timer deadline;
+};
+
+struct visit {
+    struct list node;
+    struct visits *owner;
+    struct visit_request request;
+    struct visit_facts *facts;
+    struct url url;
+    bool is_over, looks, moves; /* a look-up, a request is under way */
+    struct lookup *lookup;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct route route;
+    struct connect_target target;
+    bool elsewhere;
+    bool has_head; /* all of the answer's head was read */
+    struct buf body;
+    char says[CURL_ERROR_SIZE];
+};
+
+static void note_end(struct visit *visit, enum visit_end end, const char *why)
+{
+    visit->facts->end = end;
+    if (why)
+        text_printable(visit->facts->why, sizeof visit->facts->why, why, strlen(why));
+    visit->is_over = true;
+    visit->owner->pending--;
+}
+
+static void finish(struct visit *visit, enum visit_end end, const char *why)
+{
+    note_end(visit, end, why);
+    if (visit->owner->pending == 0)
+        loop_stop(&visit->owner->loop);
+}
+
+/* The answer */
+
+static void take_status(struct visit *visit, const char *line)
+{
+    const char *space = strchr(line, ' ');
+    *visit->facts = (struct visit_facts){.status = space ? (int)strtol(space, NULL, 10) : 0};
+}
+
+static void take_date(struct visit *visit, const char *value)
+{
+    time_t date = curl_getdate(value, NULL);
+    if (date < 0)
+        return;
+    visit->facts->has_date = true;
+    visit->facts->ahead_s = (int64_t)date - clock_unix();
+}
+
+static void take_location(struct visit *visit, const char *value)
+{
+    struct url url;
+    char origin[URL_ORIGIN_SIZE];
+    if (url_parse(&url, value, NULL) != 0)
+        return;
+    url_origin(&url, origin);
+    url_fini(&url);
+    text_printable(visit->facts->moved_to, sizeof visit->facts->moved_to, origin, strlen(origin));
+}
+
+/* An upgrade that was granted has no end that curl would see, so the head's end is ours; one of an
+ * interim answer is not. */
+static bool is_enough(struct visit *visit)
+{
+    int status = visit->facts->status;
+    visit->has_head = status == 101 || status >= 200;
+    return visit->has_head && !visit->request.needle;
+}
+
+static size_t on_line(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct visit *visit = arg;
+    size_t length = size * count;
+    char line[LINE_MOST];
+    snprintf(line, sizeof line, "%.*s", (int)length, bytes);
+    line[strcspn(line, "\r\n")] = '\0';
+    const char *colon = strchr(line, ':');
+    const char *value = colon ? colon + 1 + strspn(colon + 1, " \t") : "";
+    if (text_starts(line, "HTTP/"))
+        take_status(visit, line);
+    else if (text_starts_nocase(line, "date:"))
+        take_date(visit, value);
+    else if (text_starts_nocase(line, "location:"))
+        take_location(visit, value);
+    else if (text_starts_nocase(line, "x-signal-timestamp:"))
+        visit->facts->stamped = true;
+    else if (text_starts_nocase(line, "server:"))
+        text_printable(visit->facts->server, sizeof visit->facts->server, value, strlen(value));
+    else if (text_starts_nocase(line, "cf-mitigated:"))
+        visit->facts->challenged = true;
+    else if (!*line && is_enough(visit))
+        return 0; /* ends the request */
+    return length;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct visit *visit = arg;
+    return buf_add(&visit->body, bytes, size * count) == 0 ? size * count : 0;
+}
+
+static bool has_needle(const struct visit *visit)
+{
+    const char *needle = visit->request.needle;
+    return needle && visit->body.length &&
+           memmem(visit->body.bytes, visit->body.length, needle, strlen(needle));
+}
+
+static enum visit_end end_of(const struct visit *visit, CURLcode result)
+{
+    long error = 0;
+    curl_off_t connected_us = 0;
+    curl_easy_getinfo(visit->easy, CURLINFO_OS_ERRNO, &error);
+    curl_easy_getinfo(visit->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    switch (result) {
+    case CURLE_COULDNT_CONNECT:
+        return error == ENETUNREACH || error == EADDRNOTAVAIL || error == EAFNOSUPPORT
+                   ? VISIT_NO_ROUTE
+                   : VISIT_NO_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return connected_us ? VISIT_NO_ANSWER : VISIT_NO_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+        return VISIT_NO_TLS;
+    default:
+        return VISIT_NO_ANSWER;
+    }
+}
+
+static void on_ended(void *arg, CURLcode result)
+{
+    struct visit *visit = arg;
+    visit->moves = false;
+    bool is_cut = visit->request.needle && result == CURLE_OPERATION_TIMEDOUT;
+    if (visit->has_head && !is_cut) {
+        visit->facts->has_needle = has_needle(visit);
+        finish(visit, VISIT_ANSWERED, NULL);
+        return;
+    }
+    *visit->facts = (struct visit_facts){0};
+    finish(visit, end_of(visit, result), *visit->says ? visit->says : curl_easy_strerror(result));
+}
+
+/* The request */
+
+static CURLcode on_tls(CURL *easy, void *context, void *arg)
+{
+    (void)easy;
+    const struct visit *visit = arg;
+    if (visit->request.roots)
+        SSL_CTX_set1_cert_store(context, visit->request.roots);
+    else
+        trust_apply(visit->request.trust, context);
+    return CURLE_OK;
+}
+
+static void add_header(struct visit *visit, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(visit->headers, line);
+    if (longer)
+        visit->headers = longer;
+}
+
+/* The key is that of RFC 6455's example: nothing is sent under it. */
+static void ask_for_websocket(struct visit *visit)
+{
+    add_header(visit, "Connection: Upgrade");
+    add_header(visit, "Upgrade: websocket");
+    add_header(visit, "Sec-WebSocket-Version: 13");
+    add_header(visit, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
+}
+
+static void write_url(const struct visit *visit, char text[URL_ORIGIN_SIZE + URL_MAX + 1])
+{
+    struct url url = visit->url;
+    bool secure = strcmp(url.scheme, "https") == 0 || strcmp(url.scheme, "wss") == 0;
+    snprintf(url.scheme, sizeof url.scheme, "%s", secure ? "https" : "http");
+    url_origin(&url, text);
+    size_t length = strlen(text);
+    snprintf(text + length, URL_MAX + 1, "%s", url.target);
+}
+
+static bool send_request(struct visit *visit, const struct address_list *addresses)
+{
+    CURL *easy = visit->easy = multi_easy_new();
+    if (!easy)
+        return false;
+    char url[URL_ORIGIN_SIZE + URL_MAX + 1];
+    write_url(visit, url);
+    route_write(&visit->route, &visit->url, visit->elsewhere ? &visit->target : NULL, addresses);
+    route_apply(&visit->route, easy);
+    if (visit->request.upgrade)
+        ask_for_websocket(visit);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, visit);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, visit->says);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, visit);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, visit->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, visit->request.user_agent);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)TOTAL_MS);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_line);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, visit);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, visit);
+    return multi_add(visit->owner->multi, easy);
+}
+
+/* Those of its family that the settings allow; the last refusal stays in `err`. */
+static void choose(const struct visit *visit, const struct address_list *from,
+                   struct address_list *to, struct err *err)
+{
+    to->count = 0;
+    err->code = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        const struct address *address = &from->items[i];
+        if (visit->request.family != AF_UNSPEC && address->any.sa_family != visit->request.family)
+            continue;
+        if (!visit->request.policy ||
+            policy_check_address(visit->request.policy, &visit->url, address, err) == 0)
+            to->items[to->count++] = *address;
+    }
+}
+
+static void on_looked_up(void *arg, const struct address_list *addresses, const struct err *err)
+{
+    struct visit *visit = arg;
+    struct address_list usable;
+    struct err denied = {0};
+    visit->looks = false;
+    if (!addresses) {
+        finish(visit, VISIT_NO_ADDRESS, err->text);
+        return;
+    }
+    choose(visit, addresses, &usable, &denied);
+    if (!usable.count) {
+        finish(visit, denied.code ? VISIT_DENIED : VISIT_NO_ADDRESS,
+               denied.code ? denied.text : NULL);
+        return;
+    }
+    visit->moves = send_request(visit, &usable);
+    if (!visit->moves)
+        finish(visit, VISIT_NO_ANSWER, "libcurl cannot make a request.");
+}
+
+static void start(struct visit *visit)
+{
+    const struct policy *policy = visit->request.policy;
+    visit->elsewhere = policy && policy_connect_to(policy, &visit->url, &visit->target);
+    visit->looks = true;
+    visit->lookup = resolver_start(visit->owner->resolver, visit->request.lane,
+                                   visit->elsewhere ? visit->target.host : visit->url.host,
+                                   visit->elsewhere ? visit->target.port : visit->url.port, true,
+                                   on_looked_up, visit);
+}
+
+void visits_add(struct visits *visits, const struct visit_request *request,
+                struct visit_facts *facts)
+{
+    struct url url;
+    *facts = (struct visit_facts){0};
+    if (visits->pending == VISITS_MOST || url_parse(&url, request->url, NULL) != 0)
+        return;
+    struct visit *visit = mem_new(sizeof *visit);
+    visit->owner = visits;
+    visit->request = *request;
+    visit->facts = facts;
+    visit->url = url;
+    buf_init(&visit->body, BODY_MOST);
+    list_init(&visit->node);
+    list_append(&visits->visits, &visit->node);
+    visits->pending++;
+    start(visit);
+}
+
+/* All together */
+
+static void stop_visit(struct visit *visit)
+{
+    if (visit->looks)
+        resolver_cancel(visit->lookup);
+    if (visit->moves)
+        multi_remove(visit->owner->multi, visit->easy);
+    visit->looks = visit->moves = false;
+}
+
+static void on_deadline(void *arg)
+{
+    loop_stop(&((struct visits *)arg)->loop);
+}
+
+void visits_run(struct visits *visits)
+{
+    if (!visits->pending)
+        return;
+    loop_timer_set(&visits->loop, &visits->deadline, ALL_MS);
+    loop_run(&visits->loop);
+    loop_timer_cancel(&visits->loop, &visits->deadline);
+    list_each(node, &visits->visits) {
+        struct visit *visit = list_owner(node, struct visit, node);
+        if (visit->is_over)
+            continue;
+        enum visit_end end = visit->looks ? VISIT_NO_ADDRESS : VISIT_NO_ANSWER;
+        stop_visit(visit);
+        *visit->facts = (struct visit_facts){0};
+        note_end(visit, end, "no answer in time");
+    }
+}
+
+static void visit_free(struct visit *visit)
+{
+    stop_visit(visit);
+    list_remove(&visit->node);
+    curl_easy_cleanup(visit->easy);
+    curl_slist_free_all(visit->headers);
+    buf_fini(&visit->body);
+    url_fini(&visit->url);
+    free(visit);
+}
+
+struct visits *visits_new(const struct config *config, struct err *err)
+{
+    struct visits *visits = mem_new(sizeof *visits);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    loop_init(&visits->loop);
+    list_init(&visits->visits);
+    timer_init(&visits->deadline, on_deadline, visits);
+    visits->resolver = resolver_new(&visits->loop, config, err);
+    visits->multi = multi_new(&visits->loop, VISITS_MOST, on_ended);
+    if (visits->resolver && visits->multi)
+        return visits;
+    if (visits->resolver)
+        err_set(err, ERR_IO, "libcurl cannot be initialised.");
+    visits_free(visits);
+    return NULL;
+}
+
+void visits_free(struct visits *visits)
+{
+    if (!visits)
+        return;
+    struct list *node;
+    while ((node = list_first(&visits->visits)))
+        visit_free(list_owner(node, struct visit, node));
+    if (visits->multi)
+        multi_free(visits->multi);
+    if (visits->resolver)
+        resolver_free(visits->resolver);
+    loop_fini(&visits->loop);
+    free(visits);
+}

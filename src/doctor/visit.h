@@ -1,0 +1,65 @@
+/* One HTTP request that asks for nothing of anybody: how far it came, and what the head of the
+ * answer says. Names are looked up as the server does it (net/resolver.h) and connections go where
+ * it would go, so that the doctor sees what the server sees. No credentials, no redirects.
+ *
+ * All visits run at once and end by themselves: each has a deadline. */
+#ifndef DOORBELL_DOCTOR_VISIT_H
+#define DOORBELL_DOCTOR_VISIT_H
+
+#include <openssl/x509.h>
+
+#include "net/resolver.h"
+#include "push/policy.h"
+#include "push/trust.h"
+
+enum visit_end {
+    VISIT_NOT_MADE, /* nobody asked for it */
+    VISIT_ANSWERED, /* there is a status */
+    VISIT_NO_ADDRESS,
+    VISIT_DENIED,   /* the settings forbid its addresses */
+    VISIT_NO_ROUTE, /* this machine has no network of that family */
+    VISIT_NO_CONNECT,
+    VISIT_NO_TLS,
+    VISIT_NO_ANSWER,
+};
+
+enum { VISIT_WHY_SIZE = 256, VISIT_SERVER_SIZE = 48 };
+
+struct visit_facts {
+    enum visit_end end;
+    char why[VISIT_WHY_SIZE]; /* printable; empty where `end` says it all */
+    int status;
+    bool stamped;    /* has Signal's own timestamp */
+    bool challenged; /* by Cloudflare */
+    bool has_date;
+    int64_t ahead_s;                /* the other side's clock before ours */
+    char server[VISIT_SERVER_SIZE]; /* who it says it is, "nginx/1.22.1"; printable */
+    bool has_needle;                /* the body holds the text that was looked for */
+    char moved_to[URL_ORIGIN_SIZE]; /* origin that a redirect leads to; empty: none, or a path */
+};
+
+struct visit_request {
+    const char *url; /* http, https, ws or wss */
+    enum resolver_lane lane;
+    int family; /* AF_UNSPEC: any */
+    const char *user_agent;
+    bool upgrade;       /* asks for a websocket */
+    const char *needle; /* NULL: the body is not read */
+    /* What its certificate must lead to: one of the two, which must outlive the visits. */
+    const struct trust *trust;
+    X509_STORE *roots;
+    const struct policy *policy; /* NULL: any address will do */
+};
+
+struct visits;
+
+/* NULL with a sentence. `config` must outlive it. */
+struct visits *visits_new(const struct config *config, struct err *err);
+void visits_free(struct visits *visits);
+
+/* `facts` is filled by visits_run; what `request` leads to must live until then. */
+void visits_add(struct visits *visits, const struct visit_request *request,
+                struct visit_facts *facts);
+void visits_run(struct visits *visits);
+
+#endif

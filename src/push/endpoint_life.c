@@ -1,0 +1,140 @@
+#include "push/endpoint_life.h"
+
+#include "base/backoff.h"
+
+enum {
+    RESUME_FAILING_MS = 60 * 1000,      /* the least floor of a 429 or 507 */
+    RESUME_SUSPECT_MS = 11 * 60 * 1000, /* and of a 404 */
+};
+
+static int64_t scaled(const struct endpoint_timing *timing, int64_t floor_ms)
+{
+    return floor_ms > 0 ? (floor_ms * timing->floor_percent + 99) / 100 : floor_ms;
+}
+
+int64_t endpoint_life_resume_ms(const struct endpoint_timing *timing, enum endpoint_state state,
+                                int64_t now_ms, uint32_t random)
+{
+    if (state == ENDPOINT_OK)
+        return now_ms;
+    if (state == ENDPOINT_GONE)
+        return INT64_MAX;
+    int64_t floor_ms =
+        scaled(timing, state == ENDPOINT_SUSPECT ? RESUME_SUSPECT_MS : RESUME_FAILING_MS);
+    return now_ms + backoff_jitter_ms(floor_ms, floor_ms + floor_ms / 4, random);
+}
+
+void endpoint_life_begin(struct endpoint_life *life)
+{
+    *life = (struct endpoint_life){0};
+}
+
+static struct endpoint_step accepted(struct endpoint_life *life, const struct verdict *verdict,
+                                     int64_t now_ms)
+{
+    *life = (struct endpoint_life){.last_status = verdict->status,
+                                   .last_kind = verdict->kind,
+                                   .last_cause = verdict->cause,
+                                   .accepted_ms = now_ms};
+    return (struct endpoint_step){.state = ENDPOINT_OK, .retry_at_ms = now_ms};
+}
+
+/* Whether it holds up tests and notices, too. */
+static bool binds_all(const struct verdict *verdict)
+{
+    return verdict->status == 429 || verdict->status == 507 || verdict->floor_ms < 0;
+}
+
+/* Whether an answer like the last one is one more of them. What comes while the floor of that one
+ * holds, of a test perhaps, or of a request that was under way already, is the same once more. */
+static bool is_another(const struct endpoint_life *life, const struct verdict *verdict,
+                       int64_t now_ms)
+{
+    if (binds_all(verdict) && now_ms < life->floor_until_ms)
+        return false;
+    return now_ms - life->alike_ms >= verdict->floor_ms;
+}
+
+static void note_answer(struct endpoint_life *life, const struct verdict *verdict, int64_t now_ms)
+{
+    bool alike = life->last_kind == verdict->kind && life->last_status == verdict->status;
+    life->last_kind = verdict->kind;
+    life->last_status = verdict->status;
+    life->last_cause = verdict->cause;
+    life->origin_trouble = verdict->origin_trouble || (verdict->doubtful && life->origin_trouble);
+    if (alike && !is_another(life, verdict, now_ms))
+        return;
+    life->alike = alike ? life->alike + 1 : 0;
+    life->alike_ms = now_ms;
+}
+
+static enum endpoint_state failed_state(struct endpoint_life *life,
+                                        const struct endpoint_timing *timing,
+                                        enum endpoint_state state, const struct verdict *verdict,
+                                        bool origin_wide)
+{
+    if (verdict->kind == VERDICT_GONE || state == ENDPOINT_GONE)
+        return ENDPOINT_GONE; /* until it accepts a push or is replaced */
+    if (verdict->kind != VERDICT_SUSPECT) {
+        life->suspect_since_ms = 0;
+        return ENDPOINT_FAILING;
+    }
+    if (!life->suspect_since_ms)
+        life->suspect_since_ms = life->alike_ms ? life->alike_ms : 1;
+    int64_t suspect_ms = life->alike_ms - life->suspect_since_ms;
+    bool confirmed =
+        life->alike + 1 >= timing->suspect_after && suspect_ms >= timing->gone_after_ms;
+    if (confirmed && origin_wide)
+        confirmed = suspect_ms >= timing->gone_alike_ms;
+    return confirmed ? ENDPOINT_GONE : ENDPOINT_SUSPECT;
+}
+
+static struct verdict scale(const struct endpoint_timing *timing, const struct verdict *answer)
+{
+    struct verdict verdict = *answer;
+    verdict.floor_ms = scaled(timing, answer->floor_ms);
+    verdict.cap_ms = scaled(timing, answer->cap_ms);
+    verdict.first_ms = scaled(timing, answer->first_ms);
+    return verdict;
+}
+
+/* What lengthens the wait. The floor of time-outs grows with them, that of another answer with
+ * answers like it; without one, any failure makes us wait longer. */
+static unsigned failures_before(const struct endpoint_life *life, const struct verdict *verdict)
+{
+    if (verdict->first_ms)
+        return life->time_outs;
+    return verdict->floor_ms ? life->alike : life->failures;
+}
+
+static int64_t demanded_until_ms(const struct endpoint_life *life, const struct verdict *verdict,
+                                 int64_t now_ms)
+{
+    bool is_first = verdict->first_ms && life->time_outs == 0;
+    int64_t floor_ms = is_first ? 0 : verdict->floor_ms;
+    if (floor_ms < 0)
+        return INT64_MAX;
+    return now_ms + (verdict->retry_after_ms > floor_ms ? verdict->retry_after_ms : floor_ms);
+}
+
+struct endpoint_step endpoint_life_judge(struct endpoint_life *life,
+                                         const struct endpoint_timing *timing,
+                                         enum endpoint_state state, const struct verdict *answer,
+                                         bool origin_wide, int64_t now_ms, uint32_t random)
+{
+    if (answer->kind == VERDICT_ACCEPTED)
+        return accepted(life, answer, now_ms);
+    const struct verdict verdict = scale(timing, answer);
+    note_answer(life, &verdict, now_ms);
+    int64_t wait_ms = verdict_wait_ms(&verdict, failures_before(life, &verdict),
+                                      timing->retry_min_ms, timing->retry_max_ms, random);
+    const struct endpoint_step step = {
+        .state = failed_state(life, timing, state, &verdict, origin_wide),
+        .retry_at_ms = wait_ms == INT64_MAX ? INT64_MAX : now_ms + wait_ms};
+    life->soonest_ms = demanded_until_ms(life, &verdict, now_ms);
+    if (binds_all(&verdict) && step.retry_at_ms > life->floor_until_ms)
+        life->floor_until_ms = step.retry_at_ms;
+    life->failures++;
+    life->time_outs += verdict.first_ms > 0;
+    return step;
+}

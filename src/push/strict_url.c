@@ -1,0 +1,149 @@
+#include "push/strict_url.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+
+enum {
+    NAME_MAX_BYTES = 253, /* RFC 1035, without the last dot */
+    LABEL_MAX_BYTES = 63,
+};
+
+/* Names that mean something else on every network (RFC 6761, 6762, 8375). */
+static const char *const local_names[] = {"localhost", "local", "internal", "home.arpa"};
+
+/* Names */
+
+static size_t length_without_dot(const char *host)
+{
+    size_t length = strlen(host);
+    return length && host[length - 1] == '.' ? length - 1 : length;
+}
+
+/* Whether it is `domain` or below it. */
+bool host_is_within(const char *host, const char *domain)
+{
+    size_t length = length_without_dot(host), size = length_without_dot(domain);
+    if (length < size || strncasecmp(host + length - size, domain, size) != 0)
+        return false;
+    return length == size || host[length - size - 1] == '.';
+}
+
+bool host_is_same(const char *a, const char *b)
+{
+    return host_is_within(a, b) && host_is_within(b, a);
+}
+
+static bool is_label(const char *label, size_t length)
+{
+    if (length == 0 || length > LABEL_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)label[i]) && label[i] != '-' && label[i] != '_')
+            return false;
+    return true;
+}
+
+bool host_is_name(const char *host)
+{
+    size_t length = length_without_dot(host);
+    if (length > NAME_MAX_BYTES)
+        return false;
+    for (size_t at = 0; at <= length;) {
+        const char *dot = memchr(host + at, '.', length - at);
+        size_t end = dot ? (size_t)(dot - host) : length;
+        if (!is_label(host + at, end - at))
+            return false;
+        at = end + 1;
+    }
+    return true;
+}
+
+/* 127.1, 0x7f.1 and 2130706433 are addresses to some and names to others. */
+bool host_ends_in_number(const char *host)
+{
+    size_t length = length_without_dot(host), start = length;
+    while (start && host[start - 1] != '.')
+        start--;
+    const char *label = host + start;
+    size_t size = length - start;
+    if (size >= 2 && text_starts_nocase(label, "0x"))
+        return strspn(label + 2, "0123456789abcdefABCDEF") >= size - 2;
+    return size > 0 && strspn(label, "0123456789") >= size;
+}
+
+bool host_is_local(const char *host)
+{
+    if (!memchr(host, '.', length_without_dot(host)))
+        return true;
+    for (size_t i = 0; i < sizeof local_names / sizeof *local_names; i++)
+        if (host_is_within(host, local_names[i]))
+            return true;
+    return false;
+}
+
+/* Text of URLs */
+
+/* Host and port as they were written. */
+static const char *authority_of(const char *text, size_t *length)
+{
+    const char *start = strstr(text, "://");
+    start = start ? start + 3 : text;
+    *length = strcspn(start, "/?#");
+    return start;
+}
+
+/* An entry for a sentence: neither user information nor a path, which may be a secret. */
+void strict_url_show(char shown[STRICT_SHOWN_SIZE], const char *text)
+{
+    size_t length;
+    const char *authority = authority_of(text, &length);
+    const char *at = memrchr(authority, '@', length);
+    if (at)
+        text_printable(shown, STRICT_SHOWN_SIZE, at + 1, length - (size_t)(at + 1 - authority));
+    else
+        text_printable(shown, STRICT_SHOWN_SIZE, text, (size_t)(authority - text) + length);
+}
+
+/* What url_parse takes, but no endpoint and no entry may have. */
+static int check_form(const struct url *url, const char *text, struct err *err)
+{
+    size_t length;
+    const char *authority = authority_of(text, &length);
+    if (strcmp(url->scheme, "https") != 0 && strcmp(url->scheme, "http") != 0)
+        return err_set(err, ERR_INVALID, "it must begin with https:// or http://");
+    if (url->has_userinfo || memchr(authority, '@', length))
+        return err_set(err, ERR_INVALID, "it must not have a user name or password");
+    if (url->has_fragment || strchr(text, '#'))
+        return err_set(err, ERR_INVALID, "it must not have a #fragment");
+    if (memchr(authority, '%', length))
+        return err_set(err, ERR_INVALID, "its host name must not have percent signs");
+    if (url->is_ipv6)
+        return 0;
+    if (url->is_address) {
+        size_t size = strlen(url->host);
+        bool is_plain =
+            strncmp(authority, url->host, size) == 0 && (size == length || authority[size] == ':');
+        return is_plain ? 0
+                        : err_set(err, ERR_INVALID,
+                                  "its address must be written as four decimal numbers");
+    }
+    if (host_ends_in_number(url->host))
+        return err_set(err, ERR_INVALID, "its host is neither a name nor a whole address");
+    if (!host_is_name(url->host))
+        return err_set(err, ERR_INVALID, "its host name cannot be one");
+    return 0;
+}
+
+int strict_url_parse(struct url *url, const char *text, struct err *err)
+{
+    int result = url_parse(url, text, err);
+    if (result != 0)
+        return result;
+    result = check_form(url, text, err);
+    if (result != 0)
+        url_fini(url);
+    return result;
+}

@@ -1,0 +1,86 @@
+#include "store/kept.h"
+
+#include <string.h>
+
+#include "base/random.h"
+#include "store/sqlite.h"
+
+static int insert_secret(sqlite3 *db, const char *path, const char *name, const uint8_t *secret,
+                         struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    if (sqlite3_prepare_v2(db, "INSERT INTO secrets(name, value) VALUES (?1, ?2)", -1, &statement,
+                           NULL) != SQLITE_OK ||
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_blob(statement, 2, secret, STORE_SECRET_SIZE, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_DONE)
+        result = sqlite_error(db, path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+/* ERR_NOT_FOUND where there is none yet. */
+static int read_secret(sqlite3 *db, const char *path, const char *name, uint8_t *secret,
+                       struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    int step =
+        sqlite3_prepare_v2(db, "SELECT value FROM secrets WHERE name = ?1", -1, &statement, NULL);
+    if (step == SQLITE_OK)
+        step = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (step == SQLITE_OK)
+        step = sqlite3_step(statement);
+    if (step == SQLITE_DONE)
+        result = ERR_NOT_FOUND;
+    else if (step != SQLITE_ROW)
+        result = sqlite_error(db, path, err);
+    else if (!sqlite_read_bytes(statement, 0, secret, STORE_SECRET_SIZE))
+        result = sqlite_damaged(path, "a secret in it has the wrong length", err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+int kept_secret(sqlite3 *db, const char *path, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+                struct err *err)
+{
+    int result = read_secret(db, path, name, secret, err);
+    if (result != ERR_NOT_FOUND)
+        return result;
+    random_bytes(secret, STORE_SECRET_SIZE);
+    return insert_secret(db, path, name, secret, err);
+}
+
+int kept_marked(sqlite3 *db, const char *path, const uint8_t mark[STORE_MARK_SIZE],
+                int64_t *at_unix, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    int step =
+        sqlite3_prepare_v2(db, "SELECT at_unix FROM marks WHERE mark = ?1", -1, &statement, NULL);
+    if (step == SQLITE_OK)
+        step = sqlite3_bind_blob(statement, 1, mark, STORE_MARK_SIZE, SQLITE_STATIC);
+    if (step == SQLITE_OK)
+        step = sqlite3_step(statement);
+    *at_unix = step == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        result = sqlite_error(db, path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+int kept_mark(sqlite3 *db, const char *path, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix,
+              struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    if (sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO marks(mark, at_unix) VALUES (?1, ?2)", -1,
+                           &statement, NULL) != SQLITE_OK ||
+        sqlite3_bind_blob(statement, 1, mark, STORE_MARK_SIZE, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_int64(statement, 2, at_unix) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_DONE)
+        result = sqlite_error(db, path, err);
+    sqlite3_finalize(statement);
+    return result;
+}

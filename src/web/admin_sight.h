@@ -1,0 +1,27 @@
+/* What the status page shows at one moment: the whole, and a page of accounts, the worst first. */
+#ifndef DOORBELL_WEB_ADMIN_SIGHT_H
+#define DOORBELL_WEB_ADMIN_SIGHT_H
+
+#include "bridge/view.h"
+
+enum { ADMIN_PER_PAGE = 100, ADMIN_DOWN_MAX = 20 };
+
+struct admin_sight {
+    int64_t now_unix;
+    struct bridge_view bridge;
+    struct push_origin_state down[ADMIN_DOWN_MAX]; /* push servers that do not answer, the first */
+    size_t down_count;
+    struct push_figures pushes;    /* the caller's to fill */
+    size_t matching;               /* accounts whose pseudonym begins as was searched for */
+    size_t page, pages;            /* from 1 on; there is always one */
+    struct account_view *accounts; /* of this page */
+    size_t count;
+};
+
+/* `search` is the beginning of a pseudonym; empty: all. A page that there is not is the last one.
+ * Timelines and push servers' names are borrowed from the bridge. */
+void admin_sight_take(struct admin_sight *sight, struct bridge *bridge, const char *search,
+                      size_t page, int64_t wall_ms);
+void admin_sight_free(struct admin_sight *sight);
+
+#endif

@@ -1,0 +1,261 @@
+#include "web/http2_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "web/http2_stream.h"
+
+enum {
+    /* Twice the bound, so that a body which passes it is seen to do so. */
+    STREAM_WINDOW = 2 * REQUEST_BODY_MAX,
+    /* Bodies of all the connection's streams that wait for their ends. */
+    CONNECTION_WINDOW = 4 * REQUEST_BODY_MAX,
+    ACKS_MAX = 64, /* of PING and SETTINGS that the peer does not read */
+    /* Bytes of a peer that are neither body nor a request which was answered: a hundred streams
+     * reset, some thousand PINGs. Proxies stay far below. */
+    CREDIT_MAX = 128 * 1024,
+    CREDIT_PER_MS = 4,
+    STREAM_COST = 1024, /* beside its bytes: what it makes us do */
+};
+
+static void add_credit(struct http2_session *session, int64_t bytes)
+{
+    session->credit += bytes;
+    if (session->credit > CREDIT_MAX)
+        session->credit = CREDIT_MAX;
+}
+
+static void refill_credit(struct http2_session *session)
+{
+    int64_t now_ms = loop_now_ms(session->shared->loop);
+    int64_t passed_ms = now_ms - session->credit_at_ms;
+    session->credit_at_ms = now_ms;
+    add_credit(session, passed_ms < CREDIT_MAX ? passed_ms * CREDIT_PER_MS : CREDIT_MAX);
+}
+
+/* What nghttp2 says */
+
+static struct http2_stream *find(nghttp2_session *frames, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(frames, id);
+}
+
+static int on_begin_headers(nghttp2_session *frames, const nghttp2_frame *frame, void *arg)
+{
+    struct http2_session *session = arg;
+    const struct http2_shared *shared = session->shared;
+    int32_t id = frame->hd.stream_id;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    session->credit -= STREAM_COST;
+    if (session->credit < 0 || shared->streams >= shared->gate->most)
+        return http2_fatal_only(
+            nghttp2_submit_rst_stream(frames, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM));
+    nghttp2_session_set_stream_user_data(frames, id, http2_stream_open(session, id));
+    return 0;
+}
+
+/* Trailers are not kept. */
+static int on_header(nghttp2_session *frames, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
+                     void *arg)
+{
+    struct http2_stream *stream = find(frames, frame->hd.stream_id);
+    (void)flags;
+    (void)arg;
+    if (stream && !stream->has_header)
+        http2_stream_field(stream, name, name_length, value, value_length);
+    return 0;
+}
+
+/* Left alone, nghttp2 would drop the header and go on. */
+static int on_invalid_header(nghttp2_session *frames, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_length, const uint8_t *value,
+                             size_t value_length, uint8_t flags, void *arg)
+{
+    struct http2_stream *stream = find(frames, frame->hd.stream_id);
+    (void)name, (void)name_length, (void)value, (void)value_length;
+    (void)flags;
+    (void)arg;
+    if (stream && !stream->has_header)
+        stream->refusal = 400;
+    return 0;
+}
+
+static int on_frame(nghttp2_session *frames, const nghttp2_frame *frame, void *arg)
+{
+    struct http2_stream *stream = find(frames, frame->hd.stream_id);
+    (void)arg;
+    if (!stream || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+        return 0;
+    bool is_whole = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (!stream->has_header)
+        return http2_stream_header_end(stream, is_whole);
+    if (is_whole && !stream->is_asked)
+        http2_stream_end(stream);
+    return 0;
+}
+
+static int on_body(nghttp2_session *frames, uint8_t flags, int32_t id, const uint8_t *bytes,
+                   size_t length, void *arg)
+{
+    struct http2_session *session = arg;
+    struct http2_stream *stream = find(frames, id);
+    (void)flags;
+    if (!stream)
+        return http2_fatal_only(nghttp2_session_consume(frames, id, length));
+    session->credit += (int64_t)length; /* bodies have bounds of their own */
+    return http2_stream_body(stream, bytes, length);
+}
+
+static int on_stream_close(nghttp2_session *frames, int32_t id, uint32_t code, void *arg)
+{
+    struct http2_session *session = arg;
+    struct http2_stream *stream = find(frames, id);
+    if (!stream)
+        return 0;
+    /* An honest exchange costs nothing: its header, and what frames it took beside. */
+    if (stream->is_answered && code == NGHTTP2_NO_ERROR)
+        add_credit(session, (int64_t)stream->fields.length + 2 * STREAM_COST);
+    http2_stream_close(stream);
+    return 0;
+}
+
+/* A session */
+
+static int make_frames(struct http2_session *session)
+{
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option *option = NULL;
+    int result = nghttp2_session_callbacks_new(&callbacks);
+    if (result == 0)
+        result = nghttp2_option_new(&option);
+    if (result == 0) {
+        nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+        nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+        nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_body);
+        nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+        nghttp2_option_set_no_auto_window_update(option, 1);
+        nghttp2_option_set_no_closed_streams(option, 1);
+        nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
+        nghttp2_option_set_max_deflate_dynamic_table_size(option, 0);
+        result = nghttp2_session_server_new2(&session->frames, callbacks, session, option);
+    }
+    nghttp2_option_del(option);
+    nghttp2_session_callbacks_del(callbacks);
+    return result;
+}
+
+/* The peer's header table stays at its 4 KiB: older Go (Debian 12's Caddy) does not heed less. */
+static int introduce(struct http2_session *session)
+{
+    static const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP2_FIELDS_MAX},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    int result = nghttp2_submit_settings(session->frames, NGHTTP2_FLAG_NONE, settings,
+                                         sizeof settings / sizeof *settings);
+    if (result != 0)
+        return result;
+    return nghttp2_session_set_local_window_size(session->frames, NGHTTP2_FLAG_NONE, 0,
+                                                 CONNECTION_WINDOW);
+}
+
+struct http2_session *http2_session_new(struct http2_shared *shared, const struct address *peer,
+                                        http2_wake *wake, void *arg)
+{
+    struct http2_session *session = mem_new(sizeof *session);
+    session->shared = shared;
+    session->peer = *peer;
+    session->wake = wake;
+    session->arg = arg;
+    session->credit = CREDIT_MAX;
+    session->credit_at_ms = loop_now_ms(shared->loop);
+    list_init(&session->streams);
+    if (make_frames(session) == 0 && introduce(session) == 0)
+        return session;
+    http2_session_free(session);
+    return NULL;
+}
+
+void http2_session_free(struct http2_session *session)
+{
+    if (!session)
+        return;
+    list_each_safe(place, &session->streams)
+        http2_stream_close(list_owner(place, struct http2_stream, place));
+    nghttp2_session_del(session->frames);
+    free(session);
+}
+
+static void log_end(struct http2_session *session, const char *why)
+{
+    log_foreign(&session->shared->log_limit, LOG_LEVEL_DEBUG, "HTTP/2 ends", why, strlen(why));
+}
+
+void http2_session_receive(struct http2_session *session, const uint8_t *bytes, size_t length)
+{
+    refill_credit(session);
+    session->credit -= (int64_t)length;
+    ssize_t taken = nghttp2_session_mem_recv(session->frames, bytes, length);
+    if (taken < 0) {
+        log_end(session, nghttp2_strerror((int)taken));
+        http2_session_end(session, taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC
+                                       ? NGHTTP2_PROTOCOL_ERROR
+                                       : NGHTTP2_ENHANCE_YOUR_CALM); /* the library's own bounds */
+    } else if (session->credit < 0) {
+        log_end(session, "more was sent than requests need");
+        http2_session_end(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
+int http2_session_send(struct http2_session *session, struct buf *out)
+{
+    while (out->length < HTTP2_OUT_FULL) {
+        const uint8_t *bytes;
+        ssize_t length = nghttp2_session_mem_send(session->frames, &bytes);
+        if (length == 0)
+            return 0;
+        if (length < 0 || buf_add(out, bytes, (size_t)length) != 0)
+            return ERR_IO;
+    }
+    return 0;
+}
+
+void http2_session_end(struct http2_session *session, uint32_t code)
+{
+    session->is_ending = true;
+    /* Fails without memory only; then there is nothing to say, and the connection goes. */
+    nghttp2_session_terminate_session(session->frames, code);
+}
+
+bool http2_session_is_ending(const struct http2_session *session)
+{
+    return session->is_ending;
+}
+
+bool http2_session_is_over(const struct http2_session *session)
+{
+    return !nghttp2_session_want_read(session->frames) &&
+           !nghttp2_session_want_write(session->frames);
+}
+
+size_t http2_session_streams(const struct http2_session *session)
+{
+    return session->stream_count;
+}
+
+size_t http2_session_asked(const struct http2_session *session)
+{
+    return session->asked_count;
+}
+
+size_t http2_session_opened(const struct http2_session *session)
+{
+    return session->opened_count;
+}

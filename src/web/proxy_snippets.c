@@ -1,0 +1,94 @@
+#include "web/proxy_snippets.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum { LINES_MAX = 8192 };
+
+const struct proxy_snippet proxy_snippets[] = {
+    {"Caddy", NULL,
+     "{host} {\n"
+     "    reverse_proxy {upstream}\n"
+     "}",
+     "{host} {\n"
+     "    handle_path {path}* {\n"
+     "        reverse_proxy {upstream}\n"
+     "    }\n"
+     "}"},
+    {"nginx", "the server block",
+     "location {path} {\n"
+     "    proxy_pass http://{upstream}/;\n"
+     "    proxy_set_header Host $host;\n"
+     "    proxy_set_header X-Forwarded-For $remote_addr;\n"
+     "    proxy_set_header X-Forwarded-Proto $scheme;\n"
+     "}",
+     NULL},
+    {"Apache", "the virtual host",
+     "ProxyPreserveHost On\n"
+     "ProxyPass {path} http://{upstream}/\n"
+     "RequestHeader set X-Forwarded-Proto \"https\"",
+     NULL},
+    {"HAProxy", "the backend",
+     "mode http\n"
+     "option forwardfor\n"
+     "http-request set-header X-Forwarded-Proto https\n"
+     "server doorbell {upstream}",
+     "mode http\n"
+     "option forwardfor\n"
+     "http-request set-header X-Forwarded-Proto https\n"
+     "http-request replace-path {path}(.*) /\\1\n"
+     "server doorbell {upstream}"},
+    {0},
+};
+
+const struct proxy_snippet *proxy_snippet_of(const char *server)
+{
+    for (const struct proxy_snippet *snippet = proxy_snippets; snippet->name; snippet++)
+        if (text_starts_nocase(server, snippet->name))
+            return snippet;
+    return NULL;
+}
+
+const struct proxy_snippet *proxy_snippet_of_silent(void)
+{
+    return proxy_snippet_of("HAProxy");
+}
+
+/* What a name in braces stands for; its length in the template in `*length`. NULL: it is none. */
+static const char *value_of(const char *at, const char *const names[][2], size_t *length)
+{
+    for (; (*names)[0]; names++) {
+        if (!text_starts(at, (*names)[0]))
+            continue;
+        *length = strlen((*names)[0]);
+        return (*names)[1];
+    }
+    return NULL;
+}
+
+char *proxy_snippet_lines(const struct proxy_snippet *snippet, const char *host, const char *path,
+                          const char *upstream)
+{
+    const char *const names[][2] = {
+        {"{host}", host}, {"{path}", path}, {"{upstream}", upstream}, {NULL, NULL}};
+    bool below = snippet->below_path && strcmp(path, "/") != 0;
+    struct buf lines;
+    buf_init(&lines, LINES_MAX);
+    for (const char *at = below ? snippet->below_path : snippet->lines; *at;) {
+        size_t length = 1;
+        const char *value = *at == '{' ? value_of(at, names, &length) : NULL;
+        if (value)
+            buf_add_text(&lines, value);
+        else
+            buf_add(&lines, at, 1);
+        at += length;
+    }
+    char *text = mem_copy((const char *)lines.bytes, lines.length);
+    buf_fini(&lines);
+    return text;
+}

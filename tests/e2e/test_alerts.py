@@ -1,0 +1,383 @@
+"""What an operator is told, by a real receiver over TLS: one message when something needs him, one
+when it is over, and a heartbeat while all is well.
+"""
+
+import base64
+import json
+import re
+import resource
+from typing import Any, Callable, Iterator, Sequence
+
+import pytest
+
+from lib.certs import Leaf
+from lib.doorbell import Doorbell
+from lib.push_peer import PushPeer
+from lib.receiver import ALERTS, HEARTBEATS, TOKEN, Receiver
+from lib.signal_peer import Account, SignalPeer
+
+MakeDoorbell = Callable[..., Doorbell]
+REFUSED, ACCEPTED = "account refused", "account no longer refused"
+NOT_RUNG, RUNG = "account cannot be rung", "account can be rung again"
+REDIRECT = {"status": 307, "headers": {"Location": "/elsewhere"}}
+# A file that would grow beyond its limit is an error like a full disk, if the signal is ignored.
+MAY_FILL_DISK = ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"]
+
+
+@pytest.fixture
+def make(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> Iterator[Callable[..., Doorbell]]:
+    """Running, with these settings on top of what is needed. No message may tell a secret, and no
+    log where messages go."""
+    made: list[Doorbell] = []
+
+    def start(launcher: Sequence[str] = (), **settings: Any) -> Doorbell:
+        needed = {
+            "signal__url": signal.url,
+            "signal__refused_confirm": "50ms",
+            "push__allowed_endpoints": [ntfy.origin],
+            "alert__url": receiver.url,
+            "alert__interval": "50ms",
+            "alert__retry_min": "50ms",
+            "alert__retry_max": "200ms",
+        }
+        doorbell = make_doorbell(**{**needed, **settings})
+        doorbell.launcher = list(launcher)
+        doorbell.secrets |= {ALERTS, HEARTBEATS, TOKEN}
+        made.append(doorbell)
+        return doorbell.start()
+
+    yield start
+    secrets = {secret for doorbell in made for secret in doorbell.secrets}
+    for push in receiver.alerts():
+        told = push.body.decode() + (push.get("Title") or "")
+        assert not [secret for secret in secrets if secret in told], told
+
+
+def registered(doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer) -> tuple[Account, str]:
+    """Connected, and its test push has been answered."""
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "ok"
+    signal.wait_connected(account)
+    signal.changed.wait_for(
+        lambda: any(push.answered for push in ntfy.matching(lambda push: True, endpoint)),
+        "the answer to the test push",
+    )
+    return account, endpoint
+
+
+def unlink(signal: SignalPeer, account: Account) -> None:
+    signal.remove_account(account.key)
+    signal.revoke(account.key)
+
+
+def link_again(signal: SignalPeer, account: Account) -> None:
+    signal.add_account(account.uuid, account.device, account.password)
+
+
+def test_an_account_that_is_refused_is_one_message_and_one_when_it_is_let_in_again(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_retry="100ms", alert__token=TOKEN)
+    registered(doorbell, signal, ntfy)
+    account = registered(doorbell, signal, ntfy)[0]
+    receiver.answer_with("endless_body", times=1)  # taken, and cut off
+    unlink(signal, account)
+    receiver.wait_titles(REFUSED)
+    assert receiver.text().startswith("Signal does not accept account ")
+    assert "link the app again" in receiver.text()
+    alert = receiver.alerts()[0]
+    assert (alert.method, alert.get("Priority"), alert.get("Tags")) == ("POST", "high", "warning")
+    assert alert.get("Authorization") == f"Bearer {TOKEN}"
+    tries = len(signal.handshakes_of(account))
+    signal.changed.wait_for(  # it is refused again and again, which is no news
+        lambda: len(signal.handshakes_of(account)) > tries + 3, "more refusals"
+    )
+    link_again(signal, account)
+    receiver.wait_titles(REFUSED, ACCEPTED)
+    assert receiver.alerts()[1].get("Priority") == "default"
+    unlink(signal, account)
+    receiver.wait_titles(REFUSED, ACCEPTED, REFUSED)
+
+
+def test_a_restart_neither_repeats_a_message_nor_forgets_the_one_that_it_is_over(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_retry="100ms")
+    account = registered(doorbell, signal, ntfy)[0]
+    unlink(signal, account)
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged("The operator was told: account refused."), "the alert"
+    )
+    doorbell.stop()
+    doorbell.start()
+    tries = len(signal.handshakes_of(account))
+    signal.changed.wait_for(
+        lambda: len(signal.handshakes_of(account)) > tries + 1, "refusals after the restart"
+    )
+    link_again(signal, account)
+    receiver.wait_titles(REFUSED, ACCEPTED)
+
+
+def test_an_endpoint_that_is_gone_is_one_message_until_there_is_another(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make()
+    account, endpoint = registered(doorbell, signal, ntfy)
+    ntfy.answer_with(410)
+    signal.queue(account.key)
+    receiver.wait_titles(NOT_RUNG)
+    assert f": {ntfy.origin}" in receiver.text()
+    ntfy.answer_with(200)
+    assert doorbell.register(account, ntfy.endpoint()) == "ok"
+    receiver.wait_titles(NOT_RUNG, RUNG)
+
+
+def test_a_ring_that_is_overdue_is_one_message_until_it_is_taken(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(push__hold="50ms", push__breaker_failures=1000, alert__after="200ms")
+    account, endpoint = registered(doorbell, signal, ntfy)
+    ntfy.stop_listening()  # what its origin is held back for is overdue, too
+    ntfy.drop_connections()
+    signal.queue(account.key)
+    receiver.wait_titles(NOT_RUNG)
+    ntfy.listen_again()
+    ntfy.wait_rings(1, endpoint)
+    receiver.wait_titles(NOT_RUNG, RUNG)
+
+
+def test_an_endpoint_that_refuses_pushes_is_told_before_one_is_overdue(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(alert__after="200ms")
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    ntfy.answer_with(40301)
+    assert doorbell.register(account, endpoint, ping=True) == "ok"
+    receiver.wait_titles(NOT_RUNG)
+    ntfy.answer_with(200)
+    assert doorbell.register(account, endpoint, ping=True) == "ok"
+    receiver.wait_titles(NOT_RUNG, RUNG)
+
+
+def test_no_link_is_one_message_and_stops_the_heartbeat_until_there_is_one(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(
+        health__links_down_after="200ms",
+        alert__heartbeat_url=receiver.heartbeat_url,
+        alert__heartbeat_interval="50ms",
+    )
+    for _ in range(3):
+        registered(doorbell, signal, ntfy)
+    receiver.changed.wait_for(lambda: receiver.beats() >= 3, "heartbeats")
+    signal.stop_listening()
+    signal.end("eof")
+    receiver.wait_titles("not connected")
+    beats = receiver.beats()
+    tries = len([line for line in doorbell.output() if "not connected (" in line])
+    doorbell.changes.wait_for(
+        lambda: len([line for line in doorbell.output() if "not connected (" in line]) > tries + 6,
+        "more tries to connect",
+    )
+    assert receiver.beats() <= beats + 1  # one may have been under way
+    signal.listen_again()
+    receiver.wait_titles("not connected", "connected again")
+    beats = receiver.beats()
+    receiver.changed.wait_for(lambda: receiver.beats() >= beats + 3, "heartbeats again")
+
+
+def test_nobody_is_told_that_links_are_up_when_one_trouble_follows_another(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_confirm="10m", health__links_down_after="200ms")
+    accounts = [registered(doorbell, signal, ntfy)[0] for _ in range(3)]
+    signal.stop_listening()
+    signal.end("eof")
+    receiver.wait_titles("not connected")
+    for account in accounts:
+        signal.remove_account(account.key)
+    signal.listen_again()
+    receiver.wait_titles("not connected", "all accounts refused")
+
+
+def test_the_last_account_that_is_refused_is_not_told_as_connected(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_retry="100ms", health__links_down_after="200ms")
+    account = registered(doorbell, signal, ntfy)[0]
+    signal.stop_listening()
+    signal.end("eof")
+    receiver.wait_titles("not connected")
+    signal.remove_account(account.key)
+    signal.listen_again()
+    receiver.wait_titles("not connected", REFUSED)
+    tries = len(signal.handshakes_of(account))
+    signal.changed.wait_for(
+        lambda: len(signal.handshakes_of(account)) > tries + 3, "more refusals"
+    )
+    assert receiver.titles() == ["not connected", REFUSED]
+    link_again(signal, account)
+    receiver.changed.wait_for(lambda: len(receiver.alerts()) >= 4, "that both are over")
+    assert sorted(receiver.titles()[2:]) == sorted([ACCEPTED, "connected again"])
+
+
+def test_a_heartbeat_needs_nothing_else_and_says_once_that_it_does_not_arrive(
+    make: MakeDoorbell, receiver: Receiver
+) -> None:
+    receiver.answer_with(404)
+    doorbell = make(
+        alert__url="",
+        alert__heartbeat_url=receiver.heartbeat_url,
+        alert__heartbeat_interval="20ms",
+    )
+    receiver.changed.wait_for(lambda: receiver.beats() >= 5, "heartbeats")
+    receiver.answer_with(200)
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged(f"Heartbeats reach {receiver.origin} again."), "the good word"
+    )
+    said = [line for line in doorbell.output() if "Heartbeats do not reach" in line]
+    assert len(said) == 1 and "it answers 404; check the path of the URL" in said[0]
+
+
+def test_a_store_that_cannot_be_written_is_one_message_until_it_can(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(MAY_FILL_DISK, push__hold="50ms", store__retry="100ms")
+    account, endpoint = registered(doorbell, signal, ntfy)
+    assert doorbell.process
+    pid = doorbell.process.popen.pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    ntfy.answer_with(503)
+    signal.queue(account.key)
+    receiver.wait_titles("store not writable")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+    receiver.wait_titles("store not writable", "store writable again")
+    ntfy.answer_with(200)
+    ntfy.wait_rings(1, endpoint)
+
+
+def test_a_client_that_signal_refuses_is_one_message_until_it_is_let_in(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__client_refused_min="100ms", signal__client_refused_max="200ms")
+    account = registered(doorbell, signal, ntfy)[0]
+    signal.set_behaviour(require_spqr=True, minimum_versions={"android": "99.0.0"})
+    signal.change_account(account.key, spqr=False)
+    signal.end("eof")
+    receiver.wait_titles("refused by Signal")
+    assert "Update Doorbell" in receiver.text()
+    signal.reset_behaviour()
+    receiver.wait_titles("refused by Signal", "accepted by Signal again")
+
+
+def test_refusals_of_everybody_alike_are_one_message_and_not_one_for_each(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_confirm="10m")
+    accounts = [registered(doorbell, signal, ntfy)[0] for _ in range(3)]
+    for account in accounts:
+        signal.remove_account(account.key)
+    signal.end("eof")
+    receiver.wait_titles("all accounts refused")
+    registered(doorbell, signal, ntfy)
+    receiver.wait_titles("all accounts refused", "accounts accepted again")
+
+
+def test_a_clock_that_differs_from_a_push_servers_is_told(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(wake__interval="50ms")
+    account, _ = registered(doorbell, signal, ntfy)
+    past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    ntfy.answer_with({"status": 200, "headers": past})
+    signal.queue(account.key)
+    receiver.wait_titles("clock wrong")
+    assert "Check this machine's date and time" in receiver.text()
+    ntfy.answer_with(200)
+    signal.queue(account.key)
+    receiver.wait_titles("clock wrong", "clock right again")
+
+
+def test_a_certificate_of_ours_that_ends_soon_is_told(
+    make: MakeDoorbell, receiver: Receiver, leaf: Leaf
+) -> None:
+    doorbell = make(web__tls_cert=str(leaf.cert), web__tls_key=str(leaf.key))
+    receiver.wait_titles("certificate ends")
+    assert re.search(r"web\.tls_cert is near, or has passed: 20\d\d-\d\d-\d\d\.", receiver.text())
+    doorbell.reload(alert__certificate_within="1h")
+    receiver.wait_titles("certificate ends", "certificate good again")
+
+
+def test_a_device_that_somebody_else_uses_is_told(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make()
+    account = registered(doorbell, signal, ntfy)[0]
+    signal.close(4409, "Connected elsewhere", account.key)
+    receiver.wait_titles("account contested")
+
+
+@pytest.mark.parametrize("answer", ["unreachable", 403, REDIRECT])
+def test_a_message_that_is_not_taken_comes_again_until_it_is(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver, answer: Any
+) -> None:
+    doorbell = make(signal__refused_retry="100ms")
+    account = registered(doorbell, signal, ntfy)[0]
+    if answer == "unreachable":
+        receiver.stop_listening()
+    else:
+        receiver.answer_with(answer)
+    unlink(signal, account)
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged(f"Alerts do not reach {receiver.origin}: "), "the bad word"
+    )
+    if answer == "unreachable":
+        receiver.listen_again()
+    receiver.answer_with(200)
+    told = "The operator was told: account refused."
+    doorbell.changes.wait_for(lambda: doorbell.has_logged(told), "the alert")
+    assert doorbell.has_logged(f"Alerts reach {receiver.origin} again.")
+    before = len(receiver.alerts())
+    link_again(signal, account)
+    receiver.changed.wait_for(lambda: len(receiver.alerts()) > before, "the next alert")
+    assert receiver.titles()[before:] == [ACCEPTED]
+    assert {push.topic for push in receiver.pushes} == {ALERTS}
+
+
+def test_a_message_may_be_json_and_a_reload_says_where_to(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(alert__url="")
+    account = registered(doorbell, signal, ntfy)[0]
+    unlink(signal, account)
+    doorbell.changes.wait_for(lambda: doorbell.has_logged("was probably unlinked"), "the refusal")
+    assert not receiver.pushes
+    private = receiver.url.replace("https://", f"https://operator:{TOKEN}@")
+    doorbell.reload(alert__url=private, alert__format="json")
+    receiver.changed.wait_for(receiver.alerts, "the alert")
+    alert = receiver.alerts()[0]
+    credentials = base64.b64encode(f"operator:{TOKEN}".encode()).decode()
+    assert alert.get("Authorization") == f"Basic {credentials}"
+    assert alert.get("Content-Type") == "application/json"
+    told = json.loads(alert.body)
+    assert set(told) == {"title", "text", "kind", "state", "count"}
+    assert (told["title"], told["kind"], told["state"], told["count"]) == (
+        f"Doorbell: {REFUSED}",
+        "refused",
+        "bad",
+        1,
+    )
+
+
+def test_the_configuration_shows_no_address_of_an_alert(
+    make: MakeDoorbell, receiver: Receiver
+) -> None:
+    doorbell = make(alert__token=TOKEN, alert__heartbeat_url=receiver.heartbeat_url)
+    shown = doorbell.command("config")
+    assert shown.returncode == 0
+    for name in ("url", "token", "heartbeat_url"):
+        assert f"#{name}: hidden" in shown.stdout
+    assert not [word for word in (ALERTS, HEARTBEATS, TOKEN) if word in shown.stdout]

@@ -1,0 +1,413 @@
+"""A person who runs MollySocket changes the program and nothing else (mollysocket.md): its compose
+file's environment, its systemd unit's file and credential, its command lines.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from lib.certs import Authority
+from lib.doorbell import Doorbell
+from lib.drop_in import (
+    check_that_it_rings,
+    encoded,
+    key_pair,
+    public_key,
+    put_in_its_place,
+    shown_key,
+)
+from lib.push_peer import PushPeer
+from lib.shell import STRANGER, OpenFolder, Shell, stranger_ids
+from lib.signal_peer import SignalPeer
+
+MakeDoorbell = Callable[..., Doorbell]
+DONE, NOT_DONE, WRONG_WORDS = 0, 1, 2
+ORDER = int("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551", 16)
+
+
+@pytest.fixture
+def dropped_in(
+    make_doorbell: MakeDoorbell, authority: Authority, signal: SignalPeer, ntfy: PushPeer
+) -> Doorbell:
+    return put_in_its_place(make_doorbell(), signal, authority)
+
+
+def short_key_pair() -> tuple[str, str]:
+    """One whose first byte is zero: MollySocket writes 31 bytes."""
+    scalar = (1 << 240) + 12345
+    assert 0 < scalar < ORDER and scalar.bit_length() <= 248
+    private = encoded(scalar.to_bytes(31, "big"))
+    return private, public_key(private)
+
+
+# 1. Environment
+
+
+def test_the_environment_of_its_compose_file_is_enough(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    folder = dropped_in.folder  # its working_dir
+    dropped_in.environment.update(
+        {
+            "MOLLY_DB": f'"{folder}/mollysocket.db"',  # list form: the quotes are in the value
+            "MOLLY_ALLOWED_ENDPOINTS": f'["{ntfy.origin}","*"]',
+            "MOLLY_ALLOWED_UUIDS": '["*"]',
+            "MOLLY_HOST": "127.0.0.1",
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_NEW_IN_1_8": "yes",
+            "RUST_LOG": "info",
+        }
+    )
+    dropped_in.start()
+    check_that_it_rings(dropped_in, signal, ntfy)
+    assert (folder / "doorbell.db").exists() and not (folder / "mollysocket.db").exists()
+    assert dropped_in.has_logged("MOLLY_NEW_IN_1_8 is not a setting of MollySocket and is ignored")
+    told = dropped_in.command("config").stdout
+    assert f'path: "{folder}/doorbell.db"  # MOLLY_DB' in told
+    assert f'listen: ["127.0.0.1:{dropped_in.port}"]  # MOLLY_PORT' in told
+    assert "level: info  # RUST_LOG" in told
+
+
+# 2. Files
+
+
+def test_the_file_and_credential_of_its_systemd_unit_are_enough(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    folder = dropped_in.folder
+    private, public = key_pair()
+    (folder / "conf.toml").write_text(
+        f"db = '{folder}/ms.db'\nport = {dropped_in.port}\n"
+        f'allowed_endpoints = ["{ntfy.origin}"]\nnew_in_1_8 = [1, 2]\n'
+    )
+    (folder / "vapid.key").write_text(private + "\n")
+    dropped_in.environment.update(
+        {
+            "MOLLY_CONF": str(folder / "conf.toml"),
+            "MOLLY_VAPID_KEY_FILE": str(folder / "vapid.key"),
+        }
+    )
+    dropped_in.secrets.add(private)
+    dropped_in.start()
+    assert shown_key(dropped_in) == public
+    check_that_it_rings(dropped_in, signal, ntfy)
+    assert (folder / "doorbell.db").exists()
+    assert dropped_in.has_logged("conf.toml:4: ")
+
+
+@pytest.mark.parametrize("pair", [key_pair, short_key_pair], ids=["32 bytes", "31 bytes"])
+@pytest.mark.parametrize("padding", ["", "="], ids=["bare", "padded"])
+@pytest.mark.parametrize("where", ["variable", "credential", "file"])
+def test_its_key_stays_the_key(
+    dropped_in: Doorbell,
+    ntfy: PushPeer,
+    pair: Callable[[], tuple[str, str]],
+    padding: str,
+    where: str,
+) -> None:
+    private, public = pair()
+    private += padding * (-len(private) % 4)
+    folder = dropped_in.folder
+    dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
+    dropped_in.secrets.add(private)
+    if where == "variable":
+        dropped_in.environment["MOLLY_VAPID_PRIVKEY"] = f'"{private}"'
+    elif where == "credential":
+        (folder / "vapid.key").write_text(private)
+        dropped_in.environment["CREDENTIALS_DIRECTORY"] = str(folder)
+        dropped_in.environment["MOLLY_DB"] = "./elsewhere/mollysocket.db"
+    else:
+        (folder / "named.key").write_text(f"  {private}\n\n")
+        dropped_in.environment["MOLLY_VAPID_KEY_FILE"] = str(folder / "named.key")
+        dropped_in.environment["MOLLY_VAPID_PRIVKEY"] = key_pair()[0]  # the file wins
+    dropped_in.start()
+    assert shown_key(dropped_in) == public
+    assert private not in dropped_in.command("config").stdout
+    assert dropped_in.process
+    environment = Path(f"/proc/{dropped_in.process.popen.pid}/environ")
+    if os.access(environment, os.R_OK):
+        assert private.encode() not in environment.read_bytes()
+    dropped_in.process.popen.send_signal(1)
+    dropped_in.changes.wait_for(
+        lambda: dropped_in.has_logged("The configuration was loaded again."), "the reload"
+    )
+
+
+@pytest.mark.parametrize("key", ["hunter2-is-no-key", "A" * 43], ids=["no key", "zero"])
+def test_a_wrong_key_stops_the_start_and_is_named_not_shown(shell: Shell, key: str) -> None:
+    done = shell.run("server", environment={"MOLLY_VAPID_PRIVKEY": key})
+    assert done.returncode == NOT_DONE
+    assert "MOLLY_VAPID_PRIVKEY" in done.stderr and key not in done.stderr
+
+
+# 4. Command line
+
+
+ID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+
+
+@pytest.mark.parametrize(
+    "words, status, output",
+    [
+        (["vapid", "generate"], DONE, r"[\w-]{43}\n"),
+        (["vapid", "gen"], DONE, r"[\w-]{43}\n"),
+        (["v", "g"], DONE, r"[\w-]{43}\n"),
+        (["-v", "v", "g"], DONE, r"[\w-]{43}\n"),
+        (["-vvv", "vapid", "gen"], DONE, r"[\w-]{43}\n"),
+        (["mollysocket", "vapid", "gen"], DONE, r"[\w-]{43}\n"),
+        (["ms", "vapid", "gen"], DONE, r"[\w-]{43}\n"),
+        (["--config=/dev/null", "v", "g"], DONE, r"[\w-]{43}\n"),
+        (["-c", "/dev/null", "v", "g"], DONE, r"[\w-]{43}\n"),
+        (["qr-code", "airgapped"], DONE, None),
+        (["qr", "a"], DONE, None),
+        (["qrcode", "air"], DONE, None),
+        (["q", "u", "https://m.example.org"], DONE, None),
+        (["t", "u", ID], DONE, f"UUID {ID} is valid\nUUID {ID} is not registered\n"),
+        (["test", "uuid", "alice"], NOT_DONE, "UUID alice is not valid\n"),
+        (["test", "endpoint", "https://127.0.0.1/up"], NOT_DONE, None),
+        (["t", "e", "http://example.org/up"], NOT_DONE, None),
+        (["t", "e", "nothing"], NOT_DONE, "Endpoint nothing is not valid\n"),
+        (["c", "l"], NOT_DONE, ""),  # no server, no store
+        (["c", "x"], WRONG_WORDS, ""),
+        (["conf", "check"], DONE, None),
+        (["test"], WRONG_WORDS, ""),
+        (["test", "uuid"], WRONG_WORDS, ""),
+        (["-c"], WRONG_WORDS, ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_its_command_lines_work_whole_and_shortened(
+    shell: Shell, words: list[str], status: int, output: str
+) -> None:
+    done = shell.run(*words)
+    assert done.returncode == status, done.stderr
+    if output is not None:
+        assert re.fullmatch(output, done.stdout), done.stdout
+    assert not re.search(r"panicked|backtrace|Segmentation", done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-c", "{0}"],
+        ["-c{0}"],
+        ["-c={0}"],
+        ["--config", "{0}"],
+        ["--config={0}"],
+        ["-vc", "{0}"],
+        ["-vvc{0}"],
+        ["-v", "-c{0}", "--"],
+    ],
+    ids=" ".join,
+)
+def test_its_options_are_written_in_any_of_its_ways(shell: Shell, words: list[str]) -> None:
+    file = shell.write('allowed_endpoints = ["https://only.example"]\n', "mine.toml")
+    done = shell.run(*[word.format(file) for word in words], "config")
+    assert (done.returncode, done.stderr) == (DONE, "")
+    assert "https://only.example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words, level",
+    [
+        (["-v"], "info"),
+        (["-v", "-v"], "debug"),
+        (["-vvv"], "debug"),
+        (["-v", "--set=log.level=error"], "error"),
+    ],
+    ids=str,
+)
+def test_how_often_it_is_asked_to_say_more_is_counted(
+    shell: Shell, words: list[str], level: str
+) -> None:
+    assert f"\n  level: {level}" in shell.run(*words, "config").stdout
+
+
+def test_two_hyphens_end_the_options_of_a_command(shell: Shell) -> None:
+    """What begins with a hyphen is an argument behind them."""
+    for words in (["t", "e", "--", "-h"], ["-v", "--", "t", "e", "--", "--help"]):
+        done = shell.run(*words)
+        assert done.returncode == NOT_DONE and f"Endpoint {words[-1]} is" in done.stdout, done
+    done = shell.run("import", "--dry-run", "--", "-old.db")
+    assert (done.returncode, "-old.db does not exist" in done.stderr) == (NOT_DONE, True)
+    done = shell.run("status", "--", "--json")
+    assert done.returncode == WRONG_WORDS and "status takes" in done.stderr
+    done = shell.run("status", "-ta")
+    assert done.returncode == WRONG_WORDS and "status takes" in done.stderr
+
+
+def test_what_may_be_rung_is_told_by_the_old_lists_meaning(shell: Shell) -> None:
+    private = "http://127.0.0.1:8080/up1"
+    refused = shell.run("test", "endpoint", private)
+    assert refused.returncode == NOT_DONE and "is not valid" in refused.stdout
+    allowed = shell.run(
+        "test",
+        "endpoint",
+        private,
+        environment={"MOLLY_ALLOWED_ENDPOINTS": '["http://127.0.0.1:8080/something","*"]'},
+    )
+    assert allowed.returncode == DONE, allowed.stderr
+    assert allowed.stdout == f"Endpoint {private} is valid\n"
+
+
+def test_secrets_are_listed_only_when_they_are_asked_for(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_DB": "mollysocket.db",
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    dropped_in.start()
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    added = dropped_in.command(
+        "c", "a", account.uuid, str(account.device), account.password, endpoint
+    )
+    assert (added.returncode, added.stdout.splitlines()[0]) == (
+        DONE,
+        f"Connection for {account.uuid} added.",
+    )
+    told = dropped_in.command("c", "l").stdout
+    assert account.uuid in told and account.password not in told and endpoint not in told
+    whole = dropped_in.command("c", "l", "--show-secrets").stdout
+    assert account.password in whole and endpoint in whole
+    assert dropped_in.command("c", "l", "-a", "--show-secrets").returncode == WRONG_WORDS
+    known = dropped_in.command("test", "uuid", account.uuid).stdout
+    assert known.endswith(f"UUID {account.uuid} is registered\n")
+    gone = dropped_in.command("c", "r", account.uuid)
+    assert gone.stdout == f"Connection for {account.uuid} successfully removed.\n"
+
+
+# 5. HTTP
+
+
+def test_its_answers_to_a_phone_are_the_same(dropped_in: Doorbell) -> None:
+    dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
+    dropped_in.start()
+    for path in ("/discover", "/discover/"):
+        status, headers, body = dropped_in.request("GET", path)
+        assert status == 200 and headers["content-type"] == "application/json"
+        assert isinstance(json.loads(body)["mollysocket"]["version"], str)
+
+
+SERIES = {
+    "connections": "gauge",
+    "forbiddens": "gauge",
+    "reconnections": "counter",
+    "messages": "counter",
+    "pushs": "counter",
+}
+
+
+def metrics_of(doorbell: Doorbell) -> dict[str, int]:
+    status, headers, body = doorbell.request("GET", "/metrics")
+    assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    text = body.decode()
+    for name, kind in SERIES.items():
+        assert f"# TYPE mollysocket_{name} {kind}\n" in text, text
+    return {
+        name: int(value)
+        for name, value in re.findall(r"^mollysocket_(\w+) (\d+)$", text, re.MULTILINE)
+    }
+
+
+def test_its_five_series_are_there_for_who_asks_directly(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    dropped_in.start()
+    assert metrics_of(dropped_in) == dict.fromkeys(SERIES, 0)
+    check_that_it_rings(dropped_in, signal, ntfy)
+    dropped_in.changes.wait_for(
+        lambda: metrics_of(dropped_in)["pushs"] == 2, "the count of test and ring"
+    )
+    assert metrics_of(dropped_in) == {
+        "connections": 1,
+        "forbiddens": 0,
+        "reconnections": 0,
+        "messages": 1,
+        "pushs": 2,
+    }
+    for name in ("X-Forwarded-For", "Forwarded", "Via"):
+        assert dropped_in.request("GET", "/metrics", headers={name: "for=192.0.2.1"})[0] == 404
+
+
+def test_without_its_configuration_there_are_no_metrics_on_the_web_port(doorbell: Doorbell) -> None:
+    assert doorbell.request("GET", "/metrics")[0] == 404
+
+
+# 8. A folder of root's
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
+
+
+@only_root
+@pytest.mark.parametrize("user", [STRANGER, "{0}:{1}"], ids=["by name", "by numbers"])
+def test_a_folder_that_a_container_left_to_root_is_handed_over(
+    dropped_in: Doorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    open_folder: OpenFolder,
+    user: str,
+) -> None:
+    data = open_folder.make("data", 0o755)
+    (data / "vapid.key").write_text(key_pair()[0])
+    (data / "vapid.key").chmod(0o600)
+    (data / "below").mkdir()
+    (data / "link").symlink_to("/etc/hostname")
+    outside = open_folder.path / "outside"
+    outside.touch(0o600)
+    os.link(outside, data / "second-name")
+    theirs = data / "mollysocket.db"
+    theirs.touch(0o600)
+    dropped_in.binary = open_folder.binary
+    dropped_in.environment.update(
+        {
+            "MOLLY_DB": f"{data}/mollysocket.db",
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_VAPID_KEY_FILE": f"{data}/vapid.key",
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+            "DOORBELL_USER": user.format(*stranger_ids()),
+            "DOORBELL_SIGNAL_CA_FILE": open_folder.copy(dropped_in.settings["signal.ca_file"]),
+            "DOORBELL_PUSH_CA_FILE": open_folder.copy(dropped_in.settings["push.ca_file"]),
+        }
+    )
+    dropped_in.start()
+    check_that_it_rings(dropped_in, signal, ntfy)
+    assert dropped_in.process
+    status = Path(f"/proc/{dropped_in.process.popen.pid}/status").read_text()
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name in ("Uid", "Gid"):
+            assert set(value.split()) == {str(stranger_ids()[name == "Gid"])}, line
+        if name in ("Groups", "CapEff", "CapPrm"):
+            assert value.strip() in ("", "0" * 16), line
+    for entry in (data, data / "vapid.key", data / "doorbell.db"):
+        assert entry.stat().st_uid == stranger_ids()[0], entry
+    for entry in (data / "below", Path("/etc/hostname"), outside, theirs):
+        assert entry.stat().st_uid == 0, entry
+    assert outside.stat().st_gid == 0 and outside.stat().st_mode & 0o777 == 0o600
+    assert theirs.stat().st_gid == stranger_ids()[1] and theirs.stat().st_mode & 0o777 == 0o640
+    # A second container on the same volume, also as root: both ways reach it.
+    assert dropped_in.command("connection", "list").returncode == DONE
+    dropped_in.stop()
+    assert dropped_in.command("connection", "list").returncode == DONE
+    assert {entry.stat().st_uid for entry in data.glob("doorbell*")} == {stranger_ids()[0]}
+
+
+@only_root
+def test_a_user_that_is_not_there_is_named(shell: Shell) -> None:
+    done = shell.run("server", environment={"DOORBELL_USER": "nobody-of-this-name"})
+    assert done.returncode == NOT_DONE
+    assert 'DOORBELL_USER: user: there is no user "nobody-of-this-name"' in done.stderr

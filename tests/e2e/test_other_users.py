@@ -1,0 +1,189 @@
+"""As the users that containers run programs as: numbers without a name, a home or a file system that
+can be written; a root that is somebody else outside.
+"""
+
+import os
+import signal as signals
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from lib.certs import Authority
+from lib.doorbell import Doorbell
+from lib.drop_in import MollySocket, check_that_it_rings, put_in_its_place, rings
+from lib.push_peer import PushPeer
+from lib.shell import OpenFolder
+from lib.signal_peer import SignalPeer
+
+NAMELESS = 4242  # in no /etc/passwd
+FIRST = 100000  # what /etc/subuid gives a user
+ROOTLESS = Path(__file__).parent / "lib" / "rootless.py"
+NO_HOME = ["env", "-u", "HOME", "-u", "XDG_CONFIG_HOME", "-u", "USER", "-u", "LOGNAME"]
+NAMESPACE = ["unshare", "--mount", "--propagation", "private"]
+# All but the folder that comes first; the working directory must be entered anew.
+READ_ONLY = """
+mount --bind "$0" "$0" && mount -o remount,ro,bind / && cd "$0" && exec "$@"
+"""
+# As in an image that has a user for us.
+WITH_PASSWD = """
+mount --bind "$0" /etc/passwd && exec "$@"
+"""
+
+
+def may_unshare() -> bool:
+    if os.geteuid() != 0:
+        return False
+    return subprocess.run([*NAMESPACE, "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(
+    not may_unshare(), reason="other users and file systems need root and namespaces"
+)
+
+
+def as_user(user: int, group: int) -> list[str]:
+    return ["setpriv", "--reuid", str(user), "--regid", str(group), "--clear-groups"]
+
+
+@pytest.fixture
+def data(open_folder: OpenFolder) -> Path:
+    return open_folder.make("data", 0o755)
+
+
+@pytest.fixture
+def dropped_in(
+    make_doorbell: Callable[..., Doorbell],
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    open_folder: OpenFolder,
+    data: Path,
+) -> Doorbell:
+    """In the folder that the container has at /data, with what it may read."""
+    doorbell = put_in_its_place(make_doorbell(), signal, authority)
+    doorbell.folder, doorbell.binary = data, open_folder.binary
+    doorbell.environment.update(
+        {
+            "MOLLY_DB": f'"{data}/mollysocket.db"',
+            "MOLLY_PORT": str(doorbell.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+            "DOORBELL_SIGNAL_CA_FILE": open_folder.copy(authority.file),
+            "DOORBELL_PUSH_CA_FILE": open_folder.copy(authority.file),
+        }
+    )
+    return doorbell
+
+
+def leave(data: Path, signal: SignalPeer, ntfy: PushPeer, user: int, group: int) -> tuple:
+    """What MollySocket left there; the folder belongs to them."""
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    theirs = MollySocket(data / "mollysocket.db")
+    theirs.add(account, endpoint)
+    for entry in (data, theirs.file):
+        os.chown(entry, user, group)
+    return account, endpoint
+
+
+def users_of(process: int) -> set[str]:
+    status = Path(f"/proc/{process}/status").read_text().splitlines()
+    (line,) = [line for line in status if line.startswith("Uid:")]
+    return set(line.split()[1:])
+
+
+@pytest.mark.parametrize(
+    "group, mode",
+    [(NAMELESS, 0o700), (0, 0o775)],
+    ids=["its own folder", "a folder of root's group"],
+)
+def test_a_user_without_name_and_home_is_enough_on_a_read_only_system(
+    dropped_in: Doorbell, data: Path, signal: SignalPeer, ntfy: PushPeer, group: int, mode: int
+) -> None:
+    """`user: 4242:4242`, or `4242:0` as OpenShift has it, and `read_only: true`."""
+    account, endpoint = leave(data, signal, ntfy, NAMELESS if group else 0, group)
+    data.chmod(mode)
+    dropped_in.launcher = [*NO_HOME, *NAMESPACE, "sh", "-c", READ_ONLY, str(data)]
+    dropped_in.launcher += as_user(NAMELESS, group)
+    dropped_in.start()
+    assert dropped_in.process
+    process = dropped_in.process.popen.pid
+    assert users_of(process) == {str(NAMELESS)}
+    mounts = Path(f"/proc/{process}/mounts").read_text().splitlines()
+    (root,) = [line.split() for line in mounts if line.split()[1] == "/"]
+    assert root[3].split(",")[0] == "ro"
+    assert b"HOME=" not in Path(f"/proc/{process}/environ").read_bytes()
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    check_that_it_rings(dropped_in, signal, ntfy)
+    made = {entry.stat().st_uid for entry in data.iterdir() if entry.name != "mollysocket.db"}
+    assert made == {NAMELESS}
+
+
+def test_a_folder_of_somebody_elses_is_told_with_who_needs_it(
+    dropped_in: Doorbell, data: Path
+) -> None:
+    """`user: 4242`, and ./data is still root's: nothing can be handed over then."""
+    dropped_in.launcher = [*NO_HOME, *as_user(NAMELESS, NAMELESS)]
+    dropped_in.spawn().wait()
+    dropped_in.finish(1)
+    (line,) = [line for line in dropped_in.output() if "cannot start" in line]
+    assert f"{data}/" in line and f"user id {NAMELESS}" in line
+
+
+@pytest.mark.parametrize("inside", [0, 1000], ids=["root there", "keep-id"])
+def test_a_rootless_container_with_ids_of_its_own_starts(
+    dropped_in: Doorbell, data: Path, signal: SignalPeer, ntfy: PushPeer, inside: int
+) -> None:
+    """Its root, who left ./data, becomes the image's user; with `--userns=keep-id` it is nobody's
+    root from the start."""
+    account, endpoint = leave(data, signal, ntfy, FIRST + inside, FIRST + inside)
+    dropped_in.environment["DOORBELL_USER"] = f"{NAMELESS}:{NAMELESS}"  # the image's
+    dropped_in.launcher = [sys.executable, str(ROOTLESS), str(FIRST), "65536", str(inside)]
+    dropped_in.start()
+    assert dropped_in.process
+    user = FIRST + (inside or NAMELESS)
+    assert users_of(dropped_in.process.popen.pid) == {str(user)}
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    check_that_it_rings(dropped_in, signal, ntfy)
+    assert (data / "doorbell.db").stat().st_uid == data.stat().st_uid == user
+    assert (data / "mollysocket.db").stat().st_uid == FIRST + inside
+
+
+NEW_PROCESSES = ["--mount", "--pid", "--fork", "--kill-child"]
+NO_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+@pytest.mark.parametrize("outside", [NAMELESS + 1, 0], ids=["a single id", "no capabilities"])
+def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
+    dropped_in: Doorbell,
+    data: Path,
+    open_folder: OpenFolder,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    outside: int,
+) -> None:
+    """Rootless without subordinate ids, and `cap_drop: [ALL]`, although the image has a user. It is a
+    container's first process, so it ends by a signal to itself, not to `unshare`."""
+    passwd = open_folder.path / "passwd"
+    passwd.write_text(f"root:x:0:0::/:/bin/sh\ndoorbell:x:{NAMELESS}:{NAMELESS}::/:/bin/false\n")
+    account, endpoint = leave(data, signal, ntfy, outside, outside)
+    rootless = [*as_user(outside, outside), "unshare", "--map-root-user", *NEW_PROCESSES]
+    dropped_in.launcher = [
+        *(rootless if outside else ["unshare", *NEW_PROCESSES]),
+        *("sh", "-c", WITH_PASSWD, str(passwd)),
+        *([] if outside else NO_CAPABILITIES),
+    ]
+    dropped_in.start()
+    assert dropped_in.process
+    parent = dropped_in.process.popen.pid
+    (first,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert users_of(int(first)) == {str(outside)}
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    check_that_it_rings(dropped_in, signal, ntfy)
+    assert {entry.stat().st_uid for entry in data.iterdir()} == {outside}
+    os.kill(int(first), signals.SIGTERM)
+    dropped_in.finish(0)

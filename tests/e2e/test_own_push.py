@@ -1,0 +1,418 @@
+"""A push server of one's own: at another place than its name says, behind a token, without IPv4, at
+home, in a Tailscale network. Between the strict Signal server and the fake push server.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from lib.background import Background, Changes
+from lib.certs import Authority, Leaf
+from lib.doorbell import Doorbell
+from lib.nameserver import Nameserver
+from lib.own_network import OwnNetwork
+from lib.ports import free_port, has_ipv6_loopback
+from lib.push_peer import RING, TEST, PushPeer
+from lib.shell import Shell
+from lib.signal_peer import Account, SignalPeer
+
+MakeDoorbell = Callable[..., Doorbell]
+CHAT, OWN, OTHER = "chat.doorbell.test", "own.doorbell.test", "other.doorbell.test"
+TAILSCALE, ULA = "100.101.102.103", "fd12:3456:789a::5"
+AT_HOME = {"tailscale.doorbell.test": TAILSCALE, "ula.doorbell.test": ULA}
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6")
+
+
+def may_have_a_network() -> bool:
+    make = f"ip link set lo up && ip address add {ULA}/128 dev lo"
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
+        return False
+    return subprocess.run(["unshare", "--net", "sh", "-c", make], capture_output=True).returncode == 0
+
+
+needs_network = pytest.mark.skipif(
+    not may_have_a_network(), reason="a network of one's own needs root, ip and the kernel's leave"
+)
+
+
+@pytest.fixture(scope="session")
+def own_leaf(authority: Authority) -> Leaf:
+    """Valid for names only, and not for where the server is."""
+    return authority.leaf("own", [OWN, OTHER, CHAT, *AT_HOME])
+
+
+@pytest.fixture
+def own(background: Background, changes: Changes, own_leaf: Leaf) -> Iterator[PushPeer]:
+    peer = PushPeer(background, changes, own_leaf)
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def chat(background: Background, changes: Changes, own_leaf: Leaf) -> Iterator[SignalPeer]:
+    """The messenger's server under a name that only the nameserver knows."""
+    peer = SignalPeer(background, changes, own_leaf)
+    yield peer
+    peer.stop()
+    peer.check()
+
+
+@pytest.fixture
+def nameserver(background: Background, changes: Changes) -> Iterator[Nameserver]:
+    server = Nameserver(background, changes)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make(make_doorbell: MakeDoorbell, signal: SignalPeer) -> MakeDoorbell:
+    """For public push servers only, unless the settings say something else."""
+
+    def prepare(**settings: Any) -> Doorbell:
+        return make_doorbell(**{"signal__url": signal.url, "wake__interval": "50ms", **settings})
+
+    return prepare
+
+
+class Linked:
+    """An account that is registered with an endpoint of `peer` below this origin."""
+
+    def __init__(self, doorbell: Doorbell, signal: SignalPeer, peer: PushPeer, origin: str):
+        self.doorbell, self.signal, self.peer = doorbell, signal, peer
+        self.account: Account = signal.new_account()
+        self.target = peer.endpoint()[len(peer.origin) :]
+        assert doorbell.register(self.account, origin + self.target) == "ok"
+
+    def pushes(self, body: bytes) -> list:
+        return [
+            push
+            for push in list(self.peer.pushes)
+            if push.target == self.target and push.body == body
+        ]
+
+    def wait_tested(self) -> Any:
+        self.signal.changed.wait_for(
+            lambda: self.pushes(TEST) and self.pushes(TEST)[0].answered, "the test push"
+        )
+        return self.pushes(TEST)[0]
+
+    def ring(self) -> Any:
+        """For one more message; returns the push."""
+        before = len(self.pushes(RING))
+        number = self.signal.queue(self.account.key)
+        self.signal.wait_acked(number)
+        assert len(self.pushes(RING)) == before + 1
+        return self.pushes(RING)[-1]
+
+    def refusal(self) -> str:
+        """What the operator is told who tries it."""
+        ping = self.doorbell.command("connection", "ping", self.account.uuid)
+        assert ping.returncode == 1, ping.stdout
+        return ping.stderr
+
+
+# push.connect_to
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", pytest.param("[::1]", marks=needs_ipv6)]
+)
+def test_a_push_server_that_is_elsewhere_is_rung_there_under_its_own_name(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, host: str
+) -> None:
+    doorbell = make(push__connect_to=[f"{OTHER}=192.0.2.1", f"{OWN}={host}:{own.port}"]).start()
+    linked = Linked(doorbell, signal, own, f"https://{OWN}")
+    assert linked.wait_tested().get("Host") == OWN
+    assert linked.ring().get("Host") == OWN
+    assert doorbell.command("test", "endpoint", f"https://{OWN}{linked.target}").returncode == 0
+
+
+def test_it_can_be_said_in_the_environment(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer
+) -> None:
+    doorbell = make()
+    doorbell.environment["DOORBELL_PUSH_CONNECT_TO"] = (
+        f"{OTHER}:8443=localhost,{OWN}=localhost:{own.port}"
+    )
+    linked = Linked(doorbell.start(), signal, own, f"https://{OWN}")
+    linked.wait_tested()
+    linked.ring()
+
+
+def test_its_certificate_must_be_for_its_own_name(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(push__connect_to=[f"{OWN}=localhost:{ntfy.port}"]).start()
+    linked = Linked(doorbell, signal, ntfy, f"https://{OWN}")
+    assert "No trusted TLS connection" in linked.refusal()
+    assert not ntfy.pushes
+
+
+def test_that_it_is_at_a_private_address_allows_nobody_elses_endpoint(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, nameserver: Nameserver
+) -> None:
+    nameserver.set(OTHER, ["127.0.0.1"])
+    doorbell = make(
+        push__connect_to=[f"{OWN}=127.0.0.1:{own.port}"],
+        net__nameservers=[nameserver.address],
+    ).start()
+    origin = f"https://{OTHER}:{own.port}"
+    refusal = Linked(doorbell, signal, own, origin).refusal()
+    assert f"{OTHER} has the private address 127.0.0.1" in refusal
+    assert f'to allow it add "{origin}" to push.allowed_endpoints' in refusal
+    assert own.connections == 0
+
+
+def test_a_reload_moves_it(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, background: Background, own_leaf: Leaf
+) -> None:
+    second = PushPeer(background, signal.changed, own_leaf)
+    doorbell = make(push__connect_to=[f"{OWN}=localhost:{own.port}"]).start()
+    linked = Linked(doorbell, signal, own, f"https://{OWN}")
+    linked.wait_tested()
+    linked.ring()
+    doorbell.reload(push__connect_to=[f"{OWN}=localhost:{second.port}"])
+    linked.peer = second
+    linked.ring()
+    second.stop()
+
+
+def test_a_place_whose_name_does_not_exist_is_told_with_the_setting(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, nameserver: Nameserver
+) -> None:
+    doorbell = make(
+        push__connect_to=[f"{OWN}=nowhere.doorbell.test"],
+        net__nameservers=[nameserver.address],
+    ).start()
+    refusal = Linked(doorbell, signal, own, f"https://{OWN}").refusal()
+    assert 'push.connect_to: The name "nowhere.doorbell.test" does not exist' in refusal
+
+
+# push.headers_file
+
+
+def write_headers(file: Path, **origins: dict[str, str]) -> None:
+    file.write_text(
+        "".join(
+            f"{origin}:\n" + "".join(f"  {name}: {value}\n" for name, value in headers.items())
+            for origin, headers in origins.items()
+        )
+    )
+    file.chmod(0o600)
+
+
+def test_a_token_goes_to_its_push_server_and_nowhere_else_and_changes_by_reload(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, own: PushPeer, tmp_path: Path
+) -> None:
+    file = tmp_path / "headers.yaml"
+    origin = f"https://{OWN}"
+    first = {"Authorization": "Bearer tk_firstsecret", "X-Extra": "extrasecret"}
+    write_headers(file, **{origin: first})
+    doorbell = make(
+        push__connect_to=[f"{OWN}=localhost:{own.port}"],
+        push__allowed_endpoints=["*", ntfy.origin],
+        push__headers_file=str(file),
+    )
+    doorbell.secrets |= {"firstsecret", "extrasecret", "secondsecret"}
+    doorbell.start()
+    here, there = Linked(doorbell, signal, own, origin), Linked(doorbell, signal, ntfy, ntfy.origin)
+    for push in (here.wait_tested(), here.ring()):
+        sent = [value for name, value in push.headers if name == "Authorization"]
+        assert sent == ["Bearer tk_firstsecret"]
+        assert push.get("X-Extra") == "extrasecret"
+    for push in (there.wait_tested(), there.ring()):
+        assert str(push.get("Authorization")).startswith("vapid t=")
+        assert push.get("X-Extra") is None
+
+    write_headers(file, **{origin: {"Authorization": "Bearer tk_secondsecret"}})
+    doorbell.reload()
+    push = here.ring()
+    assert (push.get("Authorization"), push.get("X-Extra")) == ("Bearer tk_secondsecret", None)
+
+    write_headers(file, **{origin: {"Host": "secondsecret"}})
+    doorbell.reload()
+    assert doorbell.has_logged("the old one stays in force")
+    assert doorbell.has_logged(f"push.headers_file: {file}:2: Host is a header that Doorbell sets")
+    assert here.ring().get("Authorization") == "Bearer tk_secondsecret"
+    assert not any("secret" in str(push.headers) for push in ntfy.pushes)
+
+
+def test_a_refused_token_is_told_and_not_repeated(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, tmp_path: Path
+) -> None:
+    file = tmp_path / "headers.yaml"
+    write_headers(file, **{f"https://{OWN}": {"Authorization": "Bearer tk_firstsecret"}})
+    doorbell = make(
+        push__connect_to=[f"{OWN}=localhost:{own.port}"], push__headers_file=str(file)
+    )
+    doorbell.secrets.add("firstsecret")
+    doorbell.start()
+    echo = '{"code":40101,"http":401,"error":"unauthorized: Bearer tk_firstsecret"}'
+    own.answer_with({"status": 401, "body": echo})
+    refusal = Linked(doorbell, signal, own, f"https://{OWN}").refusal()
+    assert "refuses the Authorization that push.headers_file has for it" in refusal
+    assert "401" in refusal and "firstsecret" not in refusal
+
+
+def test_a_file_that_everybody_may_read_is_told_once(
+    make: MakeDoorbell, tmp_path: Path
+) -> None:
+    file = tmp_path / "headers.yaml"
+    write_headers(file, **{f"https://{OWN}": {"X-Token": "firstsecret"}})
+    file.chmod(0o644)
+    doorbell = make(push__headers_file=str(file))
+    doorbell.secrets.add("firstsecret")
+    doorbell.start()
+    told = [line for line in doorbell.output() if f"run: chmod o= {file}" in line]
+    assert len(told) == 1, told
+
+
+# What stops the start
+
+
+def start_refusal(shell: Shell, setting: str) -> str:
+    (shell.folder / "doorbell.yaml").write_text(f"log:\n  level: info\npush:\n{setting}")
+    environment = {"DOORBELL_WEB_LISTEN": f"127.0.0.1:{free_port()}"}
+    done = shell.run("--config", "doorbell.yaml", "server", environment=environment)
+    assert done.returncode == 1, done.stderr
+    assert not (shell.folder / "data").exists()
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "entry, needles",
+    [
+        ("ntfy.example.org", ["one = between the two hosts", "ntfy.example.org=192.168.1.5:8443"]),
+        ("ntfy.example.org -> ntfy:80", ["one = between", "ntfy.example.org=192.168.1.5:8443"]),
+        ("https://ntfy.example.org=ntfy", ["left side", "take https:// and path away"]),
+        ("ntfy.example.org=ntfy:http", ["right side", "IPv6 address in [ ]"]),
+        ("ok.example=one", ["stands in entry 1, too"]),
+    ],
+)
+def test_a_wrong_entry_of_connect_to_stops_the_start(
+    shell: Shell, entry: str, needles: list[str]
+) -> None:
+    told = start_refusal(shell, f'  connect_to:\n    - ok.example=ok\n    - "{entry}"\n')
+    assert "doorbell.yaml:4: push.connect_to: entry 2, " in told
+    assert all(needle in told for needle in needles), told
+
+
+@pytest.mark.parametrize(
+    "text, place, needle",
+    [
+        ("https://ntfy.example.org:\n  TTL: 0\n", ":2: ", "TTL is a header that Doorbell sets"),
+        ("ntfy.example.org:\n  X: secret\n", ":1: ", "no push server such as https://ntfy"),
+        ("https://ntfy.example.org: secret\n", ":1: ", "indented by two spaces"),
+        ('https://a.example:\n  X: "secret\\nTTL: 0"\n', ":2: ", "has a line break"),
+        (None, "", "No such file"),
+    ],
+)
+def test_a_wrong_headers_file_stops_the_start_without_showing_a_value(
+    shell: Shell, text: str, place: str, needle: str
+) -> None:
+    if text is not None:
+        (shell.folder / "tokens").write_text(text)
+    told = start_refusal(shell, "  headers_file: tokens\n")
+    assert "doorbell.yaml:4: push.headers_file: " in told
+    assert f"tokens{place}" in told and needle in told
+    assert "secret" not in told
+
+
+# Addresses
+
+
+@needs_ipv6
+def test_a_literal_ipv6_address_is_rung_where_it_is_listed(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    origin = f"https://[::1]:{ntfy.port}"
+    doorbell = make(push__allowed_endpoints=["*", origin]).start()
+    linked = Linked(doorbell, signal, ntfy, origin)
+    assert linked.wait_tested().get("Host") == f"[::1]:{ntfy.port}"
+    linked.ring()
+
+
+@needs_ipv6
+@pytest.mark.parametrize("family", ["auto", "ipv6"])
+def test_a_push_server_without_ipv4_is_rung(
+    make: MakeDoorbell, chat: SignalPeer, own: PushPeer, nameserver: Nameserver, family: str
+) -> None:
+    nameserver.set(CHAT, ["::1"])
+    nameserver.set(OWN, ["::1"])
+    origin = f"https://{OWN}:{own.port}"
+    doorbell = make(
+        signal__url=chat.url.replace("localhost", CHAT),
+        push__allowed_endpoints=[origin],
+        net__nameservers=[nameserver.address],
+        net__family=family,
+    ).start()
+    linked = Linked(doorbell, chat, own, origin)
+    linked.wait_tested()
+    linked.ring()
+
+
+@pytest.mark.parametrize("name, hint", zip(AT_HOME, [" (of Tailscale or the like)", ""]))
+def test_a_push_server_at_home_is_refused_with_the_entry_to_add(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    own: PushPeer,
+    nameserver: Nameserver,
+    name: str,
+    hint: str,
+) -> None:
+    nameserver.set(name, [AT_HOME[name]])
+    doorbell = make(net__nameservers=[nameserver.address]).start()
+    refusal = Linked(doorbell, signal, own, f"https://{name}").refusal()
+    assert f"{name} has the private address {AT_HOME[name]}{hint}; " in refusal
+    assert f'to allow it add "https://{name}" to push.allowed_endpoints' in refusal
+
+
+@pytest.fixture
+def home() -> Iterator[OwnNetwork]:
+    network = OwnNetwork(f"{TAILSCALE}/32", f"{ULA}/128")
+    yield network
+    network.leave()
+
+
+@pytest.fixture
+def peers_at_home(
+    home: OwnNetwork, background: Background, changes: Changes, leaf: Leaf, own_leaf: Leaf
+) -> Iterator[tuple[SignalPeer, PushPeer, Nameserver]]:
+    with home.with_peers(background):
+        signal = SignalPeer(background, changes, leaf)
+        push = PushPeer(background, changes, own_leaf)
+        push.stop_listening()
+        push.start(0, (TAILSCALE, ULA))
+        nameserver = Nameserver(background, changes)
+    yield signal, push, nameserver
+    for peer in (nameserver, push, signal):
+        peer.stop()
+    signal.check()
+
+
+@needs_network
+@needs_ipv6
+def test_a_push_server_at_home_is_rung_once_there_is_that_entry(
+    home: OwnNetwork,
+    peers_at_home: tuple[SignalPeer, PushPeer, Nameserver],
+    make_doorbell: MakeDoorbell,
+) -> None:
+    signal, push, nameserver = peers_at_home
+    doorbell = make_doorbell(signal__url=signal.url, net__nameservers=[nameserver.address])
+    home.inside(doorbell.start)
+    origins = []
+    for name, address in AT_HOME.items():
+        nameserver.set(name, [address])
+        origins.append(f"https://{name}:{push.port}")
+    linked = [home.inside(Linked, doorbell, signal, push, origin) for origin in origins]
+    for one, origin in zip(linked, origins):
+        assert f'add "{origin}" to push.allowed_endpoints' in one.refusal()
+    assert push.connections == 0
+    doorbell.reload(push__allowed_endpoints=["*", *origins])
+    for one in linked:
+        one.ring()

@@ -1,0 +1,507 @@
+"""`doorbell setup`: from a server that runs to a phone that rings, at a terminal and without one."""
+
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional
+
+import pytest
+
+from lib.background import Background, Changes
+from lib.certs import Authority, Leaf
+from lib.doorbell import Doorbell
+from lib.nginx import Nginx, server_block
+from lib.ports import free_port
+from lib.process import Process
+from lib.push_peer import PushPeer
+from lib.receiver import Receiver
+from lib.shell import OpenFolder, stranger_ids
+from lib.signal_peer import Account, SignalPeer
+from lib.terminal import Terminal
+from lib.terminal_qr import decode
+
+MakeDoorbell = Callable[..., Doorbell]
+DONE, NOT_DONE, WRONG_WORDS = 0, 1, 2
+QUESTIONS = ("Public URL: the https address", "Alerts: an ntfy topic")
+
+
+class Front:
+    """nginx at the public address."""
+
+    def __init__(self, changes: Changes, folder: Path, leaf: Leaf):
+        self.changes, self.folder, self.leaf = changes, folder, leaf
+        self.port = free_port()
+        self.nginx: Optional[Nginx] = None
+
+    def url(self, path: str = "/") -> str:
+        return f"https://localhost:{self.port}{path}"
+
+    def serve(self, inside: str) -> None:
+        self.stop()
+        self.nginx = Nginx(
+            self.changes, self.folder, server_block(self.port, self.leaf, inside)
+        )
+
+    def lead_to(self, doorbell: Doorbell) -> None:
+        self.serve(f"location / {{ proxy_pass http://127.0.0.1:{doorbell.port}/; }}")
+
+    def stop(self) -> None:
+        if self.nginx:
+            self.nginx.stop()
+
+
+@pytest.fixture
+def front(changes: Changes, tmp_path: Path, leaf: Leaf) -> Iterator[Front]:
+    front = Front(changes, tmp_path / "nginx", leaf)
+    yield front
+    front.stop()
+
+
+@pytest.fixture
+def make(make_doorbell: MakeDoorbell, signal: SignalPeer) -> MakeDoorbell:
+    """Running, with what an operator has not answered left open."""
+
+    def start(**settings: Any) -> Doorbell:
+        return make_doorbell(**{"signal__url": signal.url, **settings}).start()
+
+    return start
+
+
+@pytest.fixture
+def terminal(changes: Changes) -> Iterator[Callable[..., Terminal]]:
+    """Starts the command at a terminal."""
+    started: list[Terminal] = []
+
+    def start(doorbell: Doorbell, *words: str) -> Terminal:
+        command = [str(doorbell.binary), "-c", str(doorbell.write_configuration()), "setup", *words]
+        started.append(
+            Terminal(changes, command, doorbell.folder, doorbell.clean_environment())
+        )
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+class Molly:
+    """The app on a phone: it registers again and again, until it is taken."""
+
+    def __init__(self, doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer):
+        self.doorbell, self.signal = doorbell, signal
+        self.account: Account = signal.new_account()
+        self.endpoint: str = ntfy.endpoint()
+        self.doorbell.secrets |= {self.account.uuid, self.account.password}
+
+    def registers(self) -> str:
+        return self.doorbell.register(self.account, self.endpoint)
+
+    def line(self) -> str:
+        """Of the air-gapped one."""
+        one = self.account
+        return f"connection add {one.uuid} {one.device} {one.password} {self.endpoint}"
+
+    def gets_a_message(self) -> None:
+        self.signal.queue(self.account.key)
+
+
+def set_up(doorbell: Doorbell, *words: str) -> subprocess.CompletedProcess:
+    """Without a terminal."""
+    return doorbell.command("setup", *words)
+
+
+def words_of(text: str) -> str:
+    return " ".join(text.split())
+
+
+def answers(doorbell: Doorbell) -> str:
+    return (doorbell.folder / "setup.yaml").read_text()
+
+
+def check_silent(doorbell: Doorbell, shown: str, but: str = "") -> None:
+    """No id, no password, no path of an endpoint; what was typed is the terminal's echo."""
+    shown = shown.replace(but, "").lower() if but else shown.lower()
+    assert not [secret for secret in doorbell.secrets if secret.lower() in shown], shown
+
+
+# From nothing to a phone that rings
+
+
+def test_a_first_set_up_at_a_terminal(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    terminal: Callable[..., Terminal],
+) -> None:
+    doorbell = make()
+    front.lead_to(doorbell)
+    molly = Molly(doorbell, signal, ntfy)
+    shown = terminal(doorbell)
+    shown.answer(QUESTIONS[0], front.url())
+    shown.answer(f"{QUESTIONS[1]}")
+    shown.wait_for("Waiting for the phone")
+    assert f"{front.url()[:-1]} leads to this Doorbell." in shown.words()
+    assert "takes our client." in shown.words()
+    assert "Settings > Notifications > Delivery service" in shown.words()
+    link = decode(shown.shown())
+    assert link.startswith("mollysocket://link?vapid=") and link in shown.shown()
+    assert molly.registers() == "invalid_endpoint"
+    shown.answer(
+        "localhost is 127.0.0.1, a private address. Anybody may have sent this; say yes only if it "
+        f"is yours. Allow {ntfy.origin}? [y/N]",
+        "y",
+    )
+    shown.wait_for(f"{ntfy.origin} is allowed.")
+    assert molly.registers() == "ok"
+    shown.wait_for("Lock the phone and let somebody write to you.")
+    molly.gets_a_message()
+    assert shown.finish() == DONE
+    told = shown.words()
+    steps = [
+        r"\[ok\] phone registered \(account [0-9a-f]{10}\)",
+        r"\[ok\] Signal accepted the device",
+        rf"\[ok\] push server {ntfy.origin} answered 200",
+        r"\[ok\] test ring sent, \d+ ms: did the phone show it\?",
+        r"\[ok\] a message waits: rang( after \d+ ms)?, 200",
+        "All is well: messages ring the phone.",
+    ]
+    assert re.search(".*".join(steps), told), told
+    assert all(len(re.findall(step, told)) == 1 for step in steps), told
+    check_silent(doorbell, shown.shown())
+    assert f'public_url: "{front.url()}"' in answers(doorbell)
+    assert f'allowed_endpoints: ["*", "{ntfy.origin}"]' in answers(doorbell)
+
+
+def test_an_air_gapped_set_up_takes_the_pasted_line(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    terminal: Callable[..., Terminal],
+) -> None:
+    doorbell = make(push__allowed_endpoints=[ntfy.origin])
+    molly = Molly(doorbell, signal, ntfy)
+    shown = terminal(doorbell)
+    shown.answer(QUESTIONS[0], "none")
+    shown.answer(QUESTIONS[1])
+    shown.wait_for("Waiting for the phone")
+    assert "type=airgapped" in decode(shown.shown())
+    shown.type("connection add that went wrong")
+    shown.wait_for("[!!] It was not added: connection add needs four words")
+    shown.type(molly.line())
+    shown.wait_for("Lock the phone and let somebody write to you.")
+    molly.gets_a_message()
+    assert shown.finish() == DONE
+    assert "[ok] phone registered (account " in shown.words()
+    check_silent(doorbell, shown.shown(), but=molly.line())
+
+
+def test_everything_by_flags_without_a_terminal(
+    make: MakeDoorbell,
+    changes: Changes,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+) -> None:
+    doorbell = make()
+    front.lead_to(doorbell)
+    molly = Molly(doorbell, signal, ntfy)
+    flags = ["--url", front.url(), "--alert=none", "--allow", ntfy.origin, "--wait", "60"]
+    process = Process(
+        changes,
+        [str(doorbell.binary), "-c", str(doorbell.write_configuration()), "setup", *flags],
+        cwd=doorbell.folder,
+        stdin=subprocess.DEVNULL,
+    )
+    process.is_watched()
+    said = process.stdout
+
+    def wait_for(text: str) -> None:
+        changes.wait_for(lambda: text in words_of(" ".join(said.catch_up())), text, 40)
+
+    try:
+        wait_for("Waiting for the phone")
+        assert molly.registers() == "ok"
+        wait_for("Lock the phone")
+        molly.gets_a_message()
+        assert process.wait(20) == DONE
+        told = words_of(" ".join(said.catch_up()))
+    finally:
+        process.end()
+    assert f"Public URL: {front.url()}. Alerts: none. Allowed push server: {ntfy.origin}." in told
+    assert "\u2580" not in told and "mollysocket://link?vapid=" in told
+    assert "[ok] a message waits: rang" in told
+    check_silent(doorbell, told)
+
+
+# Its answers
+
+
+def test_answers_survive_and_the_explicit_wins(
+    make: MakeDoorbell, signal: SignalPeer, front: Front
+) -> None:
+    """For a process that is made anew, and without a word anywhere else."""
+    doorbell = make()
+    front.lead_to(doorbell)
+    done = set_up(doorbell, "--url", front.url(), "--qr")
+    assert done.returncode == DONE, done.stderr + done.stdout
+    assert f"Kept in {doorbell.folder}/setup.yaml, and loaded by the server." in words_of(done.stdout)
+    assert "url=https%3A%2F%2Flocalhost" in decode(done.stdout)
+    assert stat.S_IMODE((doorbell.folder / "setup.yaml").stat().st_mode) == 0o600
+    assert answers(doorbell).startswith('# Written by "doorbell setup".')
+    doorbell.stop()
+    doorbell.start()
+    effective = doorbell.command("config").stdout
+    assert re.search(rf'public_url: "{front.url()}"  # \S+/setup\.yaml:\d+\n', effective)
+    again = set_up(doorbell)
+    assert f"Public URL: {front.url()}. Alerts: none." in words_of(again.stdout)
+    assert "Kept in" not in again.stdout
+    wins = doorbell.command("--set", "web.public_url=https://other.example.org/", "config").stdout
+    assert 'public_url: "https://other.example.org/"  # command line\n' in wins
+    assert set_up(doorbell, "--url", "none").returncode == DONE
+    assert "public_url" not in answers(doorbell)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be another user needs root")
+def test_what_root_answers_can_be_read_by_the_user_of_the_server(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, authority: Authority, open_folder: OpenFolder
+) -> None:
+    user, group = stranger_ids()
+    folder = open_folder.make("data", 0o700, belongs_to_stranger=True)
+    trusted = str(open_folder.copy(authority.file))
+    doorbell = make_doorbell(
+        signal__url=signal.url,
+        store__path=str(folder / "doorbell.db"),
+        signal__ca_file=trusted,
+        push__ca_file=trusted,
+    )
+    doorbell.folder, doorbell.binary = open_folder.path, open_folder.binary
+    ids = ["--reuid", str(user), "--regid", str(group), "--clear-groups"]
+    doorbell.launcher = ["setpriv", *ids]
+    doorbell.start()
+    done = set_up(doorbell, "--no-link", "--alert", "https://ntfy.example.org/topic")
+    assert (done.returncode, done.stderr) == (DONE, "")
+    status = (folder / "setup.yaml").stat()
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (user, 0o600)
+    assert doorbell.has_logged("The configuration was loaded again.")
+
+
+def test_an_alert_is_told_where_the_answer_says(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    leaf: Leaf,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+) -> None:
+    operator = Receiver(background, changes, leaf)
+    try:
+        doorbell = make(
+            alert__interval="100ms",
+            signal__refused_confirm="200ms",
+            push__allowed_endpoints=[ntfy.origin],
+        )
+        done = set_up(doorbell, "--alert", operator.url)
+        assert done.returncode == DONE
+        assert f"Alerts: {operator.origin}/...." in words_of(done.stdout)
+        molly = Molly(doorbell, signal, ntfy)
+        assert molly.registers() == "ok"
+        signal.remove_account(molly.account.key)
+        signal.revoke(molly.account.key)
+        changes.wait_for(operator.alerts, "an alert")
+    finally:
+        operator.stop()
+
+
+@pytest.mark.parametrize(
+    "flags, told",
+    [
+        (["--url", "https://other.example.org/"], "--url is something else than what {place} says"),
+        (["--url", "none"], "--url is something else than what {place} says"),
+        (["--allow", "https://ntfy.lan"], 'Write there: ["https://ntfy.example.org", "https://n'),
+    ],
+)
+def test_a_contradiction_names_where_it_is_said(
+    make: MakeDoorbell, flags: list[str], told: str
+) -> None:
+    doorbell = make(
+        web__public_url="https://push.example.org/",
+        push__allowed_endpoints=["https://ntfy.example.org"],
+    )
+    done = set_up(doorbell, *flags)
+    assert done.returncode == NOT_DONE
+    assert re.search(
+        re.escape(told).replace(r"\{place\}", r"\S+/doorbell\.yaml:\d+"), done.stderr
+    ), done.stderr
+    assert not (doorbell.folder / "setup.yaml").exists()
+
+
+def test_what_another_source_says_is_shown_and_not_asked(
+    make: MakeDoorbell, front: Front, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make(web__public_url=front.url())
+    front.lead_to(doorbell)
+    shown = terminal(doorbell, "--no-link")
+    shown.answer(QUESTIONS[1])
+    assert shown.finish() == DONE
+    assert QUESTIONS[0] not in shown.words()
+    assert re.search(
+        rf"Public URL: {front.url()} \(web\.public_url, set in \S+/doorbell\.yaml:\d+\)\.",
+        shown.words(),
+    )
+    assert "mollysocket://" not in shown.shown()
+
+
+def test_what_the_server_refuses_to_load_is_taken_back(
+    make: MakeDoorbell, front: Front
+) -> None:
+    doorbell = make()
+    doorbell.settings["accounts.max"] = 77  # which needs a restart
+    done = set_up(doorbell, "--url", front.url())
+    assert done.returncode == NOT_DONE
+    assert "did not take the answers, which are not kept:" in done.stderr
+    assert "accounts.max cannot change while the server runs" in done.stderr
+    assert not (doorbell.folder / "setup.yaml").exists()
+
+
+def test_a_broken_answer_stops_the_start_with_its_line(
+    make_doorbell: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    file = doorbell.folder / "setup.yaml"
+    for text, why in [
+        ("web:\n  public_url: ftp://x\n", "setup.yaml:2: web.public_url: it must begin with"),
+        ("web:\n  publik_url: x\n", 'setup.yaml:2: key "web.publik_url" is not known; did you'),
+        ("\nuser: root\n", "setup.yaml:2: user does not belong into the file that"),
+    ]:
+        file.write_text(text)
+        done = doorbell.command("config", "check")
+        assert done.returncode == NOT_DONE and why in done.stderr, done.stderr
+
+
+# What is in the way
+
+
+def test_a_wrong_path_at_the_proxy_is_told_with_the_lines_that_it_needs(
+    make: MakeDoorbell, front: Front
+) -> None:
+    doorbell = make()
+    front.serve(f"location /elsewhere/ {{ proxy_pass http://127.0.0.1:{doorbell.port}/; }}")
+    done = set_up(doorbell, "--url", front.url("/molly/"))
+    told = words_of(done.stdout)
+    assert done.returncode == DONE  # it can be mended now
+    assert "FAULT public address: " in told and "nothing under the path" in told
+    assert "nginx answers there; it needs in the server block of localhost:" in told
+    lines = [line[7:] for line in done.stdout.splitlines() if line.startswith(" " * 7)]
+    assert lines[0] == "location /molly/ {" and "}" in lines
+    front.serve("\n".join(lines[: lines.index("}") + 1]))
+    assert f"{front.url()[:-1]} leads to this Doorbell." in set_up(doorbell).stdout
+
+
+def test_a_private_push_server_that_is_not_to_be_allowed_is_asked_for_once(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make()
+    molly = Molly(doorbell, signal, ntfy)
+    shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
+    shown.wait_for("Waiting for the phone")
+    molly.registers()
+    shown.answer(f"Allow {ntfy.origin}? [y/N]", "")
+    molly.endpoint = ntfy.endpoint()
+    molly.registers()
+    refused = "[!!] a phone came, but its push server was refused: localhost"
+    shown.changes.wait_for(lambda: shown.words().count(refused) == 2, "two refusals", 40)
+    shown.interrupt()
+    assert shown.finish() == NOT_DONE
+    assert shown.words().count("? [y/N]") == 1
+    assert "allowed_endpoints" not in answers(doorbell)
+
+
+def test_a_push_server_that_another_source_forbids_is_told_with_the_line_to_write(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make(push__allowed_endpoints=["*"])
+    molly = Molly(doorbell, signal, ntfy)
+    shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
+    shown.wait_for("Waiting for the phone")
+    molly.registers()
+    shown.wait_for(f'Write there: ["*", "{ntfy.origin}"], and load it again')
+    doorbell.reload(push__allowed_endpoints=["*", ntfy.origin])
+    assert molly.registers() == "ok"
+    shown.wait_for("[ok] test ring sent,")
+    shown.interrupt()
+    assert shown.finish() == DONE
+    assert "The push server took a test ring; a message has not rung yet." in shown.words()
+
+
+def test_a_push_server_that_refuses_the_test_is_told_and_tried_again(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make(push__allowed_endpoints=[ntfy.origin])
+    molly = Molly(doorbell, signal, ntfy)
+    topic = molly.endpoint.rpartition("/")[2].partition("?")[0]
+    ntfy.answer_with(40301, topic=topic)
+    shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
+    shown.wait_for("Waiting for the phone")
+    assert molly.registers() == "ok"
+    shown.wait_for(f"[!!] push server {ntfy.origin}: The push server's access list refuses us")
+    ntfy.answer_with(200, topic=topic)
+    assert molly.registers() == "ok"
+    shown.wait_for("[ok] test ring sent,")
+    shown.interrupt()
+    assert shown.finish() == DONE
+
+
+def test_without_a_server_it_says_how_to_start_one(
+    make_doorbell: MakeDoorbell, signal: SignalPeer
+) -> None:
+    done = set_up(make_doorbell(signal__url=signal.url), "--url", "none")
+    assert (done.returncode, done.stdout) == (NOT_DONE, "")
+    assert done.stderr == (
+        "doorbell: No server runs here. Start it (systemctl start doorbell, docker compose up -d, "
+        "or doorbell server).\n"
+    )
+
+
+def test_a_closed_input_is_no_answer(
+    make: MakeDoorbell, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make()
+    shown = terminal(doorbell)
+    shown.wait_for(QUESTIONS[0])
+    shown.close_input()
+    assert shown.finish() == NOT_DONE
+    assert "Nothing was changed." in shown.words()
+
+
+def test_an_interrupt_at_a_question_changes_nothing(
+    make: MakeDoorbell, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make()
+    shown = terminal(doorbell)
+    shown.answer(QUESTIONS[0], "https://push.example.org/")
+    shown.wait_for(QUESTIONS[1])
+    shown.interrupt()
+    assert shown.finish() == NOT_DONE
+    assert "Nothing was changed." in shown.words()
+    assert not (doorbell.folder / "setup.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["--ur"], 'and there is "--ur"'),
+        (["https://push.example.org/"], 'and there is "https://push.example.org/"'),
+        (["--url"], "and --url needs a value"),
+        (["--wait", "soon"], "and --wait needs a value"),
+        (["--wait=-1"], "and --wait needs a value"),
+    ],
+)
+def test_other_words_are_refused(
+    make_doorbell: MakeDoorbell, words: list[str], why: str
+) -> None:
+    done = set_up(make_doorbell(), *words)
+    assert done.returncode == WRONG_WORDS
+    assert done.stderr.startswith("doorbell: setup takes --url URL") and why in done.stderr

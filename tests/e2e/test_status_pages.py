@@ -1,0 +1,694 @@
+"""The public page, and the operator's status page behind its token: what they show and to whom, by
+hand-made requests and in a real browser. Screenshots stay in `screenshots` beside the program.
+"""
+
+import contextlib
+import http.client
+import http.cookiejar
+import re
+import sqlite3
+import stat
+import time
+import uuid
+from typing import Any, Callable, Iterator, Sequence
+from urllib.parse import urlencode, urljoin
+
+import pytest
+
+from lib.background import DEADLINE
+from lib.browser import Browser, View
+from lib.doorbell import Doorbell
+from lib.linked import Linked
+from lib.ports import free_port
+from lib.push_peer import PushPeer
+from lib.signal_peer import SignalPeer
+
+MakeDoorbell = Callable[..., Doorbell]
+
+PHONE, DESKTOP = View(390, 844), View(1280, 800)
+NARROWEST = View(320, 640)  # WCAG 2.1, 1.4.10
+VIEWS = {
+    "phone-light": PHONE,
+    "phone-dark": PHONE._replace(scheme="dark"),
+    "desktop-light": DESKTOP,
+    "desktop-dark": DESKTOP._replace(scheme="dark"),
+    "narrowest": NARROWEST,
+}
+FEW = ("phone-dark", "narrowest")  # of what has little on it
+COOKIE = "doorbell_session"
+LEAST_CONTRAST = 4.5  # WCAG 2.1, 1.4.3
+
+Answer = tuple[int, http.client.HTTPMessage, str]
+
+
+class Page:
+    """The status page of a Doorbell that runs, and a client that keeps no cookies by itself."""
+
+    def __init__(self, doorbell: Doorbell, port: int, path: str = "/"):
+        self.doorbell, self.port, self.path = doorbell, port, path
+        self.url = f"http://127.0.0.1:{port}{path}"
+
+    def ask(self, method: str, path: str = "", body: str = "", **headers: str) -> Answer:
+        """Header names with underscores for dashes. A POST is one of the page's own."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if method == "POST":
+            named = {"Origin": f"http://127.0.0.1:{self.port}", **named}
+            named["Content-Type"] = "application/x-www-form-urlencoded"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            sent = {name: value for name, value in named.items() if value}
+            connection.request(method, self.path + path, body or None, sent)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+
+    def log_in(self, token: str, **headers: str) -> str:
+        """The cookie."""
+        status, answered, html = self.ask("POST", "login", urlencode({"token": token}), **headers)
+        assert (status, answered["Location"]) == (303, "./"), (status, html)
+        return answered["Set-Cookie"].partition(";")[0]
+
+    def shown(self, cookie: str, query: str = "") -> str:
+        status, _, html = self.ask("GET", query, Cookie=cookie)
+        assert status == 200 and "The whole" in html, (status, html)
+        self.expect_no_secret(html)
+        return html
+
+    def expect_no_secret(self, html: str) -> None:
+        text = html.lower()
+        assert not [secret for secret in self.doorbell.secrets if secret.lower() in text], html
+
+
+def command(doorbell: Doorbell, *words: str) -> str:
+    done = doorbell.command("admin", *words)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def make_token(doorbell: Doorbell) -> str:
+    found = re.search(r"^    (\S{32})$", command(doorbell, "token"), re.MULTILINE)
+    assert found
+    doorbell.secrets.add(found[1])
+    return found[1]
+
+
+def start_with_page(doorbell: Doorbell) -> Page:
+    """On a port that is not the web port's as well."""
+    port = next(port for port in iter(free_port, None) if port != doorbell.port)
+    doorbell.settings["admin.listen"] = f"127.0.0.1:{port}"
+    return Page(doorbell.start(), port)
+
+
+@pytest.fixture
+def make_page(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> Callable[..., Page]:
+    """Of a running Doorbell with a socket of its own for it."""
+
+    def make(**settings: Any) -> Page:
+        needed = {"signal__url": signal.url, "push__allowed_endpoints": [ntfy.origin]}
+        return start_with_page(make_doorbell(**{**needed, **settings}))
+
+    return make
+
+
+@pytest.fixture
+def page(make_page: Callable[..., Page]) -> Page:
+    return make_page()
+
+
+def until(predicate: Callable[[], bool], what: str) -> None:
+    """By asking again and again: nobody tells."""
+    deadline = time.monotonic() + DEADLINE
+    while not predicate():
+        assert time.monotonic() < deadline, f"in time did not happen: {what}"
+        time.sleep(0.02)
+
+
+class User(Linked):
+    """Connected, and rung once."""
+
+    def __init__(self, page: Page, signal: SignalPeer, ntfy: PushPeer):
+        super().__init__(page.doorbell, signal, ntfy)
+        signal.wait_connected(self.account)
+        signal.wait_acked(self.queue())
+
+
+# What a browser shows
+
+
+def expect_fitting(browser: Browser) -> None:
+    sizes = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    scroll, client = browser.evaluate(sizes)
+    assert scroll <= client, f"it scrolls sideways: {scroll} > {client}"
+
+
+# Of each element with text of its own: the text's colour against the first opaque ground below it.
+CONTRASTS = """
+(() => {
+    const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map((one) => one / 255)
+            .map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const ground = (one) => {
+        for (; one; one = one.parentElement) {
+            const colour = channels(getComputedStyle(one).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const has_text = (one) => [...one.childNodes].some((node) =>
+        node.nodeType === Node.TEXT_NODE && node.data.trim());
+    return [...document.querySelectorAll('body *')]
+        .filter((one) => one.checkVisibility() && !one.closest('svg') && has_text(one))
+        .map((one) => {
+            const [a, b] = [light(channels(getComputedStyle(one).color)), light(ground(one))];
+            return [one.outerHTML.slice(0, 90), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+        });
+})()
+"""
+
+
+def expect_contrast(browser: Browser) -> None:
+    contrasts = browser.evaluate(CONTRASTS)
+    assert len(contrasts) >= 5
+    assert not [one for one in contrasts if one[1] < LEAST_CONTRAST]
+
+
+def expect_good(
+    browser: Browser, url: str, name: str, views: Sequence[str] = tuple(VIEWS)
+) -> None:
+    for view in views:
+        browser.open(url, VIEWS[view])
+        browser.evaluate(
+            "document.querySelectorAll('details').forEach((one) => { one.open = true })"
+        )
+        expect_fitting(browser)
+        expect_contrast(browser)
+        browser.screenshot(f"{name}-{view}")
+        assert browser.complaints() == []
+
+
+def expect_structure(browser: Browser, regions: list[str]) -> None:
+    nodes = browser.nodes()
+    roles = [node.role for node in nodes]
+    for landmark in ("banner", "main", "contentinfo"):
+        assert roles.count(landmark) == 1, (landmark, nodes)
+    assert [node.name for node in nodes if node.role == "region"] == regions
+    levels = [node.level for node in nodes if node.role == "heading"]
+    assert levels[0] == 1 and levels.count(1) == 1, levels
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels  # type: ignore[operator]
+
+
+def fill(browser: Browser, token: str) -> None:
+    browser.evaluate(f"document.getElementById('token').value = '{token}'")
+
+
+def press_until(browser: Browser, key: str, condition: str) -> None:
+    for _ in range(30):
+        if browser.evaluate(condition):
+            return
+        browser.press(key)
+    raise AssertionError(f"{key} does not lead to {condition}")
+
+
+# The public page
+
+SECTIONS = ["What it stores", "What can be inferred", "How long, and how to be forgotten"]
+
+
+def test_the_public_page_says_that_all_is_well_and_what_is_stored(
+    browser: Browser, make_doorbell: MakeDoorbell
+) -> None:
+    contact = "Jane <b>Doe</b>, jane@example.org"
+    doorbell = make_doorbell(web__privacy_contact=contact).start()
+    url = f"http://127.0.0.1:{doorbell.port}/status"
+    expect_good(browser, url, "public")
+    expect_structure(browser, ["It is well", *SECTIONS])
+    assert contact in browser.text("main")
+    assert re.search(r"Doorbell \d+\.\d+", browser.text("footer"))
+    browser.follow("footer a")
+    assert browser.address() == f"http://127.0.0.1:{doorbell.port}/"
+    browser.follow("footer a")
+    assert browser.address() == url
+
+
+def test_the_public_page_says_that_there_is_trouble_and_since_when_and_nothing_else(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=signal.url,
+        push__allowed_endpoints=[ntfy.origin],
+        health__links_down_after="100ms",
+    ).start()
+    user = Linked(doorbell, signal, ntfy)
+    signal.wait_connected(user.account)
+
+    def said() -> str:
+        status, _, body = doorbell.request("GET", "/status")
+        assert status == 200
+        return body.decode()
+
+    assert "It is well" in said()
+    signal.set_behaviour(tcp="reset")
+    signal.end("reset")
+    until(lambda: "Trouble" in said(), "the word that there is trouble")
+    html = said()
+    assert re.search(r"Trouble since \d{4}-\d\d-\d\d \d\d:\d\d UTC", html)
+    assert not [secret for secret in (*doorbell.secrets, ntfy.origin) if secret in html]
+    signal.reset_behaviour()
+    until(lambda: "It is well" in said(), "the word that it is over")
+
+
+# The token
+
+
+def test_without_a_token_the_page_says_how_to_make_one_and_nothing_else(
+    browser: Browser, page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    User(page, signal, ntfy)
+    expect_good(browser, page.url, "admin-without-token", FEW)
+    expect_structure(browser, ["No token was made yet"])
+    assert "doorbell admin token" in browser.text("main")
+    assert not browser.is_visible("form")
+    status, headers, html = page.ask("POST", "login", "token=")
+    assert status == 200 and "No token was made yet" in html and not headers["Set-Cookie"]
+
+
+def test_a_token_is_told_once_with_the_place_and_its_file_does_not_have_it(page: Page) -> None:
+    told = command(page.doorbell, "token")
+    assert f"Open {page.url} and enter it there" in told
+    (token,) = re.findall(r"^    (\S{32})$", told, re.MULTILINE)
+    file = page.doorbell.folder / "admin.token"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert token not in file.read_text()
+    assert "not valid any more" in command(page.doorbell, "revoke")
+    assert not file.exists()
+    assert "There is no admin token" in command(page.doorbell, "revoke")
+
+
+@pytest.mark.parametrize(
+    "listen, words",
+    [
+        ("none", "set it to 127.0.0.1:9103"),
+        ("web", "Open https://push.example.org/molly/admin/ and"),
+        ("unix:/run/doorbell.sock", "through the socket /run/doorbell.sock"),
+    ],
+)
+def test_the_place_that_is_told_is_the_one_of_the_setting(
+    make_doorbell: MakeDoorbell, listen: str, words: str
+) -> None:
+    url = "https://push.example.org/molly"
+    doorbell = make_doorbell(admin__listen=listen, web__public_url=url)
+    assert words in command(doorbell, "token")
+
+
+def test_the_right_token_opens_the_page_with_a_cookie_for_this_page_alone(page: Page) -> None:
+    token = make_token(page.doorbell)
+    status, headers, html = page.ask("POST", "login", urlencode({"token": token}))
+    assert (status, headers["Location"], html) == (303, "./", "")
+    parts = headers["Set-Cookie"].split("; ")
+    name, _, value = parts[0].partition("=")
+    assert name == COOKIE and len(value) == 43
+    assert parts[1:] == ["Max-Age=43200", "HttpOnly", "SameSite=Strict"]
+    assert "No account is registered" in page.shown(parts[0])
+    secure = page.ask("POST", "login", urlencode({"token": token}), Sec_Fetch_Site="same-origin",
+                      Origin="https://push.example.org")[1]["Set-Cookie"]
+    assert secure.endswith("; Secure")
+    assert page.ask("GET", "login")[0] == 303
+    assert page.ask("GET", "other")[0] == 404
+
+
+def test_a_wrong_token_opens_nothing(page: Page) -> None:
+    token = make_token(page.doorbell)
+    for wrong in ("", token[:-1], token + "A", token.swapcase(), "%00"):
+        status, headers, html = page.ask("POST", "login", f"token={wrong}")
+        assert status == 403 and "not the valid token" in html and not headers["Set-Cookie"]
+    for cookie in ("", f"{COOKIE}=", f"{COOKIE}={'A' * 43}", f"{COOKIE}={token}"):
+        html = page.ask("GET", Cookie=cookie)[2]
+        assert "Open the status page" in html and "The whole" not in html
+
+
+def test_a_revoked_token_ends_its_sessions_and_so_does_a_new_one(page: Page) -> None:
+    first = make_token(page.doorbell)
+    cookie = page.log_in(first)
+    page.shown(cookie)
+    second = make_token(page.doorbell)
+    assert "The whole" not in page.ask("GET", Cookie=cookie)[2]
+    assert page.ask("POST", "login", urlencode({"token": first}))[0] == 403
+    cookie = page.log_in(second)
+    page.shown(cookie)
+    command(page.doorbell, "revoke")
+    assert "No token was made yet" in page.ask("GET", Cookie=cookie)[2]
+
+
+def test_who_logs_out_is_out_and_the_other_browser_is_not(page: Page) -> None:
+    token = make_token(page.doorbell)
+    one, other = page.log_in(token), page.log_in(token)
+    status, headers, _ = page.ask("POST", "logout", Cookie=one)
+    assert status == 303 and headers["Set-Cookie"].startswith(f"{COOKIE}=; Max-Age=0")
+    assert "The whole" not in page.ask("GET", Cookie=one)[2]
+    page.shown(other)
+
+
+def test_a_session_ends_after_its_time(make_page: Callable[..., Page]) -> None:
+    page = make_page(admin__session="1ms")
+    cookie = page.log_in(make_token(page.doorbell))
+    until(
+        lambda: "Open the status page" in page.ask("GET", Cookie=cookie)[2], "the session's end"
+    )
+
+
+def test_a_damaged_file_opens_nothing_and_the_log_says_what_to_do(page: Page) -> None:
+    (page.doorbell.folder / "admin.token").write_text("00\n")
+    assert {page.ask("GET")[0] for _ in range(20)} == {500}
+    page.shown(page.log_in(make_token(page.doorbell)))
+    assert 1 <= count_logged(page, "Make another one: doorbell admin token.") < 20
+
+
+def count_logged(page: Page, text: str) -> int:
+    """Stops it, so that the log is whole."""
+    page.doorbell.stop()
+    return len([line for line in page.doorbell.lines if text in line])
+
+
+def test_who_gives_many_wrong_tokens_waits_and_keeps_nobody_out(page: Page) -> None:
+    token = make_token(page.doorbell)
+    guess = lambda: page.ask("POST", "login", "token=a", X_Forwarded_For="192.0.2.7")[0]
+    answers = [guess()]
+    while answers[-1] == 403 and len(answers) < 500:
+        answers.append(guess())
+    assert answers[-1] == 429 and set(answers[:-1]) == {403}
+    page.shown(page.log_in(token, X_Forwarded_For="192.0.2.7"))
+    assert 1 <= count_logged(page, "a wrong admin token") < len(answers)
+
+
+# Posts from elsewhere
+
+ELSEWHERE: list[dict[str, str]] = [
+    {"Origin": ""},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://127.0.0.1"},  # another port
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site"},
+]
+
+
+def test_a_post_from_elsewhere_is_refused(
+    page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    user = User(page, signal, ntfy)
+    token = make_token(page.doorbell)
+    cookie = page.log_in(token)
+    body = urlencode({"token": token, "account": pseudonym_in(page.shown(cookie))})
+    for headers in ELSEWHERE:
+        for path in ("login", "logout", "test"):
+            status, answered, _ = page.ask("POST", path, body, Cookie=cookie, **headers)
+            assert status == 403 and not answered["Set-Cookie"], (path, headers)
+    page.shown(cookie)
+    assert page.ask("POST", "test", body, Cookie=cookie)[0] == 303
+    assert len(user.tests()) == 2  # that of the registration and the last one
+
+
+def test_a_test_without_a_session_is_refused(
+    page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    user = User(page, signal, ntfy)
+    cookie = page.log_in(make_token(page.doorbell))
+    body = urlencode({"account": pseudonym_in(page.shown(cookie))})
+    assert page.ask("POST", "test", body)[0] == 403
+    assert page.ask("GET", f"test?{body}", Cookie=cookie)[0] == 303
+    assert page.ask("POST", "test", body, Cookie=cookie)[0] == 303
+    assert len(user.tests()) == 2
+
+
+def test_a_test_of_nobody_is_not_found(page: Page) -> None:
+    cookie = page.log_in(make_token(page.doorbell))
+    for body in ("", "account=", "account=0123456789", "account=%00"):
+        assert page.ask("POST", "test", body, Cookie=cookie)[0] == 404
+
+
+@contextlib.contextmanager
+def hanging_test(page: Page, user: User, ntfy: PushPeer, cookie: str) -> Iterator[None]:
+    """Asked for, and at the push server, which says nothing yet; then the browser goes away."""
+    body = urlencode({"account": pseudonym_in(page.shown(cookie))})
+    headers = {"Origin": page.url.rstrip("/"), "Cookie": cookie}
+    ntfy.answer_with("hang", times=1)
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", "/test", body, headers)
+        user.doorbell.changes.wait_for(lambda: len(user.tests()) == 2, "the test push")
+        yield
+
+
+def test_a_browser_that_goes_away_while_a_test_is_out_is_told_when_it_comes_back(
+    page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    user = User(page, signal, ntfy)
+    cookie = page.log_in(make_token(page.doorbell))
+    with hanging_test(page, user, ntfy, cookie):
+        pass
+    assert ntfy.release() == 1
+    until(lambda: "accepted a test push" in page.shown(cookie), "the result is kept")
+
+
+def test_the_server_stops_while_a_test_is_out(
+    page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    user = User(page, signal, ntfy)
+    cookie = page.log_in(make_token(page.doorbell))
+    with hanging_test(page, user, ntfy, cookie):
+        page.doorbell.stop()
+
+
+# Where it is
+
+
+def test_strangers_on_the_web_port_find_no_status_page(page: Page) -> None:
+    make_token(page.doorbell)
+    for path in ("/admin", "/admin/", "/admin/login"):
+        for method in ("GET", "POST"):
+            assert page.doorbell.request(method, path)[0] == 404, (method, path)
+
+
+def test_on_the_web_port_it_is_below_admin_and_so_is_its_cookie(
+    make_doorbell: MakeDoorbell,
+) -> None:
+    doorbell = make_doorbell(admin__listen="web").start()
+    page = Page(doorbell, doorbell.port, "/admin/")
+    token = make_token(doorbell)
+    status, headers, _ = doorbell.request("GET", "/admin")
+    assert status == 303 and urljoin(page.url.rstrip("/"), headers["location"]) == page.url
+    assert doorbell.request("GET", "/administrator")[0] == 404
+    assert doorbell.request("GET", "/")[0] == 200
+    page.shown(page.log_in(token))
+    jar = http.cookiejar.CookieJar()
+    log_in = CookieRequest(f"{page.url}login")
+    jar.extract_cookies(CookieResponse(page, token), log_in)  # type: ignore[arg-type]
+    assert [(cookie.name, cookie.path) for cookie in jar] == [(COOKIE, "/admin")]
+
+
+class CookieRequest:
+    """What a cookie jar wants of urllib's."""
+
+    unverifiable, origin_req_host, type, host = False, "127.0.0.1", "http", "127.0.0.1"
+
+    def __init__(self, url: str):
+        self.url = url
+
+    def get_full_url(self) -> str:
+        return self.url
+
+
+class CookieResponse:
+    def __init__(self, page: Page, token: str):
+        self.headers = page.ask("POST", "login", urlencode({"token": token}))[1]
+
+    def info(self) -> http.client.HTTPMessage:
+        return self.headers
+
+
+def test_it_moves_with_its_setting_while_the_server_runs(make_page: Callable[..., Page]) -> None:
+    page = make_page()
+    doorbell = page.doorbell
+    cookie = page.log_in(make_token(doorbell))
+    doorbell.reload(admin__listen="web")
+    with pytest.raises(ConnectionRefusedError):
+        page.ask("GET")
+    Page(doorbell, doorbell.port, "/admin/").shown(cookie)
+    doorbell.reload(admin__listen="none")
+    assert doorbell.request("GET", "/admin/")[0] == 404
+    doorbell.reload(admin__listen=f"127.0.0.1:{page.port}")
+    page.shown(cookie)
+
+
+def test_who_is_connected_is_let_go_when_it_ends(page: Page) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/")
+        assert connection.getresponse().read() and connection.sock
+        page.doorbell.reload(admin__listen="none")
+        with pytest.raises(ConnectionError):
+            connection.request("GET", "/")
+            connection.getresponse()
+
+
+def test_an_address_that_is_taken_is_a_warning_and_the_rest_runs(
+    make_doorbell: MakeDoorbell,
+) -> None:
+    doorbell = make_doorbell()
+    doorbell.settings["admin.listen"] = f"127.0.0.1:{doorbell.port}"
+    doorbell.start()
+    assert doorbell.has_logged("Until then there is no status page; set admin.listen to none")
+    assert doorbell.request("GET", "/healthz")[0] == 200
+
+
+# What it shows
+
+
+def pseudonym_in(html: str) -> str:
+    found = re.search(r'name="account" value="([0-9a-f]{10})"', html)
+    assert found, html
+    return found[1]
+
+
+def test_it_shows_an_account_and_its_test_by_keyboard_alone(
+    browser: Browser, page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    User(page, signal, ntfy)
+    token = make_token(page.doorbell)
+    expect_good(browser, page.url, "admin-login", FEW)
+    expect_structure(browser, ["Open the status page"])
+    browser.open(page.url)
+    press_until(browser, "Tab", "document.activeElement.id === 'token'")
+    for key in token:
+        browser.press(key)
+    browser.enter()
+    assert browser.address() == page.url
+    expect_structure(browser, ["The whole", "Accounts"])
+    text = browser.text("main")
+    assert "1 account, 1 connected to Signal" in text and f"{ntfy.origin}: accepts pushes" in text
+    assert "1 by messages, 1 by tests, 0 by notices" in text
+    assert re.search(r"\(answer 200\), \d+ ms after the message", text)
+    assert re.search(r"1 message, 1 ring\b", text) and "What happened last" in text
+    press_until(browser, "Tab", "document.activeElement.tagName === 'SUMMARY'")
+    browser.press("Enter")
+    assert "rang, answer 200" in browser.text(".timeline")
+    press_until(browser, "Tab", "document.activeElement.innerText === 'Send a test push'")
+    browser.enter()
+    assert "#result" in browser.address()
+    assert "accepted a test push; the phone should show it now" in browser.text("#result")
+    address = browser.address().partition("#")[0]
+    expect_good(browser, address, "admin-tested")
+    press_until(browser, "Tab", "document.activeElement.innerText === 'Log out'")
+    browser.enter()
+    assert browser.address() == page.url and browser.is_visible("#token")
+    page.expect_no_secret(browser.evaluate("document.documentElement.outerHTML"))
+
+
+def test_without_javascript_there_is_all_of_it(
+    browser: Browser, page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    User(page, signal, ntfy)
+    browser.open(page.url, PHONE._replace(script=False))
+    assert "No token was made yet" in browser.text("main")
+    token = make_token(page.doorbell)
+    browser.open(page.url, PHONE._replace(script=False))
+    fill(browser, "wrong")
+    browser.follow("form button")
+    assert "not the valid token" in browser.text("[role=alert]")
+    fill(browser, token)
+    browser.follow("form button")
+    browser.click("details summary")
+    assert "rang, answer 200" in browser.text(".timeline")
+    browser.follow(".account button")
+    assert "accepted a test push" in browser.text("#result")
+    browser.follow("form[action=logout] button")
+    assert browser.is_visible("#token")
+    assert [line for line in browser.complaints() if "Policy" in line] == []
+
+
+def test_what_is_broken_comes_first_with_its_remedy_and_foreign_words_are_only_words(
+    browser: Browser, make_page: Callable[..., Page], signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    page = make_page(signal__refused_confirm="50ms")
+    User(page, signal, ntfy)
+    broken, owed = User(page, signal, ntfy), User(page, signal, ntfy)
+    broken.is_unlinked()
+    owed.answer_with({"status": 400, "body": "no <img onerror> & \"so\" on"})
+    owed.queue()
+    owed.wait_log("its endpoint is failing")
+    token = make_token(page.doorbell)
+    browser.open(page.url)
+    fill(browser, token)
+    browser.follow("form button")
+    badges = "[...document.querySelectorAll('.account .badge')].map((one) => one.innerText)"
+    assert browser.evaluate(badges)[0] == "broken" and browser.evaluate(badges)[-1] == "well"
+    cards = browser.evaluate("[...document.querySelectorAll('.account')].map((a) => a.innerText)")
+    assert len([card for card in cards if "Signal unlinked this device" in card]) == 1
+    (card,) = [card for card in cards if "a ring, since" in card]
+    assert "(answer 400)" in card
+    pseudonym = card[:10]
+    browser.follow(f"button[aria-label$={pseudonym!r}]")
+    assert "not accepted" in browser.text("#result")
+    assert 'no <img onerror> & "so" on' in browser.text("#result")
+    assert not browser.is_visible("main img")
+    expect_good(browser, page.url, "admin-broken")
+    page.expect_no_secret(browser.evaluate("document.documentElement.outerHTML"))
+    owed.answer_with(200)
+
+
+CROWD = 250
+
+
+def add_crowd(doorbell: Doorbell, endpoint: str) -> None:
+    """Into the store, while nobody runs."""
+    rows = [
+        (uuid.uuid4().bytes, 2, f"password{number}", f"{endpoint}{number}")
+        for number in range(CROWD)
+    ]
+    database = sqlite3.connect(doorbell.settings["store.path"])
+    with database:
+        database.executemany(
+            "INSERT INTO accounts(messenger, uuid, device, password, endpoint, refused,"
+            " endpoint_proven, endpoint_state, registered_unix, owed_since_unix)"
+            " VALUES(1, ?, ?, ?, ?, 0, 1, 0, 1750000000, 0)",
+            rows,
+        )
+    database.close()
+
+
+def test_a_crowd_is_shown_by_pages_and_found_by_how_a_pseudonym_begins(
+    make_doorbell: MakeDoorbell, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=f"ws://127.0.0.1:{free_port()}/",
+        accounts__allowed=[str(uuid.uuid4())],  # all are off, so that their order stays
+        push__allowed_endpoints=[ntfy.origin],
+    ).start()
+    doorbell.stop()
+    add_crowd(doorbell, f"{ntfy.origin}/upSecret")
+    page = start_with_page(doorbell)
+    cookie = page.log_in(make_token(doorbell))
+
+    def shown(query: str) -> list[str]:
+        html = page.shown(cookie, query)
+        assert "upSecret" not in html and "password1" not in html
+        return re.findall(r'name="account" value="([0-9a-f]{10})"', html)
+
+    pages = [shown(f"?page={number}") for number in (1, 2, 3)]
+    assert [len(one) for one in pages] == [100, 100, 50]
+    everybody = {pseudonym for one in pages for pseudonym in one}
+    assert len(everybody) == CROWD
+    assert shown("") and len(shown("?page=99")) == 50 and len(shown("?page=-1")) == 50
+    assert "page 1 of 3" in page.shown(cookie) and "page=2" in page.shown(cookie)
+    someone = pages[1][7]
+    assert shown(f"?q={someone}") == [someone]
+    assert sorted(shown(f"?q={someone[0].upper()}")) == sorted(
+        one for one in everybody if one[0] == someone[0]
+    )[:100]
+    html = page.shown(cookie, "?" + urlencode({"q": '"><script>'}))
+    assert "No pseudonym begins like that" in html
+    assert "<script>" not in html and "value=\"&quot;&gt;&lt;script&gt;\"" in html

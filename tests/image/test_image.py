@@ -1,0 +1,286 @@
+"""The image as people run it: any user, a root file system that is read-only, no rights; between the
+strict Signal server and the fake push server, on loopback. tests/image/check builds it and comes here.
+"""
+
+import json
+import os
+import signal as signals
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator, Sequence
+
+import pytest
+import yaml
+
+from lib.certs import Authority
+from lib.doorbell import Doorbell
+from lib.drop_in import MollySocket, check_that_it_rings, put_in_its_place, rings
+from lib.process import REPOSITORY
+from lib.push_peer import PushPeer
+from lib.signal_peer import SignalPeer
+
+IMAGE = "localhost/doorbell"
+OWN_USER, SOMEBODY = 65532, 12345  # the image's, and one that it does not know
+MEGABYTE = 1_000_000
+LARGEST = 30 * MEGABYTE
+DEADLINE = 60.0
+CA = "/ca.pem"
+NO_TIMER = "--no-healthcheck"  # podman would want systemd's timers to call it; we call it ourselves
+
+
+def podman(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["podman", *words], capture_output=True, text=True, timeout=DEADLINE)
+
+
+def told(*words: str) -> str:
+    done = podman(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_once(*words: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess:
+    return podman("run", "--rm", NO_TIMER, "--read-only", *options, IMAGE, *words)
+
+
+# What is in it
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    (image,) = json.loads(told("image", "inspect", IMAGE))
+    return {**image["Config"], "Healthcheck": image["Healthcheck"]}
+
+
+@pytest.fixture(scope="module")
+def content() -> Iterator[Path]:
+    yield Path(told("image", "mount", IMAGE).strip())
+    told("image", "unmount", IMAGE)
+
+
+def files(content: Path) -> list[Path]:
+    return [path for path in content.rglob("*") if not path.is_dir() or path.is_symlink()]
+
+
+def test_it_says_how_it_is_run(config: dict[str, Any]) -> None:
+    assert config["Entrypoint"] == ["/usr/local/bin/doorbell"] and config["Cmd"] == ["server"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/doorbell", "health"]
+    assert config["Volumes"] == {"/data": {}} and config["WorkingDir"] == "/data"
+    assert config["ExposedPorts"] == {"8020/tcp": {}}
+    assert "User" not in config or not config["User"]  # it drops its rights itself
+
+
+def test_it_is_small(content: Path) -> None:
+    size = sum(path.lstat().st_size for path in files(content))
+    assert size < LARGEST, f"{size / MEGABYTE:.1f} MB"
+
+
+def test_it_has_one_program_and_no_shell(content: Path) -> None:
+    programs = {
+        path.relative_to(content)
+        for path in files(content)
+        if path.lstat().st_mode & 0o111 and not path.is_symlink() and ".so" not in path.name
+    }
+    assert programs == {Path("usr/local/bin/doorbell")}
+    for name in ("mollysocket", "ms"):
+        assert os.readlink(content / "usr/local/bin" / name) == "doorbell"
+    assert run_once(options=["--entrypoint", "/bin/sh"]).returncode == 127
+
+
+def test_nobody_can_change_what_it_is_made_of(content: Path) -> None:
+    for path in content.rglob("*"):
+        status = path.lstat()
+        if path == content / "data":
+            assert (status.st_uid, status.st_gid) == (OWN_USER, OWN_USER)
+            assert stat.S_IMODE(status.st_mode) == 0o700 and not list(path.iterdir())
+        else:
+            assert (status.st_uid, status.st_gid) == (0, 0), path
+            assert path.is_symlink() or not status.st_mode & 0o7022, path
+
+
+def test_each_library_has_its_licence_and_its_version(content: Path) -> None:
+    libraries = [path for path in files(content) if ".so" in path.name and not path.is_symlink()]
+    known = {path.name for path in (content / "var/lib/dpkg/status.d").iterdir()}
+    assert len(libraries) > 20 and {"libc6", "libssl3", "libcurl4", "ca-certificates"} <= known
+    owners = {
+        line.split(": ")[0].partition(":")[0]
+        for path in libraries
+        for line in subprocess.run(
+            ["dpkg", "-S", f"*/{path.relative_to(content / 'usr')}"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C"},
+        ).stdout.splitlines()[:1]
+    }
+    assert owners <= known
+    for package in known | {"doorbell"}:
+        assert (content / "usr/share/doc" / package / "copyright").stat().st_size > 0, package
+
+
+# How it runs
+
+
+def variables(environment: dict[str, str]) -> list[str]:
+    return [word for name in environment for word in ("--env", name)]
+
+
+class Contained:
+    """Doorbell in a container of the image; `run` starts it with options of podman's."""
+
+    def __init__(self, doorbell: Doorbell, authority: Authority, ntfy: PushPeer):
+        self.doorbell, self.ca = doorbell, authority.file
+        self.name = f"doorbell-{doorbell.port}"
+        doorbell.environment.update(
+            {
+                "DOORBELL_WEB_LISTEN": f"127.0.0.1:{doorbell.port}",
+                "DOORBELL_PUSH_ALLOWED_ENDPOINTS": ntfy.origin,
+                "DOORBELL_SIGNAL_CA_FILE": CA,
+                "DOORBELL_PUSH_CA_FILE": CA,
+            }
+        )
+
+    def run(self, *options: str) -> None:
+        self.doorbell.launcher = [
+            *("podman", "run", "--rm", "--name", self.name, NO_TIMER),
+            *("--volume", f"{self.ca}:{CA}:ro", *variables(self.doorbell.environment), *options),
+        ]
+        self.doorbell.binary = Path(IMAGE)
+        self.doorbell.start()
+
+    def execute(self, *words: str) -> subprocess.CompletedProcess:
+        return podman("exec", self.name, *words)
+
+    def process(self) -> int:
+        return int(told("inspect", "--format", "{{.State.Pid}}", self.name))
+
+    def stop(self) -> None:
+        """What `docker stop` does first, and all that is needed."""
+        if self.doorbell.process:
+            os.kill(self.process(), signals.SIGTERM)
+            self.doorbell.finish(0)
+
+    def users(self) -> set[str]:
+        status = Path(f"/proc/{self.process()}/status").read_text().splitlines()
+        (line,) = [line for line in status if line.startswith("Uid:")]
+        return set(line.split()[1:])
+
+
+@pytest.fixture
+def contained(
+    make_doorbell: Callable[..., Doorbell],
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+) -> Iterator[Contained]:
+    doorbell = put_in_its_place(make_doorbell(), signal, authority)
+    contained = Contained(doorbell, authority, ntfy)
+    try:
+        yield contained
+        contained.stop()
+    finally:
+        podman("rm", "--force", "--ignore", contained.name)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    return folder
+
+
+@pytest.fixture
+def volume(contained: Contained) -> Iterator[str]:
+    """As Compose makes it: what the image has there is its content, and whose it is."""
+    yield contained.name
+    contained.stop()
+    told("volume", "rm", contained.name)
+
+
+def check_health(contained: Contained, config: dict[str, Any]) -> None:
+    """What the engine would run every thirty seconds."""
+    kind, *words = config["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    healthy = contained.execute(*words)
+    assert healthy.returncode == 0, healthy.stderr
+
+
+def test_a_user_that_nobody_knows_is_enough_on_a_read_only_root(
+    contained: Contained, config: dict[str, Any], data: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """`user: 12345` with a ./data of theirs and `read_only: true`; what is there outlives it."""
+    os.chown(data, SOMEBODY, SOMEBODY)
+    options = ["--read-only", "--user", str(SOMEBODY), "--volume", f"{data}:/data"]
+    contained.run(*options)
+    assert contained.users() == {str(SOMEBODY)}
+    check_health(contained, config)
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert contained.doorbell.register(account, endpoint) == "ok"
+    rings(signal, ntfy, account, endpoint)
+    assert {path.stat().st_uid for path in data.iterdir()} == {SOMEBODY}
+    contained.stop()
+    contained.run(*options)
+    rings(signal, ntfy, account, endpoint)
+
+
+def test_root_hands_roots_folder_over_and_is_root_no_more(
+    contained: Contained, config: dict[str, Any], data: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """./data as Docker makes it, or as MollySocket's container left it."""
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    MollySocket(data / "mollysocket.db").add(account, endpoint)
+    contained.run("--read-only", "--volume", f"{data}:/data")
+    assert contained.users() == {str(OWN_USER)}
+    check_health(contained, config)
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    check_that_it_rings(contained.doorbell, signal, ntfy)
+    assert data.stat().st_uid == OWN_USER
+    assert (data / "doorbell.db").stat().st_uid == OWN_USER
+
+
+def test_the_hardened_file_is_enough_to_ring(
+    contained: Contained, config: dict[str, Any], volume: str, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    text = (REPOSITORY / "docker" / "compose.hardened.yaml").read_text()
+    service = yaml.safe_load(text)["services"]["doorbell"]
+    contained.run(
+        *("--read-only", "--user", service["user"], "--volume", f"{volume}:/data"),
+        *(word for name in service["cap_drop"] for word in ("--cap-drop", name)),
+        *("--security-opt", "no-new-privileges"),
+    )
+    assert service["read_only"] and contained.users() == {str(OWN_USER)}
+    check_health(contained, config)
+    check_that_it_rings(contained.doorbell, signal, ntfy)
+
+
+def test_commands_reach_the_running_server_by_every_name(
+    contained: Contained, volume: str, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As MollySocket's instructions and ours write them."""
+    contained.run("--volume", f"{volume}:/data")
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert contained.doorbell.register(account, endpoint) == "ok"
+    signal.wait_connected(account)
+    for name in ("doorbell", "mollysocket", "ms"):
+        listed = contained.execute(name, "connection", "list")
+        assert listed.returncode == 0 and account.uuid in listed.stdout, (name, listed.stderr)
+    beside = ["--volume", f"{volume}:/data", *variables(contained.doorbell.environment)]
+    listed = subprocess.run(
+        ["podman", "run", "--rm", NO_TIMER, *beside, IMAGE, "connection", "list"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env=contained.doorbell.clean_environment(),
+    )
+    assert listed.returncode == 0 and account.uuid in listed.stdout, listed.stderr
+
+
+def test_without_a_server_it_is_not_healthy() -> None:
+    done = run_once("health")
+    assert done.returncode == 1 and done.stderr
+
+
+def test_an_image_that_is_made_of_it_may_name_the_program_as_mollysockets_did() -> None:
+    for words in (["version"], ["mollysocket", "version"], ["/usr/local/bin/mollysocket", "version"]):
+        done = run_once(*words)
+        assert done.returncode == 0 and done.stdout.startswith("doorbell "), done.stderr

@@ -1,0 +1,408 @@
+/* The guarantee, written down so that it can be executed. */
+#include "sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* Of tests one more than the bucket has: it may have taken its token long before it left. */
+enum {
+    TESTS_BURST = 5 + 1,
+    TESTS_EVERY_MS = MINUTE,
+    SLACK_MS = MINUTE,
+    DEMANDED_MOST_MS = 80 * MINUTE, /* by any answer, with what comes on top */
+};
+
+uint64_t counters[COUNTERS];
+
+const char *invariant_text(enum invariant invariant)
+{
+    static const char *const texts[] = {
+        [HOLDS] = "holds",
+        [RECORD] = "I1 no waiting message without a record",
+        [ACK] = "I2 no acknowledgement before record or acceptance",
+        [SILENCE] = "I3 no endless silence",
+        [STORM] = "I4 no storm",
+        [FLOOR] = "I5 no request below an answer's floor",
+        [APART] = "I6 one account's trouble is not another's",
+        [GIVEN_UP] = "I7 nothing is given up early",
+        [LINKS] = "I8 connections keep their distance",
+        [ANSWERS] = "I9 registrations are answered once, in time, truly",
+        [CRASHED] = "the program ended itself",
+    };
+    return texts[invariant];
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void broke(enum invariant invariant, const char *format, ...)
+{
+    if (world.broken)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(world.why, sizeof world.why, format, args);
+    va_end(args);
+    world.broken = invariant;
+    trace("BROKEN: %s: %s", invariant_text(invariant), world.why);
+}
+
+/* I1 and I2 */
+
+bool is_owed(unsigned account)
+{
+    const struct book *book = &world.books[account];
+    return book->acked > book->covered;
+}
+
+void check_record(unsigned account, enum invariant invariant, const char *when)
+{
+    const struct disk_row *row = &world.rows[account];
+    if (is_owed(account) && !(row->there && row->owed))
+        broke(invariant, "account %u: %s, a message has neither a ring nor a debt on disk", account,
+              when);
+    else if (invariant == ACK)
+        counters[COUNT_ACKED_BY_DEBT] += is_owed(account);
+}
+
+/* I4 and I5 */
+
+static void check_test(unsigned account, struct book *book)
+{
+    if (book->tests_out)
+        broke(STORM, "account %u: two tests in flight", account);
+    if (book->tests_full_ms - (TESTS_BURST - 1) * TESTS_EVERY_MS > world.now_ms)
+        broke(STORM, "account %u: more tests than its bucket has", account);
+    if (book->tests_full_ms < world.now_ms)
+        book->tests_full_ms = world.now_ms;
+    book->tests_full_ms += TESTS_EVERY_MS;
+}
+
+static const char *floor_text(const struct endpoint_book *endpoint)
+{
+    return endpoint->answer ? pushes_answer_text(endpoint->answer) : "what failed before the start";
+}
+
+static void check_ring(unsigned account, struct book *book)
+{
+    const struct endpoint_book *endpoint = endpoint_book(account);
+    if (book->rings_out)
+        broke(STORM, "account %u: two rings in flight", account);
+    if (world.now_ms < book->last_ring_ms + distance_least_ms(account))
+        broke(STORM, "account %u: two rings within %lld ms", account,
+              (long long)(world.now_ms - book->last_ring_ms));
+    if (world.now_ms < endpoint->soft_ms || world.now_ms < book->retry_ms)
+        broke(FLOOR, "account %u: a ring below the floor of %s", account, floor_text(endpoint));
+    distance_check(account);
+    book->last_ring_ms = world.now_ms;
+    book->rings++;
+    counters[COUNT_SHARED] += endpoint_owner(book->in_use) != account;
+}
+
+struct endpoint_book *endpoint_book(unsigned account)
+{
+    return &world.endpoints[world.books[account].in_use];
+}
+
+bool is_shared(int endpoint, unsigned account)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (i != account && world.books[i].in_use == endpoint)
+            return true;
+    return false;
+}
+
+static bool others_gave_up(int endpoint, unsigned account)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (i != account && world.books[i].in_use == endpoint && world.books[i].gave_up_endpoint)
+            return true;
+    return false;
+}
+
+/* What nobody uses is forgotten; what others use is known. */
+void use_endpoint(unsigned account, int endpoint)
+{
+    struct book *book = &world.books[account];
+    if (book->in_use == endpoint)
+        return;
+    book->in_use = endpoint;
+    book->gave_up_endpoint = others_gave_up(endpoint, account);
+    if (!is_shared(endpoint, account))
+        *endpoint_book(account) = (struct endpoint_book){0};
+    book->retry_ms = 0;
+    distance_new_endpoint(account);
+    book->proven_ms = 0;
+    book->last_ring_ms = INT64_MIN / 2;
+}
+
+void check_push(unsigned account, int endpoint, enum push_kind kind, bool by_operator)
+{
+    struct book *book = &world.books[account];
+    use_endpoint(account, endpoint);
+    if (by_operator) /* the operator may do as he likes */
+        return;
+    if (world.now_ms < endpoint_book(account)->hard_ms)
+        broke(FLOOR, "account %u: a %s below the floor of %s", account,
+              kind == PUSH_RING ? "ring" : "test or notice", floor_text(endpoint_book(account)));
+    counters[COUNT_RINGS] += kind == PUSH_RING;
+    if (kind == PUSH_RING)
+        check_ring(account, book);
+    else if (kind == PUSH_TEST)
+        check_test(account, book);
+    else if (++book->contested > book->may_contest)
+        broke(STORM, "account %u: more than one notice of contention", account);
+}
+
+/* I7 for endpoints */
+
+int endpoint_of(const struct account *account)
+{
+    return endpoint_read(account->endpoint.url);
+}
+
+/* An account before this one uses the same endpoint. */
+static bool is_counted(unsigned account)
+{
+    for (unsigned i = 0; i < account; i++)
+        if (world.books[i].in_use == world.books[account].in_use)
+            return true;
+    return false;
+}
+
+/* Two other endpoints of its push server are unknown alike, and none accepted since. */
+static bool origin_is_at_fault(unsigned account)
+{
+    int self = world.books[account].in_use;
+    unsigned unknown = 0;
+    for (unsigned i = 0; i < world.accounts; i++) {
+        int other = world.books[i].in_use;
+        const struct endpoint_book *book = endpoint_book(i);
+        const struct account *known = account_at(i);
+        if (other == self || is_counted(i) || !known || endpoint_of(known) != other ||
+            origin_of(other) != origin_of(self))
+            continue;
+        if (book->accepted_ms > world.endpoints[self].unknown_since_ms)
+            return false;
+        unknown += book->unknown > 0;
+    }
+    return unknown >= 2;
+}
+
+static void check_gone(unsigned account, const struct endpoint_book *endpoint)
+{
+    counters[COUNT_GONE]++;
+    if (endpoint->gone)
+        return;
+    int64_t unknown_ms = world.now_ms - endpoint->unknown_since_ms;
+    if (endpoint->unknown < 3 || unknown_ms < HOUR)
+        broke(GIVEN_UP, "account %u: its endpoint is given up after %u answers 404", account,
+              endpoint->unknown);
+    else if (origin_is_at_fault(account) && unknown_ms < 24 * HOUR)
+        broke(GIVEN_UP, "account %u: its endpoint is given up where all of its server are unknown",
+              account);
+}
+
+struct account *account_at(unsigned account)
+{
+    struct account_key key;
+    key_of_account(account, &key);
+    return world.bridge ? registry_find(bridge_registry(world.bridge), &key) : NULL;
+}
+
+void check_states(void)
+{
+    for (unsigned i = 0; i < world.accounts; i++) {
+        struct book *book = &world.books[i];
+        const struct account *account = account_at(i);
+        if (!account)
+            continue;
+        bool gone = account->endpoint.state == ENDPOINT_GONE;
+        if (gone && !book->gave_up_endpoint)
+            check_gone(i, endpoint_book(i));
+        book->gave_up_endpoint = gone;
+    }
+}
+
+/* A process that is restarted often must not ring below every floor. */
+static struct endpoint_book resumed(const struct disk_row *row)
+{
+    enum { ROUNDED_MS = SECOND }; /* the disk has seconds */
+    int64_t least_ms = row->state == ENDPOINT_FAILING   ? MINUTE
+                       : row->state == ENDPOINT_SUSPECT ? 11 * MINUTE
+                                                        : 0;
+    bool clock_holds = row->clock_jumps == world.clock_jumps;
+    int64_t away_ms = clock_boot_ms() - world.now_ms;
+    int64_t demanded_ms = clock_holds ? row->demanded_ms - away_ms - ROUNDED_MS : 0;
+    int64_t hurried_ms =
+        clock_holds ? row->hurried_ms - away_ms + ROUNDED_MS : world.now_ms + DEMANDED_MOST_MS;
+    int64_t soonest_ms = later(world.now_ms + least_ms, demanded_ms);
+    int64_t latest_ms = later(world.now_ms + least_ms * 5 / 4, row->hurried_ms ? hurried_ms : 0);
+    return (struct endpoint_book){.hard_ms = row->hard ? demanded_ms : 0,
+                                  .soft_ms = soonest_ms,
+                                  .soonest_ms = soonest_ms,
+                                  .hurried_ms = latest_ms,
+                                  .latest_ms = latest_ms,
+                                  .failures = least_ms > 0,
+                                  .clock_jumps = row->clock_jumps};
+}
+
+static struct endpoint_book resumed_or_gone(const struct disk_row *row)
+{
+    if (row->state != ENDPOINT_GONE)
+        return resumed(row);
+    return (struct endpoint_book){
+        .hard_ms = FOREVER, .hurried_ms = FOREVER, .latest_ms = FOREVER, .gone = true};
+}
+
+/* Rows of one endpoint that are not written alike: what all of them say binds, what one says may.
+ */
+static void merge(struct endpoint_book *book, const struct endpoint_book *other)
+{
+    book->unsure |= book->hard_ms != other->hard_ms;
+    book->hard_ms = earlier(book->hard_ms, other->hard_ms);
+    book->soft_ms = earlier(book->soft_ms, other->soft_ms);
+    book->soonest_ms = earlier(book->soonest_ms, other->soonest_ms);
+    book->hurried_ms = later(book->hurried_ms, other->hurried_ms);
+    book->latest_ms = later(book->latest_ms, other->latest_ms);
+    book->failures |= other->failures;
+    book->gone |= other->gone;
+}
+
+static void resume_endpoints(void)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        world.books[i].in_use = world.rows[i].there ? world.rows[i].endpoint : NOWHERE;
+    for (unsigned i = 0; i < world.accounts; i++) {
+        if (world.books[i].in_use == NOWHERE)
+            continue;
+        struct endpoint_book book = resumed_or_gone(&world.rows[i]);
+        if (is_counted(i))
+            merge(endpoint_book(i), &book);
+        else
+            *endpoint_book(i) = book;
+    }
+}
+
+/* Memory begins anew with the process; the disk says what is owed. */
+void guarantee_process_began(void)
+{
+    resume_endpoints();
+    for (unsigned i = 0; i < world.accounts; i++) {
+        struct book *book = &world.books[i];
+        const struct disk_row *row = &world.rows[i];
+        book->gave_up_endpoint = row->there && row->state == ENDPOINT_GONE;
+        book->gave_up_link = row->there && row->refused;
+        book->last_ring_ms = INT64_MIN / 2;
+        book->tests_full_ms = book->refused_ms = book->proven_ms = 0;
+        book->heard = book->covered;
+        book->retry_ms = 0;
+        distance_begin(i);
+        book->rings_out = book->tests_out = 0;
+        check_record(i, RECORD, "after the end of the process");
+    }
+}
+
+/* I3 */
+
+static bool may_link(unsigned i, const struct account *account)
+{
+    const struct device *device = &world.devices[i];
+    return !device->dead && password_read(account->password) == device->password;
+}
+
+static bool may_ring(const struct account *account)
+{
+    return !pushes_is_gone(endpoint_of(account));
+}
+
+/* By when all of it must be rung, as far as the answers so far allow; FOREVER: only once it has a
+ * new endpoint. */
+static int64_t due_ms(unsigned i, int64_t healed_ms)
+{
+    const struct account *account = account_at(i);
+    if (!account)
+        return healed_ms;
+    if (!may_ring(account))
+        return FOREVER;
+    const struct book *book = &world.books[i];
+    int endpoint = endpoint_of(account);
+    int64_t due = later(healed_ms, book->noted_ms + world.config.push_jitter_ms);
+    due = later(due, pushes_latest_ms(endpoint));
+    if (book->in_use == endpoint)
+        due = later(due, later(world.endpoints[endpoint].latest_ms,
+                               book->last_ring_ms + distance_most_ms(i)));
+    if (may_link(i, account))
+        due = later(due, messenger_latest_start_ms(i));
+    return due == FOREVER ? due : due + SLACK_MS;
+}
+
+static void check_rung(unsigned i)
+{
+    const struct device *device = &world.devices[i];
+    const struct account *account = account_at(i);
+    if (world.broken || !account || !may_ring(account))
+        return;
+    counters[COUNT_SETTLED]++;
+    if (is_owed(i))
+        broke(SILENCE, "account %u: all works, and what it is owed is not rung", i);
+    else if (may_link(i, account) && device->first < device->count)
+        broke(SILENCE, "account %u: all works, and %u messages are not fetched", i,
+              device->count - device->first);
+}
+
+/* An answer that is under way moves what is due. */
+static void wait_until_due(unsigned i, int64_t healed_ms)
+{
+    for (int round = 0; round < 16; round++) {
+        int64_t due = due_ms(i, healed_ms);
+        if (due == FOREVER || due <= world.now_ms)
+            return;
+        world_pass(due - world.now_ms);
+    }
+}
+
+static void replace_endpoint(unsigned i)
+{
+    const struct account *account = account_at(i);
+    if (world.broken || !account || may_ring(account) || !may_link(i, account) ||
+        account->state == ACCOUNT_REFUSED)
+        return;
+    do
+        phone_gets_endpoint(i);
+    while (pushes_is_gone(world.devices[i].phone_endpoint));
+    world.devices[i].phone_password = world.devices[i].password;
+    phone_registers(i, false);
+    wait_until_due(i, world.now_ms);
+    check_rung(i);
+}
+
+/* Everything works from now on: endpoints accept, the disk writes, the messenger is there. */
+void guarantee_settle(void)
+{
+    trace("from now on all works");
+    messenger_heal();
+    pushes_heal();
+    disk_behave(DISK_WORKS);
+    memset(world.disallowed, 0, sizeof world.disallowed);
+    reload();
+    int64_t healed_ms = world.now_ms;
+    for (unsigned i = 0; i < world.accounts; i++) {
+        wait_until_due(i, healed_ms);
+        check_rung(i);
+    }
+    for (unsigned i = 0; i < world.accounts; i++)
+        replace_endpoint(i);
+    world_pass(MINUTE);
+    check_answers_given();
+}

@@ -1,0 +1,477 @@
+/* MollySocket's configuration, taken as it is: each row of the two compatibility tables, right and
+ * wrong (mollysocket.md 2). */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/config.h"
+#include "config/schema.h"
+#include "folder.h"
+#include "unit.h"
+
+static struct config *load(char **variables, const char *file, struct err *err)
+{
+    *err = (struct err){0};
+    return config_load(&(struct config_sources){.file = file,
+                                                .defaults = "/nonexistent/defaults.yaml",
+                                                .environment = variables},
+                       err);
+}
+
+/* The caller frees it. */
+static char *value_of(const struct config *config, const char *path)
+{
+    return schema_get(config, schema_find(path));
+}
+
+static void expect(const struct config *config, const char *path, const char *value)
+{
+    char *found = value_of(config, path);
+    ck_assert_msg(strcmp(found, value) == 0, "%s is %s, not %s", path, found, value);
+    free(found);
+}
+
+static void expect_place(const struct config *config, const char *path, const char *place)
+{
+    const char *found = config->places[schema_find(path) - schema];
+    ck_assert_str_eq(found ? found : "nowhere", place);
+}
+
+#define IDS "[\"6f9619ff-8b86-d011-b42d-00c04fc964ff\"]"
+#define KEY "FWI2wQEqJJPUDTo3oHAg0DIFHbiPO8CmAvXkLdyRZlc"
+
+/* What MollySocket takes, and what it stops at although it is plain what is meant. */
+static const struct {
+    const char *variable, *path, *value;
+} rights[] = {
+    {"MOLLY_HOST=0.0.0.0", "web.listen", "[\"0.0.0.0:8020\"]"},
+    {"MOLLY_HOST=\"0.0.0.0\"", "web.listen", "[\"0.0.0.0:8020\"]"},
+    {"MOLLY_HOST='127.0.0.1'", "web.listen", "[\"127.0.0.1:8020\"]"},
+    {"MOLLY_HOST=::", "web.listen", "[\"[::]:8020\"]"},
+    {"MOLLY_HOST=::1", "web.listen", "[\"[::1]:8020\"]"},
+    {"MOLLY_HOST=[::1]", "web.listen", "[\"[::1]:8020\"]"},
+    {"MOLLY_HOST= 0.0.0.0", "web.listen", "[\"0.0.0.0:8020\"]"},
+    {"MOLLY_PORT=8099", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"MOLLY_PORT=\"8099\"", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"MOLLY_PORT='8099'", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"MOLLY_PORT= \"8099\"\t", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"MOLLY_PORT=8099\r", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"MOLLY_WEBSERVER=false", "web.enabled", "false"},
+    {"MOLLY_WEBSERVER=\"false\"", "web.enabled", "false"},
+    {"MOLLY_WEBSERVER=true", "web.enabled", "true"},
+    {"MOLLY_VAPID_PRIVKEY=" KEY, "push.vapid_key", "\"" KEY "\""},
+    {"MOLLY_VAPID_PRIVKEY=\"" KEY "\"", "push.vapid_key", "\"" KEY "\""},
+    {"MOLLY_VAPID_PRIVKEY=" KEY "=", "push.vapid_key", "\"" KEY "=\""},
+    {"MOLLY_VAPID_PRIVKEY=" KEY " ", "push.vapid_key", "\"" KEY "\""},
+    {"MOLLY_VAPID_PRIVKEY=", "push.vapid_key_file", "\"./data/vapid.key\""},
+    {"MOLLY_VAPID_PRIVKEY=\"\"", "push.vapid_key_file", "\"./data/vapid.key\""},
+    {"MOLLY_VAPID_KEY_FILE=", "push.vapid_key_file", "\"./data/vapid.key\""},
+    {"MOLLY_VAPID_KEY_FILE=vapid.key", "push.vapid_key_file", "\"vapid.key\""},
+    {"MOLLY_VAPID_KEY_FILE=\"/run/vapid.key\"", "push.vapid_key_file", "\"/run/vapid.key\""},
+    {"MOLLY_VAPID_KEY_FILE=/run/vapid.key", "push.vapid_key_file", "\"/run/vapid.key\""},
+    {"MOLLY_SIGNAL_ENV=Production", "signal.url", "\"wss://chat.signal.org/v1/websocket/\""},
+    {"MOLLY_SIGNAL_ENV=Staging", "signal.url", "\"wss://chat.staging.signal.org/v1/websocket/\""},
+    {"MOLLY_SIGNAL_ENV=\"staging\"", "signal.url",
+     "\"wss://chat.staging.signal.org/v1/websocket/\""},
+    {"MOLLY_DB=/data/mollysocket.db", "store.path", "\"/data/doorbell.db\""},
+    {"MOLLY_DB=\"/data/mollysocket.db\"", "store.path", "\"/data/doorbell.db\""},
+    {"MOLLY_DB=/data/mollysocket.db", "store.mollysocket", "\"/data/mollysocket.db\""},
+    {"MOLLY_DB=ms.db", "store.path", "\"doorbell.db\""},
+    {"MOLLY_DB=./ms.db", "store.path", "\"./doorbell.db\""},
+    {"MOLLY_DB=./ms.db", "store.mollysocket", "\"./ms.db\""},
+    {"MOLLY_DB='/data/my db'", "store.mollysocket", "\"/data/my db\""},
+    /* As a variable of Compose's that nobody has set. */
+    {"MOLLY_DB=", "store.path", "\"./data/doorbell.db\""},
+    {"MOLLY_DB=\"\"", "store.path", "\"./data/doorbell.db\""},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"*\"]", "push.allowed_endpoints", "[\"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS='[\"*\"]'", "push.allowed_endpoints", "[\"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://a.tld\",\"*\"]", "push.allowed_endpoints",
+     "[\"https://a.tld\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[ 'https://a.tld' , \"*\" ,]", "push.allowed_endpoints",
+     "[\"https://a.tld\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[https://a.tld,*]", "push.allowed_endpoints",
+     "[\"https://a.tld\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=https://a.tld, *", "push.allowed_endpoints",
+     "[\"https://a.tld\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS= [\"*\"] ", "push.allowed_endpoints", "[\"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=*", "push.allowed_endpoints", "[\"*\"]"},
+    /* It looks at scheme, host and port alone. */
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"http://192.168.1.5:8080/up?x\"]", "push.allowed_endpoints",
+     "[\"http://192.168.1.5:8080\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"HTTPS://A.tld:443/\"]", "push.allowed_endpoints",
+     "[\"https://a.tld\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"http://[FD00::1]:8080/\"]", "push.allowed_endpoints",
+     "[\"http://[fd00::1]:8080\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\n  \"https://a.tld\",\n  \"*\"\n]\n", "push.allowed_endpoints",
+     "[\"https://a.tld\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=\"https://a.tld\"", "push.allowed_endpoints", "[\"https://a.tld\"]"},
+    /* It passes over what can never match. */
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\", \"mailto:a@b.c\", \"https://u:p@a.tld\", \"*\"]",
+     "push.allowed_endpoints", "[\"*\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[\"*\"]", "accounts.allowed", "[\"*\"]"},
+    {"MOLLY_ALLOWED_UUIDS=" IDS, "accounts.allowed", IDS},
+    {"MOLLY_ALLOWED_UUIDS=*", "accounts.allowed", "[\"*\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[ *, ]", "accounts.allowed", "[\"*\"]"},
+    {"MOLLY_ALLOWED_UUIDS=6f9619ff-8b86-d011-b42d-00c04fc964ff", "accounts.allowed", IDS},
+    {"MOLLY_ALLOWED_UUIDS=[\"alice\", \"6f9619ff-8b86-d011-b42d-00c04fc964ff\"]",
+     "accounts.allowed", IDS},
+    {"RUST_LOG=error", "log.level", "error"},
+    {"RUST_LOG=warn", "log.level", "warn"},
+    {"RUST_LOG=info", "log.level", "info"},
+    {"RUST_LOG=debug", "log.level", "debug"},
+    {"RUST_LOG=", "log.level", "info"},
+    {"RUST_LOG=mollysocket", "log.level", "info"},
+    {"RUST_LOG=off", "log.level", "error"},
+    {"RUST_LOG=TRACE", "log.level", "debug"},
+    {"RUST_LOG=warn,mollysocket=debug,rocket=off", "log.level", "debug"},
+    {"RUST_LOG=rocket=off,warn", "log.level", "warn"},
+    {"RUST_LOG=rocket=debug", "log.level", "info"},
+    {"RUST_LOG=loud", "log.level", "info"},
+    /* Not settings of MollySocket's. */
+    {"MOLLY_COLOUR=red", "log.level", "info"},
+    {"MOLLY_=", "log.level", "info"},
+    {"MOLLY_PORT_8020_TCP=tcp://10.0.0.1:8020", "web.listen", "[\"127.0.0.1:8020\"]"},
+};
+
+START_TEST(what_mollysocket_takes_from_the_environment_is_taken)
+{
+    for (size_t i = 0; i < sizeof rights / sizeof *rights; i++) {
+        struct err err;
+        char *variable = mem_text(rights[i].variable);
+        char *variables[] = {variable, NULL};
+        struct config *config = load(variables, "/dev/null", &err);
+        ck_assert_msg(config, "%s: %s", rights[i].variable, err.text);
+        expect(config, rights[i].path, rights[i].value);
+        config_free(config);
+        free(variable);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *variable, *sentence;
+} wrongs[] = {
+    {"MOLLY_HOST=localhost", "MOLLY_HOST: it must be a numeric address, such as 127.0.0.1, "
+                             "0.0.0.0 or ::"},
+    {"MOLLY_HOST=", "MOLLY_HOST: it must be a numeric address, such as 127.0.0.1, 0.0.0.0 or ::"},
+    {"MOLLY_PORT=http", "MOLLY_PORT: it must be a number from 0 to 65535"},
+    {"MOLLY_PORT=70000", "MOLLY_PORT: it must be a number from 0 to 65535"},
+    {"MOLLY_PORT=", "MOLLY_PORT: it must be a number from 0 to 65535"},
+    {"MOLLY_PORT=-1", "MOLLY_PORT: it must be a number from 0 to 65535"},
+    {"MOLLY_PORT=80.5", "MOLLY_PORT: it must be a number from 0 to 65535"},
+    {"MOLLY_PORT=tcp://10.0.0.1:8020", "MOLLY_PORT: it must be a number from 0 to 65535"},
+    {"MOLLY_WEBSERVER=", "MOLLY_WEBSERVER: it is empty; write a value, or leave the setting out to "
+                         "get the default (true)"},
+    {"MOLLY_WEBSERVER=maybe", "MOLLY_WEBSERVER: \"maybe\" is neither true nor false"},
+    {"MOLLY_SIGNAL_ENV=Test", "MOLLY_SIGNAL_ENV: it must be Production or Staging"},
+    {"MOLLY_SIGNAL_ENV=", "MOLLY_SIGNAL_ENV: it must be Production or Staging"},
+    {"MOLLY_VAPID_KEY_FILE=/run/", "MOLLY_VAPID_KEY_FILE: it names a folder; add the name of a "
+                                   "file"},
+    {"MOLLY_DB=/data/", "MOLLY_DB: it names a folder; add the name of a file"},
+    {"MOLLY_DB=~/ms.db", "MOLLY_DB: ~ is not replaced here; write the whole path"},
+    {"MOLLY_ALLOWED_UUIDS=[]", "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing "
+                               "would be allowed; write [\"*\"] to allow everything"},
+    {"MOLLY_ALLOWED_UUIDS=", "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing "
+                             "would be allowed; write [\"*\"] to allow everything"},
+    {"MOLLY_ALLOWED_UUIDS=[\"abcdef-12345-tuxyz-67890\"]",
+     "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing would be allowed; write "
+     "[\"*\"] to allow everything"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\"]", "MOLLY_ALLOWED_ENDPOINTS: it has no entry that can "
+                                               "be used, so nothing would be allowed; write "
+                                               "[\"*\"] to allow everything"},
+};
+
+START_TEST(a_wrong_variable_of_mollysockets_is_named_with_the_fix)
+{
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        struct err err;
+        char *variable = mem_text(wrongs[i].variable);
+        char *variables[] = {variable, NULL};
+        ck_assert_msg(!load(variables, "/dev/null", &err), "%s", wrongs[i].variable);
+        ck_assert_str_eq(err.text, wrongs[i].sentence);
+        free(variable);
+    }
+    char unclosed[] = "MOLLY_ALLOWED_UUIDS=[\"*\"";
+    char *variables[] = {unclosed, NULL};
+    struct err err;
+    ck_assert_ptr_null(load(variables, "/dev/null", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "MOLLY_ALLOWED_UUIDS: "));
+}
+END_TEST
+
+/* Files */
+
+static const char toml[] = "# MollySocket's own sample, in its words\n"
+                           "host = \"0.0.0.0\"\n"
+                           "port = 8021\n"
+                           "webserver = true\n"
+                           "signal_env = 'Staging'\n"
+                           "allowed_endpoints = [\n"
+                           "  \"https://a.tld/up\", # ours\n"
+                           "  '*',\n"
+                           "]\n"
+                           "allowed_uuids = [\"*\"]\n"
+                           "db = '/var/lib/mollysocket/ms.db'\n"
+                           "vapid_key_file = \"/etc/mollysocket/vapid.key\"\n"
+                           "something_new = 1\n";
+
+START_TEST(a_toml_file_of_mollysockets_is_taken_as_it_is)
+{
+    struct folder folder;
+    struct err err;
+    char *nothing[] = {NULL};
+    enter_folder(&folder);
+    write_file("named.toml", toml);
+    struct config *config = load(nothing, "named.toml", &err);
+    ck_assert_msg(config, "%s", err.text);
+    expect(config, "web.listen", "[\"0.0.0.0:8021\"]");
+    expect(config, "web.enabled", "true");
+    expect(config, "signal.url", "\"wss://chat.staging.signal.org/v1/websocket/\"");
+    expect(config, "push.allowed_endpoints", "[\"https://a.tld\", \"*\"]");
+    expect(config, "accounts.allowed", "[\"*\"]");
+    expect(config, "store.path", "\"/var/lib/mollysocket/doorbell.db\"");
+    expect(config, "store.mollysocket", "\"/var/lib/mollysocket/ms.db\"");
+    expect(config, "push.vapid_key_file", "\"/etc/mollysocket/vapid.key\"");
+    expect_place(config, "web.listen", "named.toml:3");
+    expect_place(config, "push.allowed_endpoints", "named.toml:6");
+    config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
+/* Each key by itself, also as MollySocket would not take it. */
+static const struct {
+    const char *text, *path, *value;
+} right_files[] = {
+    {"host = '::'", "web.listen", "[\"[::]:8020\"]"},
+    {"port = 8099", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"port = \"8099\"", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"port = 0x1f54", "web.listen", "[\"127.0.0.1:8020\"]"},
+    {"webserver = false", "web.enabled", "false"},
+    {"webserver = \"false\"", "web.enabled", "false"},
+    {"vapid_privkey = \"" KEY "\"", "push.vapid_key", "\"" KEY "\""},
+    {"vapid_privkey = \"\"", "push.vapid_key_file", "\"./data/vapid.key\""},
+    {"vapid_key_file = 'vapid.key'", "push.vapid_key_file", "\"vapid.key\""},
+    {"signal_env = \"Production\"", "signal.url", "\"wss://chat.signal.org/v1/websocket/\""},
+    {"allowed_endpoints = ['*']", "push.allowed_endpoints", "[\"*\"]"},
+    {"allowed_endpoints = \"*\"", "push.allowed_endpoints", "[\"*\"]"},
+    {"allowed_endpoints = [\"http://10.0.0.2:81/up?x\", 'ntfy.lan']", "push.allowed_endpoints",
+     "[\"http://10.0.0.2:81\"]"},
+    {"allowed_uuids = " IDS, "accounts.allowed", IDS},
+    {"allowed_uuids = ['alice', '*']", "accounts.allowed", "[\"*\"]"},
+    {"db = \"./mollysocket.db\"", "store.path", "\"./doorbell.db\""},
+    {"db = '/opt/mollysocket/mollysocket.db'", "store.mollysocket",
+     "\"/opt/mollysocket/mollysocket.db\""},
+    /* Unknown keys and tables. */
+    {"environment = 'Prod'\nport = 8099", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"PORT = 8099", "web.listen", "[\"127.0.0.1:8020\"]"},
+    {"[default]\nport = 8099", "web.listen", "[\"127.0.0.1:8020\"]"},
+    {"", "web.listen", "[\"127.0.0.1:8020\"]"},
+};
+
+START_TEST(each_key_of_a_toml_file_is_taken)
+{
+    struct folder folder;
+    struct err err;
+    char *nothing[] = {NULL};
+    enter_folder(&folder);
+    for (size_t i = 0; i < sizeof right_files / sizeof *right_files; i++) {
+        write_file("named.toml", right_files[i].text);
+        struct config *config = load(nothing, "named.toml", &err);
+        ck_assert_msg(config, "%s: %s", right_files[i].text, err.text);
+        expect(config, right_files[i].path, right_files[i].value);
+        config_free(config);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
+static const struct {
+    const char *text, *sentence;
+} wrong_files[] = {
+    {"host = \"here\"\n", "named.toml:1: host: it must be a numeric address, such as 127.0.0.1, "
+                          "0.0.0.0 or ::"},
+    {"\nport = 99999\n", "named.toml:2: port: it must be a number from 0 to 65535"},
+    {"host = ['::']\n", "named.toml:1: host: it takes one value, not a list"},
+    {"port = [8020]\n", "named.toml:1: port: it takes a text in quotes, or a list of them"},
+    {"port = 80.5\n", "named.toml:1: port: it must be a number from 0 to 65535"},
+    {"webserver = 'perhaps'\n", "named.toml:1: webserver: \"perhaps\" is neither true nor false"},
+    {"signal_env = 'Prod'\n", "named.toml:1: signal_env: it must be Production or Staging"},
+    {"vapid_key_file = '/etc/'\n",
+     "named.toml:1: vapid_key_file: it names a folder; add the name of a file"},
+    {"allowed_endpoints = { a = '*' }\n",
+     "named.toml:1: allowed_endpoints: it takes a text in quotes, or a list of them"},
+    {"port = 1\nport = 2\n",
+     "named.toml:2: key \"port\" appears a second time, first in line 1; make them one"},
+    {"db = [\"a\"]\n", "named.toml:1: db: it takes one value, not a list"},
+    {"allowed_uuids = [1, 2]\n",
+     "named.toml:1: allowed_uuids: it takes a text in quotes, or a list of them"},
+    {"allowed_uuids = []\n", "named.toml:1: allowed_uuids: it has no entry that can be used, so "
+                             "nothing would be allowed; write [\"*\"] to allow everything"},
+};
+
+START_TEST(a_wrong_toml_file_is_named_with_its_line_and_the_fix)
+{
+    struct folder folder;
+    struct err err;
+    char *nothing[] = {NULL};
+    enter_folder(&folder);
+    for (size_t i = 0; i < sizeof wrong_files / sizeof *wrong_files; i++) {
+        write_file("named.toml", wrong_files[i].text);
+        ck_assert_msg(!load(nothing, "named.toml", &err), "%s", wrong_files[i].text);
+        ck_assert_str_eq(err.text, wrong_files[i].sentence);
+    }
+    write_file("named.toml", "db = /no/quotes\n");
+    ck_assert_ptr_null(load(nothing, "named.toml", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "named.toml:1: "));
+    ck_assert_ptr_null(load(nothing, "missing.toml", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "missing.toml: it cannot be read"));
+    leave_folder(&folder);
+}
+END_TEST
+
+/* From low to high: package defaults, MollySocket's file, our file, its variables, ours. */
+START_TEST(ours_wins_over_mollysockets_and_variables_over_files)
+{
+    struct folder folder;
+    struct err err;
+    char conf[] = "MOLLY_CONF=\"named.toml\"", molly[] = "MOLLY_PORT=4",
+         ours[] = "DOORBELL_WEB_LISTEN=127.0.0.1:5";
+    static const char *const expected[] = {"[\"[::]:1\"]", "[\"[::]:2\"]", "[\"127.0.0.1:3\"]",
+                                           "[\"127.0.0.1:4\"]", "[\"127.0.0.1:5\"]"};
+    enter_folder(&folder);
+    write_file("defaults.yaml", "web.listen: \"[::]:1\"\nlog.level: warn\n");
+    for (int step = 0; step < 5; step++) {
+        char *variables[] = {step > 0 ? conf : NULL, step > 2 ? molly : NULL,
+                             step > 3 ? ours : NULL, NULL};
+        if (step == 1)
+            write_file("named.toml", "port = 2\n");
+        if (step == 2)
+            write_file("doorbell.yaml", "web.listen: 127.0.0.1:3\n");
+        struct config *config = config_load(
+            &(struct config_sources){.defaults = "defaults.yaml", .environment = variables}, &err);
+        ck_assert_msg(config, "%s", err.text);
+        expect(config, "web.listen", expected[step]);
+        expect(config, "log.level", "warn");
+        config_free(config);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
+{
+    struct folder folder;
+    struct err err;
+    enter_folder(&folder);
+    char *xdg = mem_format("XDG_CONFIG_HOME=%s", folder.path);
+    char *variables[] = {xdg, NULL}, *nothing[] = {NULL};
+    write_file("mollysocket.toml", "port = 1\n");
+    struct config *config = load(variables, NULL, &err);
+    expect(config, "web.listen", "[\"127.0.0.1:1\"]");
+    config_free(config);
+    ck_assert_int_eq(mkdir("mollysocket", 0700), 0);
+    write_file("mollysocket/config.toml", "port = 2\n");
+    config = load(variables, NULL, &err);
+    expect(config, "web.listen", "[\"127.0.0.1:2\"]");
+    config_free(config);
+    config = load(nothing, NULL, &err);
+    expect(config, "web.listen", "[\"127.0.0.1:1\"]");
+    config_free(config);
+    write_file("doorbell.yaml", "log.level: warn\n");
+    config = load(variables, NULL, &err);
+    expect(config, "web.listen", "[\"127.0.0.1:8020\"]");
+    config_free(config);
+    remove("doorbell.yaml");
+    ck_assert_int_eq(mkdir(".config", 0700), 0);
+    ck_assert_int_eq(rename("mollysocket", ".config/mollysocket"), 0);
+    char *home = mem_format("HOME=%s", folder.path), conf[] = "MOLLY_CONF='missing.toml'";
+    char *at_home[] = {home, NULL}, *missing[] = {home, conf, NULL};
+    config = load(at_home, NULL, &err);
+    expect(config, "web.listen", "[\"127.0.0.1:2\"]");
+    config_free(config);
+    /* A named file that is missing stops the start, and -c wins over the variable. */
+    ck_assert_ptr_null(load(missing, NULL, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "missing.toml: it cannot be read"));
+    config = load(missing, "mollysocket.toml", &err);
+    expect(config, "web.listen", "[\"127.0.0.1:1\"]");
+    config_free(config);
+    free(home);
+    free(xdg);
+    remove(".config/mollysocket/config.toml");
+    remove(".config/mollysocket");
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_credential_of_systemds_is_the_key_unless_something_else_is_named)
+{
+    struct folder folder;
+    struct err err;
+    enter_folder(&folder);
+    char *credentials = mem_format("CREDENTIALS_DIRECTORY=%s", folder.path);
+    char *path = mem_format("\"%s/vapid.key\"", folder.path);
+    char key[] = "MOLLY_VAPID_PRIVKEY=" KEY;
+    char *alone[] = {credentials, NULL}, *with_key[] = {credentials, key, NULL};
+    struct config *config = load(alone, "/dev/null", &err);
+    expect(config, "push.vapid_key_file", "\"./data/vapid.key\"");
+    config_free(config);
+    write_file("vapid.key", KEY "\n");
+    config = load(alone, "/dev/null", &err);
+    expect(config, "push.vapid_key_file", path);
+    expect_place(config, "push.vapid_key_file", "credential vapid.key");
+    config_free(config);
+    config = load(with_key, "/dev/null", &err);
+    ck_assert_ptr_null(config->push_vapid_key_file);
+    ck_assert_str_eq(config->push_vapid_key, KEY);
+    config_free(config);
+    free(path);
+    free(credentials);
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(the_effective_configuration_tells_each_source_and_hides_key_and_accounts)
+{
+    struct err err;
+    char key[] = "MOLLY_VAPID_PRIVKEY=" KEY, port[] = "MOLLY_PORT=\"8099\"";
+    char allowed[] = "MOLLY_ALLOWED_UUIDS=[\"0d2ee3b1-0d2e-43b1-8f8c-9a5d6e7f8091\"]";
+    char *variables[] = {key, port, allowed, NULL};
+    struct config *config = load(variables, "/dev/null", &err);
+    char *text = schema_effective_yaml(config);
+    ck_assert_ptr_nonnull(strstr(text, "\nweb:\n  enabled: true  # default\n"
+                                       "  listen: [\"127.0.0.1:8099\"]  # MOLLY_PORT\n"));
+    ck_assert_ptr_nonnull(strstr(text, "  #vapid_key: hidden  # MOLLY_VAPID_PRIVKEY\n"));
+    ck_assert_ptr_null(strstr(text, KEY));
+    ck_assert_ptr_nonnull(strstr(text, "  #allowed: hidden  # MOLLY_ALLOWED_UUIDS\n"));
+    ck_assert_ptr_null(strstr(text, "0d2ee3b1"));
+    free(text);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(an_empty_or_unlimited_setting_is_shown_even_if_it_may_be_secret)
+{
+    struct err err;
+    char allowed[] = "MOLLY_ALLOWED_UUIDS=[\"*\"]", token[] = "DOORBELL_ALERT_TOKEN=";
+    char *variables[] = {allowed, token, NULL};
+    struct config *config = load(variables, "/dev/null", &err);
+    char *text = schema_effective_yaml(config);
+    ck_assert_ptr_nonnull(strstr(text, "  allowed: [\"*\"]  # MOLLY_ALLOWED_UUIDS\n"));
+    ck_assert_ptr_nonnull(strstr(text, "  token: \"\"  # DOORBELL_ALERT_TOKEN\n"));
+    free(text);
+    config_free(config);
+}
+END_TEST
+
+UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
+          a_wrong_variable_of_mollysockets_is_named_with_the_fix,
+          a_toml_file_of_mollysockets_is_taken_as_it_is, each_key_of_a_toml_file_is_taken,
+          a_wrong_toml_file_is_named_with_its_line_and_the_fix,
+          ours_wins_over_mollysockets_and_variables_over_files,
+          without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks,
+          a_credential_of_systemds_is_the_key_unless_something_else_is_named,
+          the_effective_configuration_tells_each_source_and_hides_key_and_accounts,
+          an_empty_or_unlimited_setting_is_shown_even_if_it_may_be_secret)

@@ -1,0 +1,338 @@
+/* From what was seen to what is said, and in which order. */
+#include "doctor/diagnose.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "doctor/machine.h"
+#include "doctor/report.h"
+#include "unit.h"
+
+static const uint8_t key[PSEUDONYM_KEY_SIZE] = {1};
+
+/* The one finding that there has to be; `fix` NULL: none. */
+static void expect(const struct findings *findings, enum severity severity, const char *what,
+                   const char *fix)
+{
+    ck_assert_uint_eq(findings->count, 1);
+    const struct finding *finding = &findings->items[0];
+    ck_assert_str_eq(severity_name(finding->severity), severity_name(severity));
+    ck_assert_msg(strstr(finding->what, what), "\"%s\" has no \"%s\"", finding->what, what);
+    ck_assert_msg(strstr(finding->fix, fix ? fix : ""), "\"%s\" has no \"%s\"", finding->fix, fix);
+    ck_assert(fix || !*finding->fix);
+    ck_assert(findings->has_fault == (severity == SEVERITY_FAULT));
+}
+
+static const struct visit_facts upgraded = {.end = VISIT_ANSWERED, .status = 101, .stamped = true};
+static const struct visit_facts gone = {.end = VISIT_NO_CONNECT, .why = "refused"};
+static const struct visit_facts nowhere = {.end = VISIT_NO_ADDRESS};
+static const struct visit_facts outdated = {.end = VISIT_ANSWERED, .status = 499};
+
+START_TEST(each_way_to_signal_has_its_words)
+{
+    const struct visit_facts no_route = {.end = VISIT_NO_ROUTE}, silent = {.end = VISIT_NO_ANSWER},
+                             intercepted = {.end = VISIT_NO_TLS, .why = "self-signed"},
+                             portal = {.end = VISIT_ANSWERED, .status = 302},
+                             busy = {.end = VISIT_ANSWERED, .status = 503, .stamped = true},
+                             front = {.end = VISIT_ANSWERED, .status = 502},
+                             wrong = {.end = VISIT_ANSWERED, .status = 404, .stamped = true};
+    const struct {
+        struct visit_facts v4, v6, fallback;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {upgraded, upgraded, upgraded, SEVERITY_WELL, "over IPv4 and IPv6", NULL},
+        {upgraded, nowhere, upgraded, SEVERITY_WELL, "answers over IPv4,", NULL},
+        {no_route, upgraded, upgraded, SEVERITY_WELL, "answers over IPv6,", NULL},
+        {upgraded, gone, upgraded, SEVERITY_WARNING, "but over IPv6 it cannot be reached (refused)",
+         "net.family to ipv4"},
+        {upgraded, portal, upgraded, SEVERITY_WARNING, "but over IPv6 it answers with 302",
+         "net.family to ipv4"},
+        {portal, upgraded, upgraded, SEVERITY_WARNING, "but over IPv4 it answers with 302",
+         "net.family to ipv6"},
+        {gone, nowhere, gone, SEVERITY_FAULT, "cannot be reached (refused)", "firewall"},
+        {nowhere, nowhere, nowhere, SEVERITY_FAULT, "has no address", "DNS"},
+        {no_route, silent, silent, SEVERITY_FAULT, "gives no answer", "firewall"},
+        {nowhere, intercepted, intercepted, SEVERITY_FAULT, "trusted (self-signed)", "intercepts"},
+        {outdated, outdated, upgraded, SEVERITY_WARNING, "\"New/2\" is taken instead", "Update"},
+        {outdated, outdated, outdated, SEVERITY_FAULT, "both User-Agents, \"Old/1\" and \"New/2\"",
+         "signal.user_agent"},
+        {portal, portal, portal, SEVERITY_FAULT, "in the place of", "directly"},
+        {busy, busy, busy, SEVERITY_WARNING, "trouble of its own (503)", "Nothing needs"},
+        {front, front, front, SEVERITY_WARNING, "trouble of its own (502)", "Nothing needs"},
+        {wrong, wrong, wrong, SEVERITY_FAULT, "no websocket", "signal.url"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct signal_facts facts = {.origin = "wss://chat.example.org",
+                                           .v4 = cases[i].v4,
+                                           .v6 = cases[i].v6,
+                                           .fallback = cases[i].fallback,
+                                           .agent = "Old/1",
+                                           .fallback_agent = "New/2"};
+        diagnose_signal(&findings, &facts);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+}
+END_TEST
+
+START_TEST(each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so)
+{
+    const struct {
+        struct visit_facts visit;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {{.end = VISIT_ANSWERED, .status = 200}, SEVERITY_WELL, "answers.", NULL},
+        {{.end = VISIT_ANSWERED, .status = 404}, SEVERITY_WELL, "answers.", NULL},
+        {{.end = VISIT_ANSWERED, .status = 502}, SEVERITY_FAULT, "the proxy before it", "it runs"},
+        {{.end = VISIT_NO_ADDRESS}, SEVERITY_FAULT, "name has no address", "DNS"},
+        {{.end = VISIT_NO_CONNECT}, SEVERITY_FAULT, "cannot be reached", "firewall"},
+        {{.end = VISIT_NO_ROUTE}, SEVERITY_FAULT, "cannot be reached", "firewall"},
+        {{.end = VISIT_NO_TLS, .why = "expired"}, SEVERITY_FAULT, "(expired)", "push.ca_file"},
+        {{.end = VISIT_NO_ANSWER, .why = "closed"}, SEVERITY_FAULT, "no answer (closed)", "runs"},
+        {{.end = VISIT_DENIED}, SEVERITY_UNCHECKED, "was not asked", "push.allowed_endpoints"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct origin_facts facts = {.origin = "https://ntfy.lan", .visit = cases[i].visit};
+        diagnose_origin(&findings, &facts);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+        ck_assert_ptr_nonnull(strstr(findings.items[0].what, "https://ntfy.lan"));
+    }
+}
+END_TEST
+
+START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
+{
+    const struct {
+        struct visit_facts visit;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {{.end = VISIT_ANSWERED, .status = 200, .has_needle = true}, SEVERITY_WELL, "leads", NULL},
+        {{.end = VISIT_ANSWERED, .status = 200}, SEVERITY_FAULT, "not this Doorbell", "[::]:8020"},
+        {{.end = VISIT_ANSWERED, .status = 502}, SEVERITY_FAULT, "does not reach", "[::]:8020"},
+        {{.end = VISIT_ANSWERED, .status = 404}, SEVERITY_FAULT, "under the path", "same path"},
+        {{.end = VISIT_ANSWERED, .status = 308}, SEVERITY_FAULT, "to another path", "public_url"},
+        {{.end = VISIT_ANSWERED, .status = 403, .challenged = true},
+         SEVERITY_FAULT,
+         "Cloudflare",
+         "Switch that off"},
+        {{.end = VISIT_NO_TLS, .why = "expired"}, SEVERITY_FAULT, "(expired)", "fullchain.pem"},
+        {{.end = VISIT_NO_ADDRESS}, SEVERITY_FAULT, "has no address", "DNS"},
+        {{.end = VISIT_NO_CONNECT}, SEVERITY_WARNING, "From this machine", "mobile network"},
+        {{.end = VISIT_NOT_MADE}, SEVERITY_UNCHECKED, "the VAPID key", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct public_facts facts = {.origin = "https://push.example.org",
+                                           .secure = true,
+                                           .listen = "[::]:8020",
+                                           .visit = cases[i].visit};
+        diagnose_public(&findings, &facts);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+}
+END_TEST
+
+static struct findings clock_of(int64_t signal_ahead_s, int64_t push_ahead_s)
+{
+    struct findings findings = {0};
+    struct probe_facts facts = {.signal = {.origin = "wss://chat", .v4 = upgraded, .v6 = gone},
+                                .origins = {{.origin = "https://ntfy.lan",
+                                             .visit = {.end = VISIT_ANSWERED,
+                                                       .status = 200,
+                                                       .has_date = true,
+                                                       .ahead_s = push_ahead_s}}},
+                                .origin_count = 1};
+    facts.signal.v4.has_date = true;
+    facts.signal.v4.ahead_s = signal_ahead_s;
+    diagnose_clock(&findings, &facts);
+    return findings;
+}
+
+START_TEST(a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes)
+{
+    struct findings findings = clock_of(2, -3);
+    expect(&findings, SEVERITY_WELL, "goes as those", NULL);
+    findings = clock_of(90, 90);
+    expect(&findings, SEVERITY_WARNING, "clock of wss://chat it is 90 s later", "timedatectl");
+    findings = clock_of(-301, -301);
+    expect(&findings, SEVERITY_FAULT, "301 s earlier", "timedatectl");
+    findings = clock_of(0, 4000);
+    expect(&findings, SEVERITY_FAULT, "clock of https://ntfy.lan", "the other one");
+}
+END_TEST
+
+START_TEST(each_state_of_the_folder_has_its_remedy)
+{
+    enum { PLENTY = 1000 * 1000 * 1000, MB = 1000 * 1000 };
+    const struct machine_facts good = {
+        .folder = "/srv", .writable = true, .free_bytes = PLENTY, .free_files = -1};
+    struct machine_facts missing = good, closed = good, fixed = good, strange = good, small = good,
+                         full = good, crowded = good;
+    missing.missing = ENOENT;
+    closed.missing = EACCES;
+    closed.us = 1000;
+    fixed.read_only = true;
+    strange.writable = false;
+    strange.us = 1000;
+    strange.owner = 999;
+    small.free_bytes = 100 * MB;
+    full.free_bytes = MB;
+    crowded.free_files = 1;
+    const struct {
+        const struct machine_facts *facts;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {&good, SEVERITY_WELL, "has room", NULL},
+        {&closed, SEVERITY_FAULT, "may not look at", "as the user that runs the server"},
+        {&missing, SEVERITY_FAULT, "cannot be looked at", "--config"},
+        {&fixed, SEVERITY_FAULT, "read-only", "Mount"},
+        {&strange, SEVERITY_FAULT, "uid 1000 may not write", "uid 999 owns it"},
+        {&small, SEVERITY_WARNING, "100 MB left", "Make room"},
+        {&full, SEVERITY_FAULT, "1 MB left", "Make room"},
+        {&crowded, SEVERITY_FAULT, "no further file", "Remove"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        diagnose_machine(&findings, cases[i].facts);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+}
+END_TEST
+
+/* Accounts */
+
+static json_t *account_of(const char *pseudonym, const char *health, const char *advice)
+{
+    return json_pack("{s:s, s:i, s:s, s:s?, s:{s:s, s:s}, s:{s:s, s:s, s:I}, s:{s:I, s:b}, "
+                     "s:{s:I, s:i}, s:I}",
+                     "pseudonym", pseudonym, "device", 2, "health", health, "advice", advice,
+                     "link", "state", "up", "words", "connected", "endpoint", "origin",
+                     "https://ntfy.lan", "words", "accepts pushes", "accepted",
+                     (json_int_t)1700000000, "message", "at", (json_int_t)0, "urgent", 1, "ring",
+                     "at", (json_int_t)0, "status", 0, "owed_since", (json_int_t)0);
+}
+
+/* Takes over `accounts`. */
+static struct findings told_of(bool running, json_t *accounts, const char *advice)
+{
+    struct findings findings = {0};
+    json_t *status = json_pack("{s:{s:b, s:i, s:I, s:[s*]}, s:o}", "bridge", "running", running,
+                               "accounts", (int)json_array_size(accounts), "started",
+                               (json_int_t)1700000000, "advice", advice, "accounts", accounts);
+    diagnose_accounts(&findings, status, key, true);
+    json_decref(status);
+    return findings;
+}
+
+START_TEST(accounts_with_the_same_trouble_are_one_finding_under_names_of_this_report)
+{
+    json_t *accounts = json_array();
+    for (char last = '0'; last < '8'; last++) {
+        char pseudonym[] = "012345678_";
+        pseudonym[9] = last;
+        json_array_append_new(accounts, account_of(pseudonym, "broken", "Do this."));
+    }
+    struct findings findings = told_of(true, accounts, NULL);
+    expect(&findings, SEVERITY_FAULT, "8 accounts (", "Do this.");
+    ck_assert_ptr_nonnull(strstr(findings.items[0].what, ", ...): Signal: connected; push server"));
+    ck_assert_ptr_null(strstr(findings.items[0].what, "012345678"));
+}
+END_TEST
+
+START_TEST(what_concerns_all_is_not_repeated_for_each)
+{
+    json_t *accounts = json_array();
+    json_array_append_new(accounts, account_of("0123456789", "broken", "Update."));
+    struct findings findings = told_of(true, accounts, "Update.");
+    expect(&findings, SEVERITY_FAULT, "Update.", NULL);
+}
+END_TEST
+
+START_TEST(what_comes_back_by_itself_is_no_fault)
+{
+    json_t *accounts = json_array();
+    json_array_append_new(accounts, account_of("0123456789", "trying", NULL));
+    struct findings findings = told_of(true, accounts, NULL);
+    expect(&findings, SEVERITY_WARNING, "Signal: connected", "again in a minute");
+}
+END_TEST
+
+START_TEST(many_accounts_that_are_well_are_counted)
+{
+    json_t *accounts = json_array();
+    for (size_t i = 0; i < 100; i++)
+        json_array_append_new(accounts, account_of("0123456789", "well", NULL));
+    struct findings findings = told_of(true, accounts, NULL);
+    ck_assert_uint_lt(findings.count, 10);
+    ck_assert(!findings.has_fault);
+    ck_assert_ptr_nonnull(
+        strstr(findings.items[0].what, "is linked; no message since the start at"));
+    ck_assert_ptr_nonnull(strstr(findings.items[0].what, "https://ntfy.lan accepted a test at"));
+    ck_assert_ptr_nonnull(strstr(findings.items[findings.count - 1].what, "more accounts are"));
+}
+END_TEST
+
+START_TEST(without_a_server_nothing_is_called_well)
+{
+    json_t *accounts = json_array();
+    json_array_append_new(accounts, account_of("0123456789", "well", NULL));
+    struct findings findings = told_of(false, accounts, NULL);
+    expect(&findings, SEVERITY_FAULT, "No server runs", "Start it");
+    findings = told_of(true, json_array(), NULL);
+    expect(&findings, SEVERITY_FAULT, "No account was ever registered", "itself a linked device");
+}
+END_TEST
+
+/* The list and its report */
+
+START_TEST(faults_come_first_and_what_is_too_much_is_counted)
+{
+    struct findings findings = {0};
+    for (int i = 0; i < FINDINGS_MOST; i++)
+        findings_add(&findings, i % 2 ? SEVERITY_FAULT : SEVERITY_WELL, "store", NULL, "%d", i);
+    findings_add(&findings, SEVERITY_FAULT, "store", NULL, "a line\nand another");
+    ck_assert_uint_eq(findings.left_out, 1);
+    findings_sort(&findings);
+    ck_assert_str_eq(findings.items[0].what, "1");
+    ck_assert_str_eq(findings.items[1].what, "3");
+    ck_assert_str_eq(findings.items[FINDINGS_MOST - 1].what, "62");
+}
+END_TEST
+
+START_TEST(a_report_says_the_same_to_people_and_to_programs)
+{
+    struct findings findings = {0};
+    findings_add(&findings, SEVERITY_FAULT, "store", "Make room.", "A %s\nline", "long");
+    char *text = NULL;
+    size_t length;
+    FILE *file = open_memstream(&text, &length);
+    report_print(file, &findings, 1700000000, false);
+    fclose(file);
+    ck_assert_ptr_nonnull(strstr(text, "\nFAULT store: A long?line\n      -> Make room.\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n1 fault was found."));
+    ck_assert_ptr_null(strstr(text, "No fault on this side"));
+    free(text);
+    json_t *json = report_json(&findings, 1700000000);
+    ck_assert(json_is_false(json_object_get(json, "well")));
+    const json_t *first = json_array_get(json_object_get(json, "findings"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(first, "severity")), "fault");
+    ck_assert_str_eq(json_string_value(json_object_get(first, "fix")), "Make room.");
+    json_decref(json);
+}
+END_TEST
+
+UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
+          each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so,
+          each_end_of_a_visit_to_the_public_address_has_its_words,
+          a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes,
+          each_state_of_the_folder_has_its_remedy,
+          accounts_with_the_same_trouble_are_one_finding_under_names_of_this_report,
+          what_concerns_all_is_not_repeated_for_each, what_comes_back_by_itself_is_no_fault,
+          many_accounts_that_are_well_are_counted, without_a_server_nothing_is_called_well,
+          faults_come_first_and_what_is_too_much_is_counted,
+          a_report_says_the_same_to_people_and_to_programs)
