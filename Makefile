@@ -162,13 +162,13 @@ chaos-mutants:
 
 # Most tests wait most of the time.
 WORKERS := 3
-E2E := CI=$(CI) DOORBELL_BINARY=$(abspath $(PROGRAM)) /usr/bin/python3 -m pytest -q
+E2E := CI=$(CI) DOORBELL_BINARY=$(abspath $(PROGRAM)) tests/e2e/run
 
 e2e: $(PROGRAM)
-	$(E2E) -n $(WORKERS) tests/e2e tests/chaos
+	$(E2E) $(WORKERS) tests/e2e tests/chaos
 
 blackbox: $(PROGRAM)
-	$(E2E) tests/e2e/test_blackbox.py
+	$(E2E) 0 tests/e2e/test_blackbox.py
 .PHONY: blackbox
 
 # Fuzzing: clang's libFuzzer; a crash leaves its input in build-fuzz/.

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers"))
 
 import pytest
 
+from lib import unforgivable
 from lib.background import Background, Changes
 from lib.browser import Browser
 from lib.certs import Authority, Leaf
@@ -35,9 +36,11 @@ def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def the_search_saw_accounts() -> Iterator[None]:
-    """Where tests had accounts and servers, lines about accounts were searched."""
+    """Where tests had accounts and servers, lines about accounts were searched; not so where a
+    few are played once more (`run`): theirs may have none.
+    """
     yield
-    if secrecy.servers_with_accounts:
+    if secrecy.servers_with_accounts and "PLAYED_ONCE_MORE" not in os.environ:
         assert secrecy.noted and secrecy.about_accounts, vars(secrecy)
 
 
@@ -47,6 +50,8 @@ def nothing_secret_is_printed(the_search_saw_accounts: None) -> Iterator[None]:
     secrecy.begin()
     yield
     found = secrecy.search()
+    if found:
+        unforgivable.note("a secret was printed")
     assert not found, "a secret was printed:\n" + "\n".join(found)
 
 

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Optional
 
+from lib import unforgivable
 from lib.background import Changes
 from lib.ports import free_port
 from lib.process import REPOSITORY, STOP_DEADLINE, Process
@@ -119,6 +120,8 @@ class Doorbell:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end on SIGTERM:\n{self.process.tail()}") from None
         self.collect()
+        if status < 0 or status > 128:
+            unforgivable.note(f"the server ended with status {status}")
         assert status == expected, f"exit status {status}:\n" + "\n".join(self.lines[-60:])
 
     def kill(self) -> None:
@@ -164,8 +167,11 @@ class Doorbell:
 
     def check_output(self) -> None:
         for line in self.lines:
-            assert not any(fault in line for fault in FAULTS), "\n".join(self.lines[-120:])
+            faults = [fault for fault in FAULTS if fault in line]
             found = [secret for secret in self.secrets if secret.lower() in line.lower()]
+            if faults or found:
+                unforgivable.note("a sanitizer found a fault" if faults else "a secret in the log")
+            assert not faults, "\n".join(self.lines[-120:])
             assert not found, f"a secret in the log: {line}"
 
     def command(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess:
