@@ -155,7 +155,7 @@ chaos: $(PROGRAM)
 	$(CHAOS_RUN) $(CHAOS)
 
 chaos-short: $(PROGRAM)
-	$(CHAOS_RUN) --short $(CHAOS_SKIPS) $(CHAOS)
+	$(CHAOS_RUN) --short --once-more $(CHAOS_SKIPS) $(CHAOS)
 
 chaos-mutants:
 	@tests/chaos/mutants $(MUTANT)

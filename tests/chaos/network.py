@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import NoReturn, Optional, Sequence
 
 INSIDE = "DOORBELL_CHAOS_INSIDE"
 UNSHARE = ["unshare", "--net", "--mount", "--propagation", "private"]
@@ -40,6 +40,12 @@ def enter() -> None:
         if shutil.which("ip") and works(*UNSHARE, *how, *TRIAL):
             os.environ[INSIDE] = "1"
             os.execvp(UNSHARE[0], [*UNSHARE, *how, "--", sys.executable, "-B", *sys.argv])
+
+
+def start_anew(words: Sequence[str]) -> NoReturn:
+    """In networks of its own once more, with nothing left of this run."""
+    os.environ.pop(INSIDE, None)
+    os.execvp(sys.executable, [sys.executable, "-B", *words])
 
 
 def missing() -> Optional[str]:

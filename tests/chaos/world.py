@@ -89,20 +89,24 @@ class Run:
     leaf: Leaf
     expired: Leaf
     problems: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    conclusive: bool = False  # one of them at least
     audits: int = 0
     unrecorded: int = 0
 
     def draws(self, name: str) -> Draws:
         return Draws(self.seed, name)
 
-    def problem(self, where: str, text: str) -> None:
+    def problem(self, where: str, text: str, conclusive: bool = True) -> None:
+        """Not conclusive: what a machine that is too slow does as well."""
         self.problems.setdefault(where, []).append(text)
+        self.conclusive |= conclusive
 
     def note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A server of ours that fails on its own would be a fault that nobody asked for."""
         error = context.get("exception")
         if not isinstance(error, EXPECTED_FAILURES):
-            self.problem("the harness itself", f"{context['message']}: {error!r}")
+            text = f"{context['message']}: {error!r}"
+            self.problem("the harness itself", text, conclusive=False)
 
 
 class PushServer(FakeNtfy):
