@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 sys.dont_write_bytecode = True
+os.umask(0o022)  # files of root are read by the users that Doorbell becomes
 os.environ.setdefault("BLACKBOX_SEED", os.urandom(4).hex())  # one for all workers of a run
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers"))
 

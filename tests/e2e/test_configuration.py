@@ -281,6 +281,7 @@ def test_an_unknown_variable_is_one_warning(start: Callable[..., Process], tmp_p
     process = start(
         "--set",
         f"web.listen=127.0.0.1:{free_port()}",
+        *("--set", "accounts.max=100", "--set", "web.connections=64"),  # few descriptors will do
         environment={
             "DOORBELL_PUSH_TIMOUT": "secret value",
             "DOORBELL_PORT": "tcp://10.0.0.1:8020",  # as Kubernetes sets it
