@@ -5,6 +5,7 @@
 #include <check.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* UNIT_MAIN("url", a_test, another_test) makes main(). */
 #define UNIT_MAIN(name, ...)                                                                       \
@@ -12,6 +13,7 @@
     {                                                                                              \
         if (sodium_init() < 0)                                                                     \
             return 1;                                                                              \
+        umask(022); /* whoever starts them: some tests are about what others may read */           \
         const TTest *tests[] = {__VA_ARGS__};                                                      \
         Suite *suite = suite_create(name);                                                         \
         TCase *tcase = tcase_create(name);                                                         \
