@@ -82,22 +82,18 @@ void bell_set_linked(struct bell *bell, bool linked)
     if (bell->linked == linked)
         return;
     bell->linked = linked;
-    bell->bridge->linked += linked ? 1 : (size_t)-1;
+    if (linked)
+        room_entered(bell);
+    else
+        room_left(bell);
 }
 
-/* More would take the descriptors that pushes need, and nobody would be rung. */
-static bool has_room(struct bridge *bridge)
+void bell_link(struct bell *bell)
 {
-    size_t most = bridge->parts.links_most;
-    if (!most || bridge->linked < most)
-        return true;
-    if (!bridge->said_no_room)
-        log_error("Only %zu accounts can be connected, because this process may not open more "
-                  "files; the others are not rung. Raise the limit (LimitNOFILE=, ulimit -n) and "
-                  "restart.",
-                  most);
-    bridge->said_no_room = true;
-    return false;
+    life_connecting(&bell->life);
+    bell_show_state(bell);
+    bell_set_linked(bell, true);
+    bell->bridge->parts.link_ops->start(bell->link);
 }
 
 static void on_connect_timer(void *arg)
@@ -115,14 +111,8 @@ static void on_connect_timer(void *arg)
         bell_connect_in(bell, bell->bridge->life_timing.reconnect_min_ms);
         return;
     }
-    if (!has_room(bell->bridge)) {
-        bell_connect_in(bell, bell->bridge->life_timing.reconnect_max_ms);
-        return;
-    }
-    life_connecting(&bell->life);
-    bell_show_state(bell);
-    bell_set_linked(bell, true);
-    bell->bridge->parts.link_ops->start(bell->link);
+    if (room_find(bell))
+        bell_link(bell);
 }
 
 void bell_connect_in(struct bell *bell, int64_t wait_ms)
@@ -152,6 +142,7 @@ static struct bell *make(struct bridge *bridge, bool candidate)
     struct bell *bell = mem_new(sizeof *bell);
     bell->bridge = bridge;
     list_init(&bell->node);
+    list_init(&bell->room_node);
     list_init(&bell->waits);
     list_init(&bell->pings);
     life_init(&bell->life, candidate);
@@ -274,6 +265,7 @@ static void close_all(struct bell *bell)
     if (bell->account && bell->account->owner == bell)
         bell->account->owner = NULL;
     bell->account = NULL;
+    room_forget(bell);
     bell_set_linked(bell, false);
 }
 
@@ -355,6 +347,7 @@ void bell_follow_config(struct bell *bell)
     log_warn("Account %s: disconnected: accounts.allowed does not have it any more.",
              bell_name(bell));
     set_state(bell->account, ACCOUNT_DISABLED);
+    room_forget(bell);
     bell_plan_wake(bell);
     loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
     if (bell->linked)

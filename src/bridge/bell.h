@@ -11,6 +11,7 @@
 #include "bridge/bridge.h"
 #include "bridge/health.h"
 #include "bridge/limits.h"
+#include "bridge/room.h"
 #include "bridge/tally.h"
 #include "link/fleet.h"
 #include "link/life.h"
@@ -42,8 +43,7 @@ struct bridge {
     struct limits limits;
     struct list trials; /* of bells */
     size_t trial_count;
-    size_t linked;         /* bells that are */
-    bool said_no_room;     /* for more of them; said once */
+    struct room room;
     struct list buried;    /* bells to be freed outside of their own events */
     struct list immediate; /* waits that are answered in the next turn */
     struct timer bury_timer;
@@ -63,6 +63,9 @@ struct bell {
     struct trial *trial;     /* NULL once it passed */
     struct link *link;       /* NULL: not linked (disabled, or a process without links) */
     bool linked;             /* started and not down yet */
+    bool makes_way;          /* its link is being stopped for an account that needs the room */
+    struct list room_node;   /* in room.waiting */
+    bool needs_room;         /* and is counted there */
     struct life life;
     struct wake wake;
     struct timer connect_timer, wake_timer, store_timer;
@@ -110,6 +113,8 @@ void bell_inherit(struct bell *bell);
 void bell_note(struct bell *bell, enum timeline_kind kind, unsigned detail);
 void bell_connect_in(struct bell *bell, int64_t wait_ms);
 /* Follows accounts.allowed: disconnects or connects. */
+/* Starts its link, for which there is room. */
+void bell_link(struct bell *bell);
 void bell_follow_config(struct bell *bell);
 /* The machine was away: its link is tested, or made at once. */
 void bell_resumed(struct bell *bell, int64_t slept_ms);

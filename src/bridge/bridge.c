@@ -107,6 +107,7 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
     list_init(&bridge->buried);
     list_init(&bridge->immediate);
     timer_init(&bridge->bury_timer, on_bury_timer, bridge);
+    room_init(bridge, parts->links_most);
     if (store_load(parts->store, on_row, bridge, err) != 0) {
         bridge_free(bridge);
         return NULL;
@@ -134,6 +135,7 @@ void bridge_free(struct bridge *bridge)
     waits_answer_immediate(bridge);
     limits_fini(&bridge->limits);
     registry_fini(&bridge->registry);
+    room_fini(bridge);
     free(bridge);
 }
 

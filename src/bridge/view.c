@@ -331,8 +331,7 @@ void view_bridge(struct bridge *bridge, int64_t wall_ms, struct bridge_view *vie
                                  .started_unix = bridge->started_unix,
                                  .alarm = alarm_of(bridge),
                                  .store_fails = bridge->store_failing,
-                                 .no_room = bridge->said_no_room &&
-                                            bridge->linked >= bridge->parts.links_most,
+                                 .no_room = room_lacks(&bridge->room),
                                  .heard_unix = bridge->heard_unix,
                                  .message_unix = bridge->message_unix};
     view_each(bridge, wall_ms, count_account, view);

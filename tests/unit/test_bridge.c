@@ -17,6 +17,7 @@
 
 #define ALICE "9d0652a3-dcc3-4d11-975f-74d61598733f"
 #define BOB "6838237d-02f6-4098-b110-698253d15961"
+#define STRANGER "0f0c6df2-98ab-4a51-9a55-1db66d0f14aa"
 #define ENDPOINT "https://push.example.org/upabcdefghijkl"
 #define OTHER_ENDPOINT "https://push.example.org/upmnopqrstuvwx"
 
@@ -71,6 +72,7 @@ static struct world {
     unsigned removed;
     enum registration_status status;
     unsigned answers;
+    size_t links_most;
 } world;
 
 static struct link *link_open(void *messenger, const struct link_request *request,
@@ -304,7 +306,8 @@ static void start(void)
     struct bridge_parts parts = {.loop = &world.loop,
                                  .config = &world.config,
                                  .policy = world.policy,
-                                 .link_ops = &fake_messenger};
+                                 .link_ops = &fake_messenger,
+                                 .links_most = world.links_most};
     world.bridge = bridge_new(&parts, &err);
     ck_assert_ptr_nonnull(world.bridge);
     turn();
@@ -413,6 +416,51 @@ static void register_alice(void)
     drained(newest());
     expect(REGISTRATION_OK);
     answer(VERDICT_ACCEPTED, 201); /* the test push */
+}
+
+static struct link *link_of(const char *uuid)
+{
+    uint8_t bytes[16];
+    ck_assert_int_eq(uuid_parse(bytes, uuid), 0);
+    for (size_t i = world.link_count; i--;)
+        if (!world.links[i]->freed &&
+            memcmp(world.links[i]->request.uuid, bytes, sizeof bytes) == 0)
+            return world.links[i];
+    ck_abort_msg("no link of %s", uuid);
+}
+
+static unsigned count_started(void)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < world.link_count; i++)
+        count += world.links[i]->started;
+    return count;
+}
+
+/* What the store has at the start. */
+static struct store_account *store_row(size_t i, const char *uuid, const char *endpoint)
+{
+    world.rows[i] = (struct store_account){.key = {.messenger = MESSENGER_SIGNAL, .device = 2},
+                                           .password = "secret",
+                                           .endpoint = endpoint,
+                                           .endpoint_proven = true};
+    ck_assert_int_eq(uuid_parse(world.rows[i].key.uuid, uuid), 0);
+    world.row_count = i + 1;
+    return &world.rows[i];
+}
+
+/* By the operator. */
+static struct registration registration_of(const char *uuid, const char *endpoint)
+{
+    return (struct registration){
+        .uuid = uuid, .device = 2, .password = "secret", .endpoint = endpoint, .by_operator = true};
+}
+
+static void enter(const char *uuid, const char *endpoint)
+{
+    struct registration registration = registration_of(uuid, endpoint);
+    bridge_register(world.bridge, &registration, on_status, NULL);
+    turn();
 }
 
 /* Tests */
@@ -861,6 +909,86 @@ START_TEST(a_debt_of_the_last_run_is_rung_at_the_start)
     ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
     answer(VERDICT_ACCEPTED, 201);
     ck_assert(world.owed == 0);
+    end();
+}
+END_TEST
+
+START_TEST(an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes)
+{
+    struct err err;
+    begin();
+    world.links_most = 1;
+    store_row(0, ALICE, ENDPOINT);
+    store_row(1, BOB, OTHER_ENDPOINT);
+    start();
+    ck_assert_uint_eq(count_started(), 1);
+    later(3600 * 1000);
+    ck_assert_uint_eq(count_started(), 1);
+    bool alice = link_of(ALICE)->started;
+    bridge_remove(world.bridge, alice ? ALICE : BOB, NULL, NULL, &err);
+    turn();
+    ck_assert(link_of(alice ? BOB : ALICE)->started);
+    end();
+}
+END_TEST
+
+START_TEST(trials_have_only_the_room_that_no_account_needs)
+{
+    begin();
+    world.links_most = 2;
+    store_row(0, ALICE, ENDPOINT);
+    start();
+    down(link_of(ALICE), LINK_LOST);
+    ask(BOB, 2, "one", OTHER_ENDPOINT, false);
+    ask(STRANGER, 2, "one", OTHER_ENDPOINT, false);
+    ck_assert(link_of(BOB)->started && !link_of(STRANGER)->started);
+    later(5 * 60 * 1000);
+    ck_assert(link_of(ALICE)->started);
+    ck_assert(!link_of(STRANGER)->started);
+    end();
+}
+END_TEST
+
+START_TEST(a_trial_makes_way_for_an_account_and_one_is_enough)
+{
+    begin();
+    world.links_most = 3;
+    start();
+    for (unsigned i = 0; i < 3; i++) {
+        char uuid[64];
+        snprintf(uuid, sizeof uuid, "%08x-dcc3-4d11-975f-74d61598733f", i);
+        ask(uuid, 2, "secret", ENDPOINT, false);
+    }
+    ck_assert_uint_eq(count_started(), 3);
+    enter(ALICE, OTHER_ENDPOINT);
+    ck_assert(link_of(ALICE)->started);
+    ck_assert_uint_eq(count_started(), 3);
+    ck_assert(!world.links[0]->started && world.links[1]->started && world.links[2]->started);
+    later(10 * 60 * 1000);
+    ck_assert(link_of(ALICE)->started);
+    ck_assert(!world.links[0]->started);
+    end();
+}
+END_TEST
+
+START_TEST(a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)
+{
+    begin();
+    world.links_most = 2;
+    start();
+    ask(BOB, 2, "one", OTHER_ENDPOINT, false);
+    ask(STRANGER, 2, "one", OTHER_ENDPOINT, false);
+    struct registration registration = registration_of(ALICE, ENDPOINT);
+    bridge_register(world.bridge, &registration, on_status, NULL);
+    timers_fire(&world.loop.timers, loop_now_ms(&world.loop)); /* no `down` comes yet */
+    ck_assert(link_of(BOB)->stopping && !link_of(STRANGER)->stopping);
+    up(link_of(BOB));
+    link_of(BOB)->events->drained(link_of(BOB)->arg);
+    timers_fire(&world.loop.timers, loop_now_ms(&world.loop));
+    ck_assert(!link_of(STRANGER)->stopping);
+    turn();
+    ck_assert(link_of(ALICE)->started && link_of(BOB)->started);
+    ck_assert(!link_of(STRANGER)->started);
     end();
 }
 END_TEST
@@ -1467,4 +1595,8 @@ UNIT_MAIN("bridge", what_there_is_to_see_follows_what_happens,
           a_word_about_contention_waits_for_a_test_that_is_out,
           a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
           failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
-          a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once)
+          a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
+          an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes,
+          trials_have_only_the_room_that_no_account_needs,
+          a_trial_makes_way_for_an_account_and_one_is_enough,
+          a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)
