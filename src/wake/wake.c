@@ -21,7 +21,7 @@ static int64_t distance_ms(const struct wake *wake)
 void wake_init(struct wake *wake, const struct wake_timing *timing, const struct wake_ops *ops,
                void *arg)
 {
-    *wake = (struct wake){.timing = timing, .ops = ops, .arg = arg};
+    *wake = (struct wake){.timing = timing, .ops = ops, .arg = arg, .last_ring_ms = WAKE_NO_RING};
 }
 
 static void forget_held(struct wake *wake)
@@ -91,9 +91,9 @@ void wake_time(struct wake *wake, int64_t now_ms)
 {
     if (ring_due_ms(wake) <= now_ms) {
         wake->in_flight = true;
+        wake->left = false;
         wake->ringing = wake->noted;
-        wake->last_ring_ms = now_ms;
-        wake->not_before_ms = now_ms + distance_ms(wake);
+        wake->asked_ms = now_ms;
         wake->ops->ring(wake->arg);
     }
     if (debt_due_ms(wake) <= now_ms) {
@@ -183,6 +183,7 @@ int wake_message(struct wake *wake, uint64_t ack, bool silent, int64_t now_ms)
 void wake_ring_began(struct wake *wake, int64_t now_ms)
 {
     wake->ringing = wake->noted;
+    wake->left = true;
     wake->last_ring_ms = now_ms;
     wake->not_before_ms = later(wake->not_before_ms, now_ms + distance_ms(wake));
 }
@@ -191,6 +192,8 @@ void wake_rung(struct wake *wake, bool accepted, int64_t retry_at_ms, int64_t no
 {
     wake->in_flight = false;
     if (accepted) {
+        if (!wake->left)
+            wake->last_ring_ms = wake->asked_ms;
         wake->covered = wake->ringing;
         wake->not_before_ms = wake->last_ring_ms + distance_ms(wake);
         acknowledge_up_to(wake, wake->covered);
@@ -208,6 +211,11 @@ void wake_ring_cancelled(struct wake *wake, int64_t now_ms)
     wake_time(wake, now_ms);
 }
 
+void wake_repeat(struct wake *wake)
+{
+    wake->noted++;
+}
+
 void wake_debt_stored(struct wake *wake, bool stored, int64_t retry_at_ms, int64_t now_ms)
 {
     wake->debt = stored ? WAKE_DEBT_STORED : WAKE_DEBT_NONE;
@@ -221,6 +229,7 @@ void wake_debt_stored(struct wake *wake, bool stored, int64_t retry_at_ms, int64
 void wake_new_endpoint(struct wake *wake, int64_t not_before_ms, int64_t now_ms)
 {
     wake->in_flight = false;
+    wake->last_ring_ms = WAKE_NO_RING;
     wake->not_before_ms = not_before_ms;
     wake_time(wake, now_ms);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 enum { WAKE_HELD_MAX = 256 }; /* the messenger's own window (signal.md 2.3) */
+#define WAKE_NO_RING (INT64_MIN / 2)
 
 struct wake_timing {
     int64_t interval_ms; /* least distance between rings */
@@ -48,12 +49,14 @@ struct wake {
     uint64_t noted;           /* urgent messages so far */
     uint64_t covered;         /* of them, covered by an accepted ring */
     uint64_t ringing;         /* covered if the ring in flight is accepted; valid while in_flight */
-    int64_t last_ring_ms;     /* when the last one was asked for, and then when it left */
+    int64_t last_ring_ms;     /* when the last one left; WAKE_NO_RING: none to this endpoint */
+    int64_t asked_ms;         /* when the one in flight was asked for; valid while in_flight */
     int64_t spacing_ms;       /* least distance between rings where it is more than the interval */
     int64_t not_before_ms;    /* no ring before that (interval, back-off); INT64_MAX: never */
     int64_t blurred_until_ms; /* nor before that (blur_ms) */
     int64_t debt_not_before_ms; /* the store failed: not again before that */
     bool in_flight;
+    bool left;     /* the one in flight did */
     bool draining; /* connected, queue not yet empty */
     enum wake_debt debt;
     struct wake_held *held; /* oldest first; NULL while there are none */
@@ -87,10 +90,14 @@ int wake_message(struct wake *wake, uint64_t ack, bool silent, int64_t now_ms);
  * too. */
 void wake_ring_began(struct wake *wake, int64_t now_ms);
 /* The ring in flight was accepted, or failed and must not be repeated before `retry_at_ms`
- * (INT64_MAX: never, until wake_new_endpoint). */
+ * (INT64_MAX: never, until wake_new_endpoint). One that failed before it left counts for nothing.
+ */
 void wake_rung(struct wake *wake, bool accepted, int64_t retry_at_ms, int64_t now_ms);
 /* The ring in flight was taken back without an answer. */
 void wake_ring_cancelled(struct wake *wake, int64_t now_ms);
+
+/* What the ring in flight tells is to be told once more, after it. */
+void wake_repeat(struct wake *wake);
 
 /* store_debt ended; when it failed, acks stay held and it is asked for again after `retry_at_ms`.
  */

@@ -349,10 +349,55 @@ START_TEST(hurrying_respects_the_distance_between_rings)
     struct world w;
     begin(&w);
     message(&w, 1);
+    wake_ring_began(&w.wake, w.now);
     failed(&w, 900000);
     wake_hurry(&w.wake, w.now);
     ck_assert_uint_eq(w.rings, 1);
-    later(&w, 1000);
+    later(&w, 999);
+    ck_assert_uint_eq(w.rings, 1);
+    later(&w, 1);
+    ck_assert_uint_eq(w.rings, 2);
+    wake_fini(&w.wake);
+}
+END_TEST
+
+START_TEST(a_ring_that_never_left_keeps_no_other_one_waiting)
+{
+    struct world w;
+    begin(&w);
+    wake_space(&w.wake, 300000);
+    message(&w, 1);
+    ck_assert_uint_eq(w.rings, 1);
+    failed(&w, 5000); /* it stood in line, and was taken back */
+    later(&w, 4999);
+    ck_assert_uint_eq(w.rings, 1);
+    wake_hurry(&w.wake, w.now);
+    later(&w, 0);
+    ck_assert_uint_eq(w.rings, 2);
+    wake_ring_began(&w.wake, w.now);
+    failed(&w, 5000);
+    later(&w, 299999);
+    ck_assert_uint_eq(w.rings, 2);
+    later(&w, 1);
+    ck_assert_uint_eq(w.rings, 3);
+    wake_fini(&w.wake);
+}
+END_TEST
+
+START_TEST(a_new_endpoint_owes_no_distance_to_the_old_one)
+{
+    struct world w;
+    begin(&w);
+    wake_space(&w.wake, 300000);
+    message(&w, 1);
+    wake_ring_began(&w.wake, w.now);
+    accepted(&w);
+    message(&w, 2);
+    wake_new_endpoint(&w.wake, w.now + 60000, w.now); /* it is known to fail */
+    ck_assert_uint_eq(w.rings, 1);
+    later(&w, 10);
+    wake_hurry(&w.wake, w.now);
+    later(&w, 0);
     ck_assert_uint_eq(w.rings, 2);
     wake_fini(&w.wake);
 }
@@ -480,7 +525,7 @@ struct proof {
     uint64_t next;        /* number of the next urgent message */
     uint64_t handed_over; /* messages noted when the ring in flight began */
     uint64_t rung;        /* messages covered by accepted rings */
-    bool in_flight, up;
+    bool in_flight, left, up;
     /* The store applies in order: what is queued, and what is on disk. */
     bool queued[64];
     unsigned queue_length;
@@ -496,6 +541,19 @@ static void proof_acknowledge(void *arg, uint64_t ack)
                   (unsigned long long)ack);
 }
 
+static void leaves(struct proof *proof)
+{
+    if (!proof->in_flight || proof->left)
+        return;
+    ck_assert(!proof->rings || proof->now - proof->last_ring >= timing.interval_ms);
+    proof->left = true;
+    proof->handed_over = proof->next;
+    proof->last_ring = proof->now;
+    proof->rings++;
+    wake_ring_began(&proof->wake, proof->now);
+}
+
+/* At once, or after it waited for its turn; it may be taken back before that. */
 static void proof_ring(void *arg)
 {
     struct proof *proof = arg;
@@ -503,9 +561,9 @@ static void proof_ring(void *arg)
     ck_assert(!proof->rings || proof->now - proof->last_ring >= timing.interval_ms);
     ck_assert(proof->now >= proof->floor);
     proof->in_flight = true;
-    proof->handed_over = proof->next;
-    proof->last_ring = proof->now;
-    proof->rings++;
+    proof->left = false;
+    if (randombytes_uniform(2))
+        leaves(proof);
 }
 
 static void proof_store(void *arg)
@@ -550,7 +608,7 @@ static void random_event(struct proof *proof)
     static const struct wake_ops proof_ops = {proof_acknowledge, proof_ring, proof_store,
                                               proof_clear, proof_blur};
     proof->wake.ops = &proof_ops;
-    switch (randombytes_uniform(9)) {
+    switch (randombytes_uniform(10)) {
     case 0:
     case 1:
         if (proof->up && proof->wake.held_count < WAKE_HELD_MAX) {
@@ -561,7 +619,7 @@ static void random_event(struct proof *proof)
     case 2:
     case 3:
         if (proof->in_flight) {
-            bool ok = randombytes_uniform(3) != 0;
+            bool ok = proof->left && randombytes_uniform(3) != 0;
             proof->in_flight = false;
             if (ok)
                 proof->rung = proof->handed_over;
@@ -585,6 +643,9 @@ static void random_event(struct proof *proof)
         if (proof->up)
             wake_link_drained(&proof->wake, proof->now);
         break;
+    case 7:
+        leaves(proof);
+        break;
     default:
         proof->now += randombytes_uniform(3000);
         if (wake_next_ms(&proof->wake) <= proof->now)
@@ -602,6 +663,7 @@ static void settle(struct proof *proof)
         while (proof->queue_length)
             commit_one(proof, true);
         if (proof->in_flight) {
+            leaves(proof);
             proof->in_flight = false;
             proof->rung = proof->handed_over;
             wake_rung(&proof->wake, true, 0, proof->now);
@@ -646,6 +708,8 @@ UNIT_MAIN("wake", an_urgent_message_rings_at_once_and_is_answered_when_the_ring_
           a_debt_that_was_paid_while_it_was_being_written_is_cleared,
           a_server_that_breaks_its_own_window_is_noticed,
           hurrying_respects_the_distance_between_rings,
+          a_ring_that_never_left_keeps_no_other_one_waiting,
+          a_new_endpoint_owes_no_distance_to_the_old_one,
           a_ring_that_waited_for_its_turn_covers_what_came_until_it_left,
           spacing_moves_rings_apart_but_not_the_first_after_quiet,
           an_accepted_ring_ends_a_floor_that_came_while_it_was_out,
