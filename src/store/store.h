@@ -116,8 +116,9 @@ int store_take(struct store *store, const struct store_intake *intake, struct er
 
 /* `done` may be NULL. It is called on the loop, never before returning; its `err` is NULL when the
  * result is 0. A change that failed is logged and not tried again by the store. A put inserts the
- * row or replaces all of it; any other change of a row that is not there succeeds and does nothing.
- * The first change starts the thread (security.md 21: the sandbox comes before it). */
+ * row or replaces all of it, and of several that wait only the last is written; any other change of
+ * a row that is not there succeeds and does nothing. The first change starts the thread
+ * (security.md 21: the sandbox comes before it). */
 void store_put(struct store *store, const struct store_account *row, store_done_fn *done,
                void *arg);
 /* Puts a row and removes that of the device whose place it takes: both or neither. */

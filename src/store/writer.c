@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 /* A callback may make further changes while the store closes; they are written, too, but not for
@@ -21,7 +22,9 @@ enum { COMPLAIN_EVERY_MS = 60 * 1000 };
 
 struct change {
     struct list node;
+    struct map_node by_key;
     enum change_kind kind;
+    bool superseded;          /* a later one of the group writes all of the same row */
     struct store_account row; /* its texts are the two below */
     char *password, *endpoint;
     struct account_key gone;
@@ -96,10 +99,39 @@ static void move_all(struct list *to, struct list *from)
     list_init(from);
 }
 
+static bool has_key(const struct map_node *node, const void *key)
+{
+    const struct change *change = map_owner(node, const struct change, by_key);
+    return memcmp(&change->row.key, key, sizeof change->row.key) == 0;
+}
+
+/* A put replaces all of a row, so of several in one group only the last is written: a busy account
+ * does not make a slow disk slower. */
+static void coalesce(struct writer *writer)
+{
+    struct list *group = &writer->group;
+    struct map puts;
+    if (group->next == group->previous)
+        return;
+    map_init(&puts);
+    for (struct list *node = group->previous; node != group; node = node->previous) {
+        struct change *change = change_of(node);
+        if (change->kind != CHANGE_PUT)
+            continue;
+        uint64_t hash = map_hash(&puts, &change->row.key, sizeof change->row.key);
+        change->superseded = map_find(&puts, hash, has_key, &change->row.key);
+        if (!change->superseded)
+            map_add(&puts, &change->by_key, hash);
+    }
+    map_fini(&puts);
+}
+
 static int apply(struct writer *writer, const struct change *change, struct err *err)
 {
     const struct store_ops *ops = writer->ops;
     const struct store_account *row = &change->row;
+    if (change->superseded)
+        return 0;
     switch (change->kind) {
     case CHANGE_PUT:
         return ops->put(writer->engine, row, err);
@@ -149,6 +181,7 @@ static void write_singly(struct writer *writer)
 {
     list_each(node, &writer->group) {
         struct err err = {0};
+        change_of(node)->superseded = false; /* the other one may be the one that fails */
         bool bad_change;
         int result = transact(writer, node, node->next, &bad_change, &err);
         if (result != 0)
@@ -183,6 +216,7 @@ static void write_group(struct writer *writer)
     struct list *group = &writer->group;
     struct err err = {0};
     bool bad_change;
+    coalesce(writer);
     int result = transact(writer, group->next, group, &bad_change, &err);
     if (result == 0)
         return;

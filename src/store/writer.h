@@ -1,7 +1,7 @@
 /* The store's writer: a thread that takes all changes that wait as one group, writes them in one
- * transaction and hands them back to the loop. Internal to src/store. The thread starts with the
- * first change; everything here is called on the loop's thread. What can fail is told to the
- * change's callback. */
+ * transaction, several puts of one row as the last of them, and hands them back to the loop.
+ * Internal to src/store. The thread starts with the first change; everything here is called on the
+ * loop's thread. What can fail is told to the change's callback. */
 #ifndef DOORBELL_STORE_WRITER_H
 #define DOORBELL_STORE_WRITER_H
 

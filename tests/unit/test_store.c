@@ -25,7 +25,7 @@ enum { ROWS_MOST = 2048, TEXT_SIZE = 128, FILE_SIZE = 65536 };
 
 /* What the wrapped engine does beside its work, and what it saw. */
 static struct {
-    _Atomic unsigned commits, rollbacks;
+    _Atomic unsigned puts, commits, rollbacks;
     _Atomic unsigned failing_begins, failing_commits; /* so many of the next ones */
     _Atomic int bad_device;                           /* a put of it cannot be applied; -1: none */
     _Atomic bool gated;                               /* each begin waits for the gate */
@@ -70,6 +70,7 @@ static int probe_put(void *engine, const struct store_account *row, struct err *
 {
     if (row->key.device == probe.bad_device)
         return err_set(err, ERR_INVALID, "This one cannot be stored.");
+    atomic_fetch_add(&probe.puts, 1);
     return store_sqlite.put(engine, row, err);
 }
 
@@ -584,6 +585,70 @@ START_TEST(changes_that_wait_share_a_commit)
     ck_assert_uint_eq(tally.failed, 0);
     ck_assert_uint_le(probe.commits, 2); /* what the thread had taken, and the rest */
     ck_assert_uint_eq(count_rows(&place), 1001);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(of_several_puts_of_a_row_that_wait_the_last_is_written)
+{
+    enum { CHANGES = 40 };
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    probe.gated = true;
+    struct tally first = {0};
+    put(&place, 1, 1, &first);
+    wait_at(&probe.arrived); /* it has taken that one */
+    unsigned next = 0;
+    struct numbered numbered[CHANGES];
+    for (unsigned i = 0; i < CHANGES; i++) {
+        struct store_account row = a_row(2, i % 2 ? 1 : 2);
+        row.registered_unix = i;
+        numbered[i] = (struct numbered){i, &next, pthread_self()};
+        if (i % 8 == 5)
+            store_set_owed(place.store, &row.key, i, expect_number, &numbered[i]);
+        else
+            store_put(place.store, &row, expect_number, &numbered[i]);
+    }
+    open_gate();
+    while (next < CHANGES)
+        uv_run(&place.loop.uv, UV_RUN_ONCE);
+    ck_assert_uint_eq(probe.puts, 3);
+    struct rows *rows = reread(&place);
+    ck_assert_uint_eq(rows->count, 3);
+    for (unsigned i = 0; i < rows->count; i++) {
+        const struct store_account *row = &rows->all[i].row;
+        if (row->registered_unix < CHANGES)
+            ck_assert_int_eq(row->registered_unix, row->key.device == 1 ? 39 : 38);
+        ck_assert_int_eq(row->owed_since_unix, 0);
+    }
+    free(rows);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(puts_of_a_row_are_written_singly_where_one_of_them_cannot_be)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    probe.gated = true;
+    probe.bad_device = 13;
+    struct tally first = {0}, good = {0}, bad = {0};
+    put(&place, 1, 1, &first);
+    wait_at(&probe.arrived);
+    put(&place, 1, 13, &bad);
+    put(&place, 1, 2, &good);
+    put(&place, 1, 13, &bad);
+    put(&place, 1, 2, &good);
+    open_gate();
+    wait_for(&place, &bad, 2);
+    wait_for(&place, &good, 2);
+    ck_assert_uint_eq(bad.failed, 2);
+    ck_assert_int_eq(bad.result, ERR_INVALID);
+    ck_assert_uint_eq(good.failed, 0);
+    ck_assert_uint_eq(probe.puts, 3);
+    ck_assert_uint_eq(count_rows(&place), 2);
     place_remove(&place);
 }
 END_TEST
@@ -1584,9 +1649,11 @@ UNIT_MAIN(
     a_row_takes_the_place_of_another_one_as_a_whole,
     a_change_of_a_row_that_is_not_there_succeeds_and_makes_none,
     the_texts_of_a_change_may_go_at_once, callbacks_come_on_the_loop_in_the_order_of_the_changes,
-    changes_that_wait_share_a_commit, a_change_that_cannot_be_applied_fails_alone,
-    a_commit_that_fails_fails_its_group_and_no_other, every_change_of_a_failed_commit_is_told,
-    since_when_it_writes_is_told_while_it_does, a_transaction_that_cannot_begin_fails_its_group,
+    changes_that_wait_share_a_commit, of_several_puts_of_a_row_that_wait_the_last_is_written,
+    puts_of_a_row_are_written_singly_where_one_of_them_cannot_be,
+    a_change_that_cannot_be_applied_fails_alone, a_commit_that_fails_fails_its_group_and_no_other,
+    every_change_of_a_failed_commit_is_told, since_when_it_writes_is_told_while_it_does,
+    a_transaction_that_cannot_begin_fails_its_group,
     rows_that_could_not_be_read_again_are_not_written, broken_rows_are_passed_over_and_stay,
     forgotten_callbacks_are_not_called_and_the_changes_stay,
     a_callback_may_forget_another_of_the_same_group,
