@@ -49,9 +49,14 @@ void endpoint_fini(struct endpoint *endpoint)
     sodium_memzero(endpoint, sizeof *endpoint);
 }
 
+bool endpoint_same_url(const struct endpoint *a, const struct endpoint *b)
+{
+    return strcmp(a->url, b->url) == 0;
+}
+
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
-    if (strcmp(a->url, b->url) != 0 || a->has_keys != b->has_keys)
+    if (!endpoint_same_url(a, b) || a->has_keys != b->has_keys)
         return false;
     return !a->has_keys || (sodium_memcmp(a->p256dh, b->p256dh, sizeof a->p256dh) == 0 &&
                             sodium_memcmp(a->auth, b->auth, sizeof a->auth) == 0);

@@ -44,9 +44,12 @@ struct endpoint {
     uint8_t auth[STORE_PUSH_AUTH_SIZE];
     enum endpoint_state state;
     int status; /* HTTP status of the last answer; 0: none */
-    int64_t
-        not_before_unix; /* the floor that it demands, for the next start; INT64_MAX: for ever */
-    bool for_good;       /* gone by a 410: not asked again; by a 404 it is, also after a start */
+    /* For the next start, 0 for none and INT64_MAX for ever: what its last answer demands by
+     * itself; when its ring may be tried, with what has doubled; what binds tests and notices, too.
+     */
+    int64_t not_before_unix, retry_unix, floor_unix;
+    unsigned repeated; /* how often that answer's floor has grown, and once more */
+    bool for_good;     /* gone by a 410: not asked again; by a 404 it is, also after a start */
 };
 
 /* scheme://host[:port] of an endpoint; empty where that cannot be read. */
@@ -55,7 +58,8 @@ void endpoint_origin(const char *url, char origin[URL_ORIGIN_SIZE]);
 enum endpoint_state endpoint_state_to_store(const struct endpoint *endpoint);
 void endpoint_fini(struct endpoint *endpoint);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b); /* URL and keys */
-void endpoint_copy(struct endpoint *to, const struct endpoint *from);   /* `to` must be empty */
+bool endpoint_same_url(const struct endpoint *a, const struct endpoint *b);
+void endpoint_copy(struct endpoint *to, const struct endpoint *from); /* `to` must be empty */
 
 struct account {
     struct map_node by_key, by_user, by_endpoint, by_origin; /* the registry's */
@@ -65,7 +69,8 @@ struct account {
     struct endpoint endpoint;
     enum account_state state;
     int64_t registered_unix;
-    int64_t owed_since_unix; /* as the store has it */
+    int64_t owed_since_unix;   /* as the store has it */
+    uint32_t spent_day, spent; /* likewise: see struct spending */
     struct timeline timeline;
     struct record record;
     void *owner; /* the bridge's part of this account */

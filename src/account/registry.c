@@ -122,6 +122,9 @@ static void endpoint_from_row(struct endpoint *endpoint, const struct store_acco
     endpoint->for_good = endpoint->state == ENDPOINT_GONE;
     endpoint->status = row->endpoint_status;
     endpoint->not_before_unix = row->endpoint_not_before_unix;
+    endpoint->retry_unix = row->endpoint_retry_unix;
+    endpoint->floor_unix = row->endpoint_floor_unix;
+    endpoint->repeated = row->endpoint_repeated;
     endpoint->has_keys = row->has_push_keys;
     memcpy(endpoint->p256dh, row->push_p256dh, sizeof endpoint->p256dh);
     memcpy(endpoint->auth, row->push_auth, sizeof endpoint->auth);
@@ -137,6 +140,8 @@ struct account *registry_add(struct registry *registry, const struct store_accou
     account->state = row->refused ? ACCOUNT_REFUSED : ACCOUNT_CONNECTING;
     account->registered_unix = row->registered_unix;
     account->owed_since_unix = row->owed_since_unix;
+    account->spent_day = row->spent_day;
+    account->spent = row->spent;
     registry_pseudonym(registry, &account->key, account->pseudonym);
 
     struct user_id user = user_of(&account->key);
@@ -227,16 +232,24 @@ size_t registry_count_endpoint(const struct registry *registry, const char *url)
     return count;
 }
 
+static void set_keys(struct endpoint *to, const struct endpoint *from)
+{
+    to->has_keys = from->has_keys;
+    memcpy(to->p256dh, from->p256dh, sizeof to->p256dh);
+    memcpy(to->auth, from->auth, sizeof to->auth);
+}
+
 void registry_set_endpoint(struct registry *registry, struct account *account,
                            const struct endpoint *endpoint)
 {
-    struct endpoint copy; /* first, because it may be the account's own */
-    endpoint_copy(&copy, endpoint);
-    copy.state = ENDPOINT_OK;
-    copy.for_good = false;
-    copy.proven = false;
-    copy.status = 0;
-    copy.not_before_unix = 0;
+    if (endpoint == &account->endpoint)
+        return;
+    if (endpoint_same_url(&account->endpoint, endpoint)) {
+        set_keys(&account->endpoint, endpoint);
+        return;
+    }
+    struct endpoint copy = {.url = mem_text(endpoint->url)};
+    set_keys(&copy, endpoint);
     remove_endpoint(registry, account);
     endpoint_fini(&account->endpoint);
     account->endpoint = copy;
@@ -257,8 +270,13 @@ void registry_row(const struct account *account, struct store_account *row)
     row->endpoint_state = (uint8_t)endpoint_state_to_store(&account->endpoint);
     row->endpoint_status = account->endpoint.status;
     row->endpoint_not_before_unix = account->endpoint.not_before_unix;
+    row->endpoint_retry_unix = account->endpoint.retry_unix;
+    row->endpoint_floor_unix = account->endpoint.floor_unix;
+    row->endpoint_repeated = account->endpoint.repeated;
     row->registered_unix = account->registered_unix;
     row->owed_since_unix = account->owed_since_unix;
+    row->spent_day = account->spent_day;
+    row->spent = account->spent;
 }
 
 void registry_pseudonym(const struct registry *registry, const struct account_key *key,

@@ -34,8 +34,9 @@ void registry_each_of_endpoint(struct registry *registry, const char *url,
                                void (*each)(void *arg, struct account *account), void *arg);
 size_t registry_count_endpoint(const struct registry *registry, const char *url);
 
+/* Copied; state ok, not proven. What is known about the same URL stays, whatever its keys. */
 void registry_set_endpoint(struct registry *registry, struct account *account,
-                           const struct endpoint *endpoint); /* copied; state ok, not proven */
+                           const struct endpoint *endpoint);
 
 /* The row that mirrors the account; its texts are borrowed from it. */
 void registry_row(const struct account *account, struct store_account *row);

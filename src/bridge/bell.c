@@ -224,7 +224,7 @@ static void take_endpoint_history(struct bell *bell, const struct bell *old)
     wake_hold_off(&bell->wake, old->wake.not_before_ms);
 }
 
-void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bool same_endpoint)
+void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bool same_url)
 {
     bool owed = old && bell_owes(old);
     bell->account = account;
@@ -236,7 +236,7 @@ void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bo
         bell->tests = old->tests;
         bell->spending = old->spending;
     }
-    if (old && same_endpoint)
+    if (old && same_url)
         take_endpoint_history(bell, old);
     else
         wake_hold_off(&bell->wake, verdicts_join(bell));
@@ -327,9 +327,7 @@ void bell_follow_config(struct bell *bell)
 {
     bool allowed = bridge_allows(bell->bridge, &bell->account->key);
     bool disabled = bell->account->state == ACCOUNT_DISABLED;
-    /* Perhaps the endpoint is allowed now, too. */
-    if (allowed && bell->endpoint_life.last_kind == VERDICT_DENIED)
-        bell_hurry(bell, bell_now_ms(bell));
+    verdicts_allowed(bell); /* perhaps the endpoint is, whether the account is or not */
     if (allowed != disabled)
         return;
     if (allowed) {
@@ -347,9 +345,9 @@ void bell_follow_config(struct bell *bell)
     log_warn("Account %s: disconnected: accounts.allowed does not have it any more.",
              bell_name(bell));
     set_state(bell->account, ACCOUNT_DISABLED);
-    room_forget(bell);
     bell_plan_wake(bell);
     loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
+    room_forget(bell);
     if (bell->linked)
         bell->bridge->parts.link_ops->stop(bell->link);
 }
@@ -366,6 +364,7 @@ void bell_remove_account(struct bell *bell, struct bell *heir)
 
 void bell_sweep(struct bell *bell)
 {
+    verdicts_keep_spent(bell);
     if (bell->account->state != ACCOUNT_CONTESTED ||
         !life_settle(&bell->life, &bell->bridge->life_timing, bell_now_ms(bell)))
         return;

@@ -70,8 +70,9 @@ struct bell {
     struct wake wake;
     struct timer connect_timer, wake_timer, store_timer;
     bool ring_left, notice_left;
-    struct push_request *ring, *notice; /* in flight; notice: a test or a word about contention */
-    struct list pings;                  /* the operator's, who waits for the answers */
+    bool ring_outdated, notice_outdated; /* the app has subscribed anew since they left */
+    struct push_request *ring, *notice;  /* in flight; notice: a test or a word about contention */
+    struct list pings;                   /* the operator's, who waits for the answers */
     unsigned fleet_marks[FLEETS];
     bool broke_window; /* the server sent more than it may; the link is being stopped for that */
     bool test_due, contested_due; /* asked for while another notice was in flight */
@@ -93,8 +94,8 @@ struct bell *bell_new(struct bridge *bridge, struct account *account);
 struct bell *bell_on_trial(struct bridge *bridge, struct trial *trial,
                            const struct link_request *request);
 /* It has become the bell of this account: what is owed goes over from `old` (may be NULL), and what
- * is known about the endpoint where that stays the same. */
-void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bool same_endpoint);
+ * is known about the endpoint where its URL stays the same. */
+void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bool same_url);
 /* Not from inside one of its own events: see bell_bury. */
 void bell_free(struct bell *bell);
 /* Ends everything at once and frees it in the next turn of the loop. */
@@ -112,9 +113,9 @@ void bell_inherit(struct bell *bell);
 /* For people, on the account's timeline and record; a trial has none. */
 void bell_note(struct bell *bell, enum timeline_kind kind, unsigned detail);
 void bell_connect_in(struct bell *bell, int64_t wait_ms);
-/* Follows accounts.allowed: disconnects or connects. */
 /* Starts its link, for which there is room. */
 void bell_link(struct bell *bell);
+/* Follows accounts.allowed: disconnects or connects. */
 void bell_follow_config(struct bell *bell);
 /* The machine was away: its link is tested, or made at once. */
 void bell_resumed(struct bell *bell, int64_t slept_ms);
@@ -124,6 +125,9 @@ void bridge_fleet_recovered(struct bridge *bridge);
 /* Once in a while. */
 void bell_sweep(struct bell *bell);
 void bell_endpoint_changed(struct bell *bell);
+/* The same URL, with other keys. What is under way may be of no use to the app, and another ring
+ * follows it; but its answer counts, or a client could keep us asking without ever hearing one. */
+void bell_keys_changed(struct bell *bell);
 void bell_test_push(struct bell *bell);
 /* The operator's test push: no bucket, and the answer is told. */
 void bell_ping(struct bell *bell, push_fn *fn, void *arg);
@@ -131,6 +135,8 @@ void bell_ping(struct bell *bell, push_fn *fn, void *arg);
 unsigned bell_put(struct bell *bell);
 /* What the store is to keep of its account. */
 void bell_row(const struct bell *bell, struct store_account *row);
+/* That was not written. */
+void bell_row_failed(struct bell *bell);
 /* Likewise, and removes the row of a device in one with it. */
 void bell_put_instead(struct bell *bell, const struct account_key *gone);
 
@@ -153,6 +159,7 @@ void ring_on_store_timer(void *arg);
 void ring_notice(struct bell *bell, enum push_kind kind);
 /* A push that was no ring of this bell has shown how its endpoint fares. */
 void ring_learned(struct bell *bell, bool accepted, int64_t retry_at_ms);
+void ring_outdate(struct bell *bell);   /* what is under way: the app has subscribed anew */
 void ring_end_pings(struct bell *bell); /* whoever waits is told that the account changed */
 
 /* verdicts.c: what the endpoint's answers mean for it, and for others of its origin. Takes note of
@@ -162,6 +169,16 @@ int64_t verdicts_take(struct bell *bell, const struct verdict *verdict);
 void verdicts_resume(struct bell *bell);
 /* It has this endpoint now: what others know about it holds. When it may be rung; 0: at once. */
 int64_t verdicts_join(struct bell *bell);
+/* Its app has subscribed anew at the same URL, with other keys: what is known about the URL stays,
+ * but a 410 is not for ever then. */
+void verdicts_renew(struct bell *bell);
+/* Its two halves: what is under way is older than that; a 410 does not count any more. */
+void verdicts_outdate(struct bell *bell);
+void verdicts_revive(struct bell *bell);
+/* The settings may allow the endpoint now: what they held up is rung as soon as answers allow. */
+void verdicts_allowed(struct bell *bell);
+/* What it spent of a daily budget is written, if it is not yet. */
+void verdicts_keep_spent(struct bell *bell);
 /* Rings what is owed as soon as the last answer's own floor allows. */
 void verdicts_hurry(struct bell *bell);
 /* What waited for this push server may ring, as soon as the answers' own floors allow. */

@@ -120,9 +120,12 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
 
 static void free_bell(void *arg, struct account *account)
 {
+    struct bell *bell = account->owner;
     (void)arg;
-    if (account->owner)
-        bell_free(account->owner);
+    if (!bell)
+        return;
+    verdicts_keep_spent(bell);
+    bell_free(bell);
 }
 
 void bridge_free(struct bridge *bridge)
@@ -132,10 +135,10 @@ void bridge_free(struct bridge *bridge)
         bell_free(list_owner(list_first(&bridge->trials), struct bell, node));
     on_bury_timer(bridge);
     loop_timer_cancel(bridge->parts.loop, &bridge->bury_timer);
+    room_fini(bridge);
     waits_answer_immediate(bridge);
     limits_fini(&bridge->limits);
     registry_fini(&bridge->registry);
-    room_fini(bridge);
     free(bridge);
 }
 

@@ -230,15 +230,19 @@ static struct registration_wait *update_endpoint(struct bridge *bridge, struct a
                                                  registration_fn *fn, void *arg)
 {
     struct bell *bell = bell_of(account);
-    bool other_url = strcmp(account->endpoint.url, endpoint->url) != 0;
+    bool other_url = !endpoint_same_url(&account->endpoint, endpoint);
     if (other_url &&
         registry_count_endpoint(&bridge->registry, endpoint->url) >= ACCOUNT_PER_ENDPOINT_MAX)
         return answer_at_once(bridge, REGISTRATION_INVALID_ENDPOINT,
                               "three other accounts use this endpoint already", fn, arg);
-    log_info("Account %s: its endpoint has changed.", account->pseudonym);
+    log_info("Account %s: %s changed.", account->pseudonym,
+             other_url ? "its endpoint has" : "the keys of its endpoint have");
     registry_set_endpoint(&bridge->registry, account, endpoint);
     account->registered_unix = clock_unix();
-    bell_endpoint_changed(bell);
+    if (other_url)
+        bell_endpoint_changed(bell);
+    else
+        bell_keys_changed(bell);
     struct registration_wait *wait = wait_new(bridge, &bell->waits, fn, arg);
     waits_bind(bell, bell_put(bell));
     if (ping)
@@ -293,6 +297,9 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     /* What it is owed goes over as word of another bell: whether that is on disk yet, nobody knows.
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;
+    struct spending spending = account ? bell_of(account)->spending : (struct spending){0};
+    bool renewed = account && endpoint_same_url(&account->endpoint, endpoint) &&
+                   !endpoint_same(&account->endpoint, endpoint);
     bool owes = account && (owed_since || wake_owes(&bell_of(account)->wake));
     if (account) {
         bell_free(bell_of(account));
@@ -301,7 +308,10 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     trial_end(bridge, key, password);
     struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
     bell->account->owed_since_unix = owed_since;
+    bell->spending = spending;
     wake_hold_off(&bell->wake, verdicts_join(bell));
+    if (renewed)
+        verdicts_renew(bell);
     if (owes)
         bell_inherit(bell);
     log_info("Account %s: added.", bell->account->pseudonym);

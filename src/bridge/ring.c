@@ -32,6 +32,7 @@ static void on_debt_stored(void *arg, int result, const struct err *err)
     struct bell *bell = arg;
     if (result != 0) {
         say_store_failed(bell, err);
+        bell_row_failed(bell);
     } else {
         say_store_works(bell);
         bell_note(bell, TIMELINE_DEBT, 0);
@@ -44,8 +45,16 @@ static void on_debt_stored(void *arg, int result, const struct err *err)
 /* That the messenger refuses the device is kept of an account that the settings disable, too. */
 void bell_row(const struct bell *bell, struct store_account *row)
 {
+    bell->account->spent_day = bell->spending.day;
+    bell->account->spent = bell->spending.used;
     registry_row(bell->account, row);
     row->refused = bell->life.state == ACCOUNT_REFUSED;
+}
+
+/* What was spent is written with the next row, or once more at the next look around. */
+void bell_row_failed(struct bell *bell)
+{
+    bell->account->spent_day = bell->account->spent = 0;
 }
 
 /* The whole row: where an earlier write of it failed there is none yet that could carry the debt.
@@ -83,6 +92,7 @@ static void on_put(void *arg, int result, const struct err *err)
         say_store_works(bell);
     } else {
         say_store_failed(bell, err);
+        bell_row_failed(bell);
         loop_timer_set(bell->bridge->parts.loop, &bell->store_timer,
                        bell->bridge->config->store_retry_ms);
     }
@@ -134,12 +144,23 @@ static void take_back_notice(struct bell *bell)
     bell->test_due = bell->contested_due = false;
 }
 
+/* When the next ring may be tried. A 410 may have been on its way already when the app subscribed
+ * anew. */
+static int64_t take_verdict(struct bell *bell, const struct verdict *verdict, bool outdated)
+{
+    int64_t next = verdicts_take(bell, verdict);
+    if (!outdated || verdict->kind != VERDICT_GONE)
+        return next;
+    verdicts_revive(bell);
+    return bell->endpoint_life.retry_at_ms;
+}
+
 static void on_rung(void *arg, const struct verdict *verdict)
 {
     struct bell *bell = arg;
     bool accepted = verdict->kind == VERDICT_ACCEPTED;
     bell->ring = NULL;
-    int64_t next = verdicts_take(bell, verdict);
+    int64_t next = take_verdict(bell, verdict, bell->ring_outdated);
     bell_note(bell, accepted ? TIMELINE_RUNG : TIMELINE_NOT_RUNG, (unsigned)verdict->status);
     take_back_notice(bell);
     if (accepted && bell->account->record.latency_ms)
@@ -153,6 +174,7 @@ static void on_ring_began(void *arg)
 {
     struct bell *bell = arg;
     bell->ring_left = true;
+    bell->ring_outdated = false;
     record_ring_left(&bell->account->record);
     wake_ring_began(&bell->wake, bell_now_ms(bell));
 }
@@ -200,9 +222,9 @@ void ring_learned(struct bell *bell, bool accepted, int64_t retry_at_ms)
 }
 
 /* What a push that was no ring says about when to ring. */
-static void learn(struct bell *bell, const struct verdict *verdict)
+static void learn(struct bell *bell, const struct verdict *verdict, bool outdated)
 {
-    int64_t next = verdicts_take(bell, verdict);
+    int64_t next = take_verdict(bell, verdict, outdated);
     bell_note(bell, TIMELINE_TEST, (unsigned)verdict->status);
     ring_learned(bell, verdict->kind == VERDICT_ACCEPTED, next);
 }
@@ -214,7 +236,7 @@ static void on_noticed(void *arg, const struct verdict *verdict)
     bell->notice = NULL;
     bell->test_due = bell->contested_due = false;
     if (bell->notice_left) /* what was not even sent, because its server is down, teaches nothing */
-        learn(bell, verdict);
+        learn(bell, verdict, bell->notice_outdated);
     if (contested)
         ring_notice(bell, PUSH_CONTESTED);
     if (test)
@@ -225,6 +247,7 @@ static void on_notice_began(void *arg)
 {
     struct bell *bell = arg;
     bell->notice_left = true;
+    bell->notice_outdated = false;
 }
 
 /* One at a time: what comes meanwhile follows. None below a floor: nobody misses it. */
@@ -257,6 +280,7 @@ struct ping {
     struct push_request *request;
     push_fn *fn;
     void *arg;
+    bool outdated;
 };
 
 static void ping_end(struct ping *ping, const struct verdict *verdict)
@@ -269,8 +293,14 @@ static void ping_end(struct ping *ping, const struct verdict *verdict)
 static void on_pinged(void *arg, const struct verdict *verdict)
 {
     struct ping *ping = arg;
-    learn(ping->bell, verdict);
+    learn(ping->bell, verdict, ping->outdated);
     ping_end(ping, verdict);
+}
+
+static void on_ping_began(void *arg)
+{
+    struct ping *ping = arg;
+    ping->outdated = false;
 }
 
 void bell_ping(struct bell *bell, push_fn *fn, void *arg)
@@ -281,7 +311,15 @@ void bell_ping(struct bell *bell, push_fn *fn, void *arg)
     list_append(&bell->pings, &ping->node);
     target_of(bell, &target);
     target.probe = true;
+    target.began = on_ping_began;
     ping->request = push_send(bell->bridge->parts.push, &target, PUSH_TEST, on_pinged, ping);
+}
+
+void ring_outdate(struct bell *bell)
+{
+    bell->ring_outdated = bell->notice_outdated = true;
+    list_each(node, &bell->pings)
+        list_owner(node, struct ping, node)->outdated = true;
 }
 
 void ring_end_pings(struct bell *bell)
@@ -295,17 +333,36 @@ void ring_end_pings(struct bell *bell)
     }
 }
 
+static void drop_notice(struct bell *bell)
+{
+    if (bell->notice)
+        push_cancel(bell->notice);
+    bell->notice = NULL;
+    bell->test_due = bell->contested_due = false;
+}
+
+void bell_keys_changed(struct bell *bell)
+{
+    bool left = bell->ring && bell->ring_left, waits = bell->ring && !bell->ring_left;
+    bell_note(bell, TIMELINE_ENDPOINT, 0);
+    ring_end_pings(bell);
+    if (!bell->notice_left)
+        drop_notice(bell);
+    if (left)
+        wake_repeat(&bell->wake);
+    verdicts_renew(bell);
+    if (waits)
+        take_back_ring(bell, bell_now_ms(bell));
+    bell_plan_wake(bell);
+}
+
 void bell_endpoint_changed(struct bell *bell)
 {
     int64_t now = bell_now_ms(bell);
     endpoint_life_begin(&bell->endpoint_life);
     bell_note(bell, TIMELINE_ENDPOINT, 0);
     ring_end_pings(bell);
-    if (bell->notice) {
-        push_cancel(bell->notice);
-        bell->notice = NULL;
-        bell->test_due = bell->contested_due = false;
-    }
+    drop_notice(bell);
     if (bell->ring)
         push_cancel(bell->ring);
     bell->ring = NULL;

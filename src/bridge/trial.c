@@ -239,12 +239,17 @@ void trial_proven(struct bell *bell)
         bell_bury(bell);
         return;
     }
-    bool same_endpoint = account && endpoint_same(&account->endpoint, &trial->endpoint);
+    bool same = account && endpoint_same(&account->endpoint, &trial->endpoint);
+    bool same_url = account && endpoint_same_url(&account->endpoint, &trial->endpoint);
     if (!account)
         account = make_account(bridge, trial);
-    else if (!same_endpoint)
+    else if (!same)
         registry_set_endpoint(&bridge->registry, account, &trial->endpoint);
-    bell_adopt(bell, account, old, same_endpoint);
+    if (same_url && !same)
+        verdicts_outdate(old); /* before it rings with the new keys */
+    bell_adopt(bell, account, old, same_url);
+    if (same_url && !same)
+        verdicts_revive(bell);
     hand_over_password(account, trial);
     account->registered_unix = clock_unix();
     log_info("Account %s: registered.", account->pseudonym);

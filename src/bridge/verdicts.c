@@ -6,7 +6,8 @@
 enum {
     ORIGIN_LEAST = 3, /* endpoints that are unknown alike make it the fault of their origin */
     FLOOR_WRITTEN_MS = 60 * 1000,
-    FLOOR_MAX_S = 2 * 3600, /* no answer's floor is longer */
+    FLOOR_MAX_S = 7 * 3600, /* no answer's floor is longer, also when it has doubled */
+    SPENT_UNWRITTEN = 8,    /* pushes of a daily budget that the end of the process may forget */
 };
 
 static int64_t later(int64_t a, int64_t b)
@@ -18,19 +19,42 @@ static int64_t later(int64_t a, int64_t b)
 struct finding {
     enum endpoint_state state;
     bool accepted;
-    int64_t not_before_unix;
+    int64_t not_before_unix, retry_unix, floor_unix;
+    unsigned repeated;
     const struct verdict *verdict;
 };
 
-/* The floor that the next start must not go below. The least one is kept without being written down
- * (endpoint_life_resume_ms). */
-static int64_t floor_unix(const struct bell *bell)
+/* The least floor is kept without being written down (endpoint_life_resume). */
+static int64_t to_unix(const struct bell *bell, int64_t at_ms)
 {
-    const struct endpoint_life *life = &bell->endpoint_life;
-    int64_t left_ms = life->soonest_ms - bell_now_ms(bell);
-    if (life->soonest_ms == INT64_MAX)
+    int64_t left_ms = at_ms - bell_now_ms(bell);
+    if (at_ms == INT64_MAX)
         return INT64_MAX;
     return left_ms > FLOOR_WRITTEN_MS ? clock_unix() + left_ms / 1000 + 1 : 0;
+}
+
+/* The floors that the next start must not go below. */
+static void find_floors(const struct bell *bell, struct finding *finding)
+{
+    const struct endpoint_life *life = &bell->endpoint_life;
+    finding->not_before_unix = to_unix(bell, life->soonest_ms);
+    finding->retry_unix = to_unix(bell, life->retry_at_ms);
+    finding->floor_unix = to_unix(bell, life->finite_until_ms);
+    finding->repeated = life->repeated;
+}
+
+static void keep_floors(struct endpoint *endpoint, const struct finding *finding)
+{
+    endpoint->not_before_unix = finding->not_before_unix;
+    endpoint->retry_unix = finding->retry_unix;
+    endpoint->floor_unix = finding->floor_unix;
+    endpoint->repeated = finding->repeated;
+}
+
+static bool same_floors(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->not_before_unix == b->not_before_unix && a->retry_unix == b->retry_unix &&
+           a->floor_unix == b->floor_unix && a->repeated == b->repeated;
 }
 
 static bool note_finding(struct endpoint *endpoint, const struct finding *finding)
@@ -40,11 +64,13 @@ static bool note_finding(struct endpoint *endpoint, const struct finding *findin
                          (endpoint->for_good || finding->verdict->kind == VERDICT_GONE);
     endpoint->state = finding->state;
     endpoint->proven |= finding->accepted;
-    endpoint->not_before_unix = finding->not_before_unix;
+    keep_floors(endpoint, finding);
+    bool denied = finding->verdict->kind == VERDICT_DENIED; /* says nothing about the endpoint */
+    bool another = !denied && endpoint->status != finding->verdict->status;
     bool changed = endpoint->state != before.state || endpoint->proven != before.proven ||
-                   endpoint->for_good != before.for_good ||
-                   endpoint->not_before_unix != before.not_before_unix;
-    if (changed) /* by itself not worth a write */
+                   endpoint->for_good != before.for_good || !same_floors(endpoint, &before) ||
+                   (another && endpoint->repeated);
+    if (changed && another) /* by itself worth a write only for what doubles */
         endpoint->status = finding->verdict->status;
     return changed;
 }
@@ -61,17 +87,29 @@ static void say_state(struct bell *bell, enum endpoint_state before, const struc
                  verdict->text);
 }
 
+/* The whole row: where its endpoint could not be written yet, the state would be taken for that of
+ * the one before. */
+static void on_row_put(void *arg, int result, const struct err *err)
+{
+    (void)err;
+    if (result != 0)
+        bell_row_failed(arg);
+}
+
+static void put_row(struct bell *bell)
+{
+    struct store_account row;
+    bell_row(bell, &row);
+    store_put(bell->bridge->parts.store, &row, on_row_put, bell);
+}
+
 static void take_finding(struct bell *bell, const struct finding *finding)
 {
     enum endpoint_state before = bell->account->endpoint.state;
     if (!note_finding(&bell->account->endpoint, finding))
         return;
     say_state(bell, before, finding->verdict);
-    /* The whole row: where its endpoint could not be written yet, the state would be taken for that
-     * of the one before. */
-    struct store_account row;
-    bell_row(bell, &row);
-    store_put(bell->bridge->parts.store, &row, NULL, NULL);
+    put_row(bell);
 }
 
 /* Whether the push server rather than this endpoint is to blame for a 404: at least two others of
@@ -89,7 +127,7 @@ static void look_at(void *arg, struct account *account)
     if (!bell || bell == look->self)
         return;
     const struct endpoint_life *life = &bell->endpoint_life;
-    look->unknown_alike += endpoint_life_fails(life) && life->last_kind == VERDICT_SUSPECT;
+    look->unknown_alike += endpoint_life_fails(life) && life->said_kind == VERDICT_SUSPECT;
     look->has_accepted |= life->accepted_ms > look->self->endpoint_life.suspect_since_ms;
 }
 
@@ -117,8 +155,17 @@ static void hurry_one(void *arg, struct account *account)
     if (!bell)
         return;
     const struct endpoint_life *life = &bell->endpoint_life;
-    if (endpoint_life_fails(life) && (life->origin_trouble || life->last_kind == VERDICT_SUSPECT))
+    if (endpoint_life_fails(life) && (life->origin_trouble || life->said_kind == VERDICT_SUSPECT))
         verdicts_hurry(bell);
+}
+
+void verdicts_allowed(struct bell *bell)
+{
+    struct endpoint_life *life = &bell->endpoint_life;
+    if (!life->denials)
+        return;
+    life->denials = 0;
+    bell_hurry(bell, later(life->retry_at_ms, life->floor_until_ms));
 }
 
 void verdicts_origin_recovered(struct bridge *bridge, const char *origin)
@@ -150,6 +197,26 @@ static void space(struct bell *bell, unsigned budget)
     wake_space(&bell->wake, spacing_ms(&bell->spending, budget, clock_unix()));
 }
 
+static unsigned unwritten(const struct bell *bell)
+{
+    const struct spending *spending = &bell->spending;
+    bool same_day = spending->day == bell->account->spent_day;
+    return same_day ? spending->used - bell->account->spent : spending->used;
+}
+
+void verdicts_keep_spent(struct bell *bell)
+{
+    if (bell->bridge->parts.link_ops && unwritten(bell))
+        put_row(bell);
+}
+
+/* Not each of them, which would be a write for each ring. */
+static void keep_many_spent(struct bell *bell)
+{
+    if (unwritten(bell) >= SPENT_UNWRITTEN)
+        put_row(bell);
+}
+
 /* One message of it. */
 static void spend(struct bell *bell)
 {
@@ -178,6 +245,7 @@ static void share_with(void *arg, struct account *account)
     bell->spending = sharing->from->spending;
     wake_space(&bell->wake, sharing->from->wake.spacing_ms);
     take_finding(bell, sharing->finding);
+    keep_many_spent(bell);
     if (!sharing->finding->accepted && sharing->retry_at_ms < INT64_MAX)
         sharing->retry_at_ms += 2 * bell->bridge->config->push_timeout_ms;
     ring_learned(bell, sharing->finding->accepted, sharing->retry_at_ms);
@@ -218,47 +286,142 @@ int64_t verdicts_join(struct bell *bell)
     endpoint->for_good = known->for_good;
     endpoint->status = known->status;
     endpoint->not_before_unix = known->not_before_unix;
+    endpoint->retry_unix = known->retry_unix;
+    endpoint->floor_unix = known->floor_unix;
+    endpoint->repeated = known->repeated;
     bell->endpoint_life = other->endpoint_life;
     bell->spending = other->spending;
     wake_space(&bell->wake, other->wake.spacing_ms);
     return known->state == ENDPOINT_OK ? 0 : other->wake.not_before_ms;
 }
 
+/* What was for ever is not any more. */
+static void renew(struct bell *bell, int64_t *retry_at_ms)
+{
+    struct endpoint *endpoint = &bell->account->endpoint;
+    if (!endpoint_life_renew(&bell->endpoint_life))
+        return;
+    struct finding finding = {0};
+    find_floors(bell, &finding);
+    keep_floors(endpoint, &finding);
+    bool waits = bell->endpoint_life.floor_until_ms > bell_now_ms(bell);
+    endpoint->state = waits ? ENDPOINT_FAILING : ENDPOINT_OK;
+    endpoint->for_good = false;
+    endpoint->status = 0;
+    put_row(bell);
+    *retry_at_ms = later(*retry_at_ms, bell->endpoint_life.floor_until_ms);
+    bell_hurry(bell, *retry_at_ms);
+}
+
+static void renew_other(void *arg, struct account *account)
+{
+    int64_t *retry_at_ms = arg;
+    struct bell *bell = account->owner;
+    if (!bell)
+        return;
+    *retry_at_ms += 2 * bell->bridge->config->push_timeout_ms;
+    renew(bell, retry_at_ms);
+}
+
+/* What is under way. */
+static void outdate(void *arg, struct account *account)
+{
+    struct bell *bell = account->owner;
+    (void)arg;
+    if (bell)
+        ring_outdate(bell);
+}
+
+void verdicts_revive(struct bell *bell)
+{
+    int64_t retry_at_ms = bell_now_ms(bell);
+    renew(bell, &retry_at_ms);
+    registry_each_of_endpoint(&bell->bridge->registry, bell->account->endpoint.url, renew_other,
+                              &retry_at_ms);
+}
+
+void verdicts_outdate(struct bell *bell)
+{
+    registry_each_of_endpoint(&bell->bridge->registry, bell->account->endpoint.url, outdate, NULL);
+}
+
+void verdicts_renew(struct bell *bell)
+{
+    verdicts_outdate(bell);
+    verdicts_revive(bell);
+}
+
+static int64_t to_ms(const struct bell *bell, int64_t at_unix)
+{
+    int64_t left_s = at_unix == INT64_MAX ? 0 : at_unix - clock_unix();
+    if (at_unix == INT64_MAX)
+        return INT64_MAX;
+    bool counts = left_s > 0 && left_s <= FLOOR_MAX_S; /* more: the clock is another one */
+    return counts ? bell_now_ms(bell) + left_s * 1000 : 0;
+}
+
+/* Rows of one endpoint may disagree, because not all were written last; other days are over. */
+static void take_most_spent(void *arg, struct account *account)
+{
+    struct spending *most = arg;
+    const struct spending other = {.day = account->spent_day, .used = account->spent};
+    int64_t now_unix = clock_unix();
+    if (spending_today(&other, now_unix) > spending_today(most, now_unix))
+        *most = other;
+}
+
+static void resume_spending(struct bell *bell)
+{
+    const struct account *account = bell->account;
+    bell->spending = (struct spending){0};
+    registry_each_of_endpoint(&bell->bridge->registry, account->endpoint.url, take_most_spent,
+                              &bell->spending);
+    space(bell, budget_of(bell));
+}
+
+/* One endpoint has one life, unless its rows disagree: the last one may not have been written. */
+static void resume_alike(void *arg, struct account *account)
+{
+    struct bell *bell = arg, *other = account->owner;
+    const struct endpoint *own = &bell->account->endpoint, *known = &account->endpoint;
+    if (other && other != bell && own->state == known->state && own->status == known->status &&
+        same_floors(own, known))
+        bell->endpoint_life = other->endpoint_life;
+}
+
 void verdicts_resume(struct bell *bell)
 {
     const struct endpoint *endpoint = &bell->account->endpoint;
-    struct endpoint_life *life = &bell->endpoint_life;
-    int64_t now = bell_now_ms(bell);
-    int64_t at =
-        endpoint_life_resume_ms(&bell->bridge->endpoint_timing, endpoint->state, now, random_u32());
-    int64_t left_s = endpoint->not_before_unix - clock_unix();
-    if (endpoint->not_before_unix == INT64_MAX)
-        at = INT64_MAX;
-    else if (left_s > 0 && left_s <= FLOOR_MAX_S) /* more: the clock is another one */
-        at = later(at, now + left_s * 1000);
-    life->soonest_ms = at;
-    if (at == INT64_MAX ||
-        (endpoint->state != ENDPOINT_OK && (endpoint->status == 429 || endpoint->status == 507)))
-        life->floor_until_ms = at;
-    wake_hold_off(&bell->wake, at);
+    const struct endpoint_past past = {
+        .state = endpoint->state,
+        .status = endpoint->status,
+        .soonest_ms = to_ms(bell, endpoint->not_before_unix),
+        .retry_at_ms = to_ms(bell, endpoint->retry_unix),
+        .floor_until_ms = to_ms(bell, endpoint->floor_unix),
+        .repeated = endpoint->repeated,
+    };
+    endpoint_life_resume(&bell->endpoint_life, &bell->bridge->endpoint_timing, &past,
+                         bell_now_ms(bell), random_u32());
+    registry_each_of_endpoint(&bell->bridge->registry, endpoint->url, resume_alike, bell);
+    wake_hold_off(&bell->wake, bell->endpoint_life.retry_at_ms);
+    resume_spending(bell);
 }
 
 int64_t verdicts_take(struct bell *bell, const struct verdict *verdict)
 {
     bool accepted = verdict->kind == VERDICT_ACCEPTED;
     bool unknown = verdict->kind == VERDICT_SUSPECT;
-    bool was_unknown = bell->endpoint_life.last_kind == VERDICT_SUSPECT;
+    bool was_unknown = bell->endpoint_life.said_kind == VERDICT_SUSPECT;
     struct endpoint_step step = endpoint_life_judge(
         &bell->endpoint_life, &bell->bridge->endpoint_timing, bell->account->endpoint.state,
         verdict, unknown && origin_is_at_fault(bell), bell_now_ms(bell), random_u32());
-    struct finding finding = {.state = step.state,
-                              .accepted = accepted,
-                              .not_before_unix = accepted ? 0 : floor_unix(bell),
-                              .verdict = verdict};
-    take_finding(bell, &finding);
+    struct finding finding = {.state = step.state, .accepted = accepted, .verdict = verdict};
+    find_floors(bell, &finding);
     bell->bridge->pushes += accepted;
     if (accepted)
-        spend(bell);
+        spend(bell); /* first: the row has it, if there is one to write */
+    take_finding(bell, &finding);
+    keep_many_spent(bell);
     share(bell, &finding, step.retry_at_ms);
     if (accepted && was_unknown)
         tell_others(bell);

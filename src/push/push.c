@@ -411,6 +411,7 @@ int push_reload(struct push *push, struct policy *policy, const struct config *c
         headers_free(headers);
         return told->code;
     }
+    push_request_report_ended(push); /* by the old policy: whoever is told may ask anew then */
     take_settings(push, policy, config);
     take_headers(push, headers);
     transfers_renew(push->transfers, policy, trust);

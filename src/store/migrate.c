@@ -30,6 +30,11 @@ static const char *const steps[] = {
     ("ALTER TABLE accounts ADD COLUMN endpoint_status INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE accounts ADD COLUMN endpoint_not_before_unix INTEGER NOT NULL DEFAULT 0;"),
     "CREATE TABLE marks(mark BLOB PRIMARY KEY, at_unix INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    ("ALTER TABLE accounts ADD COLUMN endpoint_retry_unix INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN endpoint_floor_unix INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN endpoint_repeated INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN spent_day INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE accounts ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;"),
 };
 
 enum {

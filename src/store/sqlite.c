@@ -38,8 +38,10 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_PUT] = "INSERT OR REPLACE INTO accounts(messenger, uuid, device, password, endpoint,"
                       " p256dh, auth, refused, endpoint_proven, endpoint_state, registered_unix,"
-                      " owed_since_unix, endpoint_status, endpoint_not_before_unix)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                      " owed_since_unix, endpoint_status, endpoint_not_before_unix,"
+                      " endpoint_retry_unix, endpoint_floor_unix, endpoint_repeated, spent_day,"
+                      " spent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+                      " ?15, ?16, ?17, ?18, ?19)",
     [STATEMENT_REMOVE] = "DELETE FROM accounts" THIS_ACCOUNT,
     [STATEMENT_SET_OWED] = "UPDATE accounts SET owed_since_unix = ?4" THIS_ACCOUNT,
     [STATEMENT_SET_REFUSED] = "UPDATE accounts SET refused = ?4" THIS_ACCOUNT,
@@ -360,6 +362,13 @@ static bool read_small(sqlite3_stmt *statement, int column, uint8_t *value)
     return number >= 0 && number <= UINT8_MAX;
 }
 
+/* Of what only counts: nonsense is nothing. */
+static uint32_t read_count(sqlite3_stmt *statement, int column)
+{
+    sqlite3_int64 number = sqlite3_column_int64(statement, column);
+    return number >= 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
 bool sqlite_read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length)
 {
     const void *blob = sqlite3_column_blob(statement, column);
@@ -398,6 +407,11 @@ static bool read_row(sqlite3_stmt *statement, struct store_account *row)
     row->owed_since_unix = sqlite3_column_int64(statement, 11);
     row->endpoint_status = sqlite3_column_int(statement, 12);
     row->endpoint_not_before_unix = sqlite3_column_int64(statement, 13);
+    row->endpoint_retry_unix = sqlite3_column_int64(statement, 14);
+    row->endpoint_floor_unix = sqlite3_column_int64(statement, 15);
+    row->endpoint_repeated = read_count(statement, 16);
+    row->spent_day = read_count(statement, 17);
+    row->spent = read_count(statement, 18);
     return read_small(statement, 0, &row->key.messenger) &&
            sqlite_read_bytes(statement, 1, row->key.uuid, sizeof row->key.uuid) &&
            read_small(statement, 2, &row->key.device) && read_push_keys(statement, 5, row) &&
@@ -410,7 +424,8 @@ static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_
     static const char query[] =
         "SELECT messenger, uuid, device, password, endpoint, p256dh, auth, refused,"
         " endpoint_proven, endpoint_state, registered_unix, owed_since_unix,"
-        " endpoint_status, endpoint_not_before_unix FROM accounts";
+        " endpoint_status, endpoint_not_before_unix, endpoint_retry_unix, endpoint_floor_unix,"
+        " endpoint_repeated, spent_day, spent FROM accounts";
     struct sqlite *sqlite = engine;
     sqlite3_stmt *statement = NULL;
     unsigned broken = 0;
@@ -507,7 +522,12 @@ static int sqlite_put(void *engine, const struct store_account *row, struct err 
                 sqlite3_bind_int64(statement, 11, row->registered_unix) |
                 sqlite3_bind_int64(statement, 12, row->owed_since_unix) |
                 sqlite3_bind_int(statement, 13, row->endpoint_status) |
-                sqlite3_bind_int64(statement, 14, row->endpoint_not_before_unix);
+                sqlite3_bind_int64(statement, 14, row->endpoint_not_before_unix) |
+                sqlite3_bind_int64(statement, 15, row->endpoint_retry_unix) |
+                sqlite3_bind_int64(statement, 16, row->endpoint_floor_unix) |
+                sqlite3_bind_int64(statement, 17, row->endpoint_repeated) |
+                sqlite3_bind_int64(statement, 18, row->spent_day) |
+                sqlite3_bind_int64(statement, 19, row->spent);
     return execute(sqlite, STATEMENT_PUT, bound, err);
 }
 

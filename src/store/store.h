@@ -41,8 +41,12 @@ struct store_account {
     int endpoint_status;    /* HTTP status of its last answer; 0: none */
     int64_t endpoint_not_before_unix; /* no push before that, as its last answer demands; 0: at
                                          once, INT64_MAX: never */
-    int64_t registered_unix;          /* last registration that changed something or was answered */
-    int64_t owed_since_unix;          /* 0: no ring is owed */
+    int64_t endpoint_retry_unix;      /* no ring before that, with what has doubled; likewise */
+    int64_t endpoint_floor_unix;      /* no push of any kind before that; likewise */
+    unsigned endpoint_repeated; /* how often its last answer's floor has grown, and once more */
+    int64_t registered_unix;    /* last registration that changed something or was answered */
+    int64_t owed_since_unix;    /* 0: no ring is owed */
+    uint32_t spent_day, spent;  /* pushes of a daily budget: so many on that day since 1970 */
 };
 
 struct store;

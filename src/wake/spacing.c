@@ -19,13 +19,18 @@ void spending_note(struct spending *spending, int64_t now_unix)
     spending->used++;
 }
 
+uint32_t spending_today(const struct spending *spending, int64_t now_unix)
+{
+    return spending->day == day_of(now_unix) ? spending->used : 0;
+}
+
 /* Grows by the same factor with every ring: 250 of them, as fast as they may come, take more than
  * three hours, of which the first hundred take seven minutes. */
 int64_t spacing_ms(const struct spending *spending, uint32_t budget, int64_t now_unix)
 {
     if (!budget)
         return 0;
-    uint32_t used = spending->day == day_of(now_unix) ? spending->used : 0;
+    uint32_t used = spending_today(spending, now_unix);
     if (used >= budget)
         return SPACING_MAX_MS;
     int64_t doublings = (int64_t)DOUBLINGS * used / budget;

@@ -18,6 +18,9 @@ struct spending {
 /* An accepted push. */
 void spending_note(struct spending *spending, int64_t now_unix);
 
+/* What counts of it today. */
+uint32_t spending_today(const struct spending *spending, int64_t now_unix);
+
 /* The least distance between two rings; 0 where no budget is known (0). */
 int64_t spacing_ms(const struct spending *spending, uint32_t budget, int64_t now_unix);
 

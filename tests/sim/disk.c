@@ -178,16 +178,33 @@ static struct change *add(enum change_kind kind, const struct account_key *key,
 }
 
 /* Short floors are not worth writing: every start waits for a minute where something failed. */
-static void take_floor(struct disk_row *row, const struct endpoint_book *book)
+static int64_t written_ms(int64_t at_ms)
 {
     enum { WRITTEN_MS = 61 * SECOND };
     int64_t away_ms = clock_boot_ms() - world.now_ms;
-    if (book->soonest_ms != FOREVER && book->soonest_ms - world.now_ms > WRITTEN_MS)
-        row->demanded_ms = book->soonest_ms + away_ms;
-    if (book->hurried_ms != FOREVER)
-        row->hurried_ms = book->hurried_ms + away_ms;
+    return at_ms != FOREVER && at_ms - world.now_ms > WRITTEN_MS ? at_ms + away_ms : 0;
+}
+
+static int64_t most_ms(int64_t at_ms)
+{
+    return at_ms != FOREVER ? at_ms + clock_boot_ms() - world.now_ms : 0;
+}
+
+static void take_floor(struct disk_row *row, const struct endpoint_book *book)
+{
+    row->demanded_ms = written_ms(book->soonest_ms);
+    row->doubled_ms = written_ms(book->doubled_ms);
+    row->hard_ms = written_ms(book->finite_ms);
+    row->hurried_ms = most_ms(book->hurried_ms);
+    row->latest_ms = most_ms(book->latest_ms);
+    row->finite_latest_ms = most_ms(book->finite_latest_ms);
+    row->counted_ms = most_ms(book->counted_ms);
     row->hard = pushes_is_hard(book->answer);
     row->clock_jumps = book->clock_jumps;
+    row->answer = book->answer;
+    row->alike = book->alike;
+    row->failures = book->failures;
+    row->time_outs = book->time_outs;
 }
 
 static struct change *put(enum change_kind kind, const struct store_account *row,
@@ -199,14 +216,21 @@ static struct change *put(enum change_kind kind, const struct store_account *row
                           .proven = row->endpoint_proven,
                           .state = row->endpoint_state,
                           .status = row->endpoint_status,
+                          .keys = row->push_p256dh[KEY_VERSION],
                           .not_before = row->endpoint_not_before_unix,
+                          .retry = row->endpoint_retry_unix,
+                          .floor = row->endpoint_floor_unix,
+                          .repeated = row->endpoint_repeated,
+                          .spent_day = row->spent_day,
+                          .spent = row->spent,
                           .password = password_read(row->password),
                           .owed = row->owed_since_unix,
                           .registered = row->registered_unix};
     unsigned account = (unsigned)account_of_key(&row->key);
     if (!world.tearing_down)
-        use_endpoint(account, to.endpoint);
+        use_endpoint(account, to.endpoint, to.keys);
     take_floor(&to, endpoint_book(account));
+    to.distance = world.books[account].distance;
     return add(kind, &row->key, &to, done, arg);
 }
 
@@ -223,7 +247,7 @@ static uint64_t forget_account(unsigned account)
     uint64_t acked = is_owed(account) ? book->acked : 0;
     trace("account %u is removed", account);
     book->acked = book->heard = book->covered;
-    use_endpoint(account, NOWHERE);
+    use_endpoint(account, NOWHERE, 0);
     distance_begin(account);
     book->tests_full_ms = book->refused_ms = 0;
     return acked;
@@ -304,13 +328,18 @@ int store_load(struct store *store, void (*each)(void *arg, const struct store_a
         struct store_account account = {.password = password,
                                         .endpoint = endpoint,
                                         .has_push_keys = true,
-                                        .push_p256dh = {(uint8_t)i},
-                                        .push_auth = {(uint8_t)i},
+                                        .push_p256dh = {(uint8_t)i, (uint8_t)row->keys},
+                                        .push_auth = {(uint8_t)i, (uint8_t)row->keys},
                                         .refused = row->refused,
                                         .endpoint_proven = row->proven,
                                         .endpoint_state = row->state,
                                         .endpoint_status = row->status,
                                         .endpoint_not_before_unix = row->not_before,
+                                        .endpoint_retry_unix = row->retry,
+                                        .endpoint_floor_unix = row->floor,
+                                        .endpoint_repeated = row->repeated,
+                                        .spent_day = row->spent_day,
+                                        .spent = row->spent,
                                         .registered_unix = row->registered,
                                         .owed_since_unix = row->owed};
         key_of_account(i, &account.key);

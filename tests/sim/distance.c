@@ -32,6 +32,20 @@ void distance_begin(unsigned account)
     *distance_of(account) = (struct distance){0};
 }
 
+static int64_t today(void)
+{
+    return clock_unix() / DAY_S;
+}
+
+void distance_spent(struct distance *distance, unsigned pushes)
+{
+    *distance = (struct distance){.day = today(), .spaced_ms = INTERVAL_MS};
+    for (; pushes && distance->spaced_ms < SPACED_MOST_MS; pushes--)
+        distance->spaced_ms *= GROWTH;
+    if (distance->spaced_ms > SPACED_MOST_MS)
+        distance->spaced_ms = SPACED_MOST_MS;
+}
+
 static void take_budget(struct distance *to, const struct distance *from)
 {
     to->day = from->day;
@@ -49,11 +63,6 @@ void distance_new_endpoint(unsigned account)
     bool counts = has_budget(world.books[account].in_use);
     distance->most_ms = counts ? at_most(distance) : 0;
     distance->least_ms = distance->put_off_until_ms = 0;
-}
-
-static int64_t today(void)
-{
-    return clock_unix() / DAY_S;
 }
 
 static void grow(struct distance *distance)
@@ -80,6 +89,52 @@ static void move_apart(struct distance *distance, bool own)
         distance->least_ms = least_ms;
     if (own || most_ms > distance->most_ms)
         distance->most_ms = most_ms;
+}
+
+static bool spent_more(const struct distance *a, const struct distance *b)
+{
+    return a->day == today() && (b->day != a->day || a->spaced_ms > b->spaced_ms);
+}
+
+/* Where the process before ended in order, nothing of it is forgotten. */
+static void check_written(unsigned account)
+{
+    const struct disk_row *row = &world.rows[account];
+    const struct distance *spent = distance_of(account);
+    bool counts = row->endpoint == world.books[account].in_use && has_budget(row->endpoint) &&
+                  spent->spaced_ms > INTERVAL_MS;
+    if (world.ended_in_order && counts &&
+        (row->distance.day != spent->day ||
+         row->distance.spaced_ms < spent->spaced_ms * (1 - TOLERANCE)))
+        broke(STORM, "account %u: what it spent of its budget is not on disk", account);
+}
+
+void distance_check_written(void)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (world.rows[i].there && world.books[i].in_use != NOWHERE)
+            check_written(i);
+}
+
+void distance_resume(unsigned account)
+{
+    const struct disk_row *own = &world.rows[account];
+    const struct distance *most = &(struct distance){0};
+    distance_begin(account);
+    if (!own->there)
+        return;
+    for (unsigned i = 0; i < world.accounts; i++) {
+        const struct disk_row *row = &world.rows[i];
+        if (row->there && row->endpoint == own->endpoint && spent_more(&row->distance, most))
+            most = &row->distance;
+    }
+    struct distance *distance = distance_of(account);
+    take_budget(distance, most);
+    if (!has_budget(own->endpoint) || !distance->day)
+        return;
+    move_apart(distance, true);
+    if (distance->day != today())
+        distance->least_ms = 0;
 }
 
 void distance_spend(unsigned account, enum push_kind kind)

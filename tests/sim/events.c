@@ -22,6 +22,9 @@ enum kind {
     RESTART,
     REGISTER,
     SHARE,
+    KEYS,
+    MOVE,
+    DENY,
     PING,
     OPERATOR_ADD,
     REMOVE,
@@ -48,6 +51,9 @@ static const uint8_t weights[KINDS] = {
     [RESTART] = 3,
     [REGISTER] = 14,
     [SHARE] = 5,
+    [KEYS] = 6,
+    [MOVE] = 4,
+    [DENY] = 4,
     [PING] = 3,
     [OPERATOR_ADD] = 3,
     [REMOVE] = 1,
@@ -104,7 +110,7 @@ void sequence_make(struct sequence *sequence, uint64_t seed)
     draw_state = seed * 0x2545f4914f6cdd1dU + 1;
     sequence->seed = seed;
     sequence->accounts = 1 + draw(ACCOUNTS);
-    sequence->options = draw(1U << 30);
+    sequence->options = draw(1U << 30) | draw(4) << ROOM_AT;
     sequence->count = 10 + draw(EVENTS - 20);
     uint32_t mask = draw(1U << KINDS) | draw(1U << KINDS);
     for (unsigned i = 0; i < KINDS; i++)
@@ -224,6 +230,17 @@ static unsigned sharer_of(const struct sequence *sequence, const struct event *e
                : 0;
 }
 
+static bool asks_for_test(const struct event *event)
+{
+    return event->what % 4 == 1;
+}
+
+/* Its push server does not know it any more, and somebody finds out before the app does. */
+static bool is_lost_before(const struct event *event)
+{
+    return event->much >= 160;
+}
+
 static bool is_by_operator(const struct event *event)
 {
     return event->what % 4 == 0;
@@ -314,6 +331,19 @@ static void what_text(const struct sequence *sequence, const struct event *event
         snprintf(text, size, "the %s of account %u registers what account %u has for an endpoint",
                  is_by_operator(event) ? "operator" : "phone", who, sharer_of(sequence, event));
         break;
+    case KEYS:
+        snprintf(text, size, "%sthe phone of account %u subscribes anew at the same URL%s",
+                 is_lost_before(event) ? "the endpoint is lost, the operator pings, and " : "", who,
+                 asks_for_test(event) ? " and asks for a test" : "");
+        break;
+    case MOVE:
+        snprintf(text, size, "the phone of account %u moves to another push server%s", who,
+                 asks_for_test(event) ? " and asks for a test" : "");
+        break;
+    case DENY:
+        snprintf(text, size, "the settings forbid push server %u, or allow it again",
+                 event->what % 2U);
+        break;
     case PING:
         snprintf(text, size, "the operator pings account %u", who);
         break;
@@ -359,7 +389,7 @@ enum {
 static struct asked {
     int64_t asked_ms;
     unsigned account;
-    int endpoint, password;
+    int endpoint, keys, password;
     bool new_endpoint; /* it had another one, or none */
     bool answered;
 } asked[ASKED_MOST];
@@ -383,7 +413,8 @@ static void check_told(unsigned number, enum registration_status status)
     const struct disk_row *row = &world.rows[ask->account];
     if (status != REGISTRATION_OK || newest_of[ask->account] != number)
         return;
-    if (!row->there || row->endpoint != ask->endpoint || row->password != ask->password)
+    if (!row->there || row->endpoint != ask->endpoint || row->keys != ask->keys ||
+        row->password != ask->password)
         broke(ANSWERS, "account %u: was told ok, and the disk does not have it", ask->account);
     if (!operator_shares && ask->new_endpoint && count_users(ask->endpoint) > USERS_MOST)
         broke(ANSWERS, "account %u: was told ok, and it is one too many at its endpoint",
@@ -414,7 +445,7 @@ static int endpoint_at(unsigned i)
 /* The phone's own, which say whose it is (pushes.c). */
 static void write_keys(char p256dh[88], char auth[23], unsigned i)
 {
-    const uint8_t key[STORE_PUSH_KEY_SIZE] = {(uint8_t)i};
+    const uint8_t key[STORE_PUSH_KEY_SIZE] = {(uint8_t)i, (uint8_t)world.devices[i].phone_keys};
     b64url_encode(p256dh, key, STORE_PUSH_KEY_SIZE);
     b64url_encode(auth, key, STORE_PUSH_AUTH_SIZE);
 }
@@ -435,6 +466,7 @@ static void send_registration(unsigned i, int password_version, bool ping, bool 
     *ask = (struct asked){.asked_ms = world.now_ms,
                           .account = i,
                           .endpoint = device->phone_endpoint,
+                          .keys = device->phone_keys,
                           .password = password_version,
                           .new_endpoint = endpoint_at(i) != device->phone_endpoint};
     newest_of[i] = asked_count++;
@@ -505,6 +537,11 @@ void reload(void)
         else if (is_disabled(i))
             messenger_allowed_again(i);
     world_allow();
+    struct err err;
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (!is_denied(world.books[i].in_use))
+            world.books[i].retry_ms = 0; /* by our own back-off alone */
+    push_reload(world.push, NULL, &world.config, &err);
     bridge_reload(world.bridge, &world.config, NULL);
 }
 
@@ -584,11 +621,12 @@ static void operator_enters(unsigned who)
 {
     struct book *book = &world.books[who];
     int endpoint = world.devices[who].phone_endpoint;
+    if (is_denied(endpoint))
+        return;
     if (!is_shared(endpoint, who))
         world.endpoints[endpoint] = (struct endpoint_book){0};
     book->last_ring_ms = INT64_MIN / 2;
     book->tests_full_ms = book->retry_ms = 0;
-    distance_begin(who);
     if (book->in_use == endpoint)
         distance_new_endpoint(who);
     operator_shares |= count_users(endpoint) >= USERS_MOST;
@@ -614,6 +652,47 @@ static void play_share(unsigned who, const struct event *event)
     }
     if (!world.disallowed[who])
         operator_enters(who);
+}
+
+static void play_keys(unsigned who, const struct event *event)
+{
+    enum { FOUND_OUT_MS = 20 * SECOND };
+    struct device *device = &world.devices[who];
+    if (is_lost_before(event)) {
+        pushes_set_gone(device->phone_endpoint, true);
+        play_ping(who);
+        world_pass(FOUND_OUT_MS);
+    }
+    device->phone_keys = (device->phone_keys + 1) % VERSIONS;
+    phone_registers(who, asks_for_test(event));
+}
+
+static void play_move(unsigned who, const struct event *event)
+{
+    struct device *device = &world.devices[who];
+    device->own_version = (device->own_version + VERSIONS / 2) % VERSIONS;
+    phone_gets_endpoint(who);
+    phone_registers(who, asks_for_test(event));
+}
+
+/* What is tried meanwhile fails, whatever its endpoint says. */
+static void note_denied(unsigned origin)
+{
+    for (int i = 0; i < ENDPOINTS; i++)
+        if (origin_of(i) == origin && !world.endpoints[i].failures)
+            world.endpoints[i].failures = 1;
+    for (unsigned i = 0; i < world.accounts; i++)
+        counters[COUNT_DENIED] += origin_of(world.books[i].in_use) == origin && is_owed(i);
+    distance_obstacles(origin);
+}
+
+static void play_deny(const struct event *event)
+{
+    unsigned origin = event->what % 2;
+    world.denied[origin] = !world.denied[origin];
+    if (world.denied[origin])
+        note_denied(origin);
+    reload();
 }
 
 static void play_chat(unsigned who, const struct event *event)
@@ -673,6 +752,15 @@ static void play(const struct event *event)
     case SHARE:
         play_share(who, event);
         break;
+    case KEYS:
+        play_keys(who, event);
+        break;
+    case MOVE:
+        play_move(who, event);
+        break;
+    case DENY:
+        play_deny(event);
+        break;
     case PING:
         play_ping(who);
         break;
@@ -703,6 +791,17 @@ static void play(const struct event *event)
     }
 }
 
+/* Most have budget left; of some a day's is spent, or nearly. */
+static void spend_some(struct disk_row *row)
+{
+    static const uint32_t spent[] = {0, 0, 0, 7, 90, 180, 240, 300};
+    row->spent = spent[dice(THE_DISK, sizeof spent / sizeof *spent)];
+    if (!row->spent)
+        return;
+    row->spent_day = (uint32_t)(clock_unix() / (24 * 3600));
+    distance_spent(&row->distance, row->spent);
+}
+
 /* What is on disk when the first process starts: three of four accounts, most of them with an
  * endpoint that works, half of them with a ring owed. */
 static void prepare(const struct sequence *sequence)
@@ -717,6 +816,7 @@ static void prepare(const struct sequence *sequence)
                                           .endpoint = world.devices[i].phone_endpoint,
                                           .proven = bits / 4 % 4 > 0,
                                           .registered = clock_unix()};
+        spend_some(&world.rows[i]);
         if (bits / 16 % 2)
             continue;
         world.rows[i].owed = clock_unix();

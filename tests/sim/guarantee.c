@@ -12,7 +12,7 @@ enum {
     TESTS_BURST = 5 + 1,
     TESTS_EVERY_MS = MINUTE,
     SLACK_MS = MINUTE,
-    DEMANDED_MOST_MS = 80 * MINUTE, /* by any answer, with what comes on top */
+    DEMANDED_MOST_MS = 7 * HOUR, /* by any answer, with what comes on top */
 };
 
 uint64_t counters[COUNTERS];
@@ -130,26 +130,67 @@ static bool others_gave_up(int endpoint, unsigned account)
     return false;
 }
 
-/* What nobody uses is forgotten; what others use is known. */
-void use_endpoint(unsigned account, int endpoint)
+/* The app has subscribed anew: its push server knows the URL again. What it said about how often it
+ * may be asked it said to us. */
+void renew(int endpoint)
+{
+    enum { ONE_AFTER_THE_OTHER_MS = ACCOUNTS * 30 * SECOND };
+    struct endpoint_book *book = &world.endpoints[endpoint];
+    int64_t latest_ms = later(book->finite_latest_ms, world.now_ms) + ONE_AFTER_THE_OTHER_MS;
+    counters[COUNT_RENEWED]++;
+    trace("endpoint %d is there again", endpoint);
+    *book = (struct endpoint_book){.hard_ms = book->finite_ms,
+                                   .soft_ms = book->finite_ms,
+                                   .soonest_ms = book->finite_ms,
+                                   .doubled_ms = book->finite_ms,
+                                   .finite_ms = book->finite_ms,
+                                   .finite_latest_ms = book->finite_latest_ms,
+                                   .hurried_ms = latest_ms,
+                                   .latest_ms = latest_ms,
+                                   .clock_jumps = book->clock_jumps,
+                                   .failures = 1};
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (world.books[i].in_use == endpoint)
+            world.books[i].retry_ms = 0;
+}
+
+static void use_keys(unsigned account, int keys)
 {
     struct book *book = &world.books[account];
-    if (book->in_use == endpoint)
+    bool others = keys != book->keys;
+    book->keys = keys;
+    if (!others || book->in_use == NOWHERE)
         return;
+    pushes_renew(book->in_use);
+    if (endpoint_book(account)->gone)
+        renew(book->in_use);
+}
+
+/* What nobody uses is forgotten; what others use is known. */
+void use_endpoint(unsigned account, int endpoint, int keys)
+{
+    struct book *book = &world.books[account];
+    if (book->in_use == endpoint) {
+        use_keys(account, keys);
+        return;
+    }
     book->in_use = endpoint;
+    book->keys = keys;
     book->gave_up_endpoint = others_gave_up(endpoint, account);
     if (!is_shared(endpoint, account))
-        *endpoint_book(account) = (struct endpoint_book){0};
+        *endpoint_book(account) = (struct endpoint_book){.failures = is_denied(endpoint)};
     book->retry_ms = 0;
     distance_new_endpoint(account);
     book->proven_ms = 0;
     book->last_ring_ms = INT64_MIN / 2;
 }
 
-void check_push(unsigned account, int endpoint, enum push_kind kind, bool by_operator)
+void check_push(unsigned account, int endpoint, int keys, enum push_kind kind, bool by_operator)
 {
     struct book *book = &world.books[account];
-    use_endpoint(account, endpoint);
+    if (is_denied(endpoint))
+        broke(STORM, "account %u: a push to a server that the settings forbid", account);
+    use_endpoint(account, endpoint, keys);
     if (by_operator) /* the operator may do as he likes */
         return;
     if (world.now_ms < endpoint_book(account)->hard_ms)
@@ -242,27 +283,47 @@ static struct endpoint_book resumed(const struct disk_row *row)
                        : row->state == ENDPOINT_SUSPECT ? 11 * MINUTE
                                                         : 0;
     bool clock_holds = row->clock_jumps == world.clock_jumps;
-    int64_t away_ms = clock_boot_ms() - world.now_ms;
-    int64_t demanded_ms = clock_holds ? row->demanded_ms - away_ms - ROUNDED_MS : 0;
-    int64_t hurried_ms =
-        clock_holds ? row->hurried_ms - away_ms + ROUNDED_MS : world.now_ms + DEMANDED_MOST_MS;
+    int64_t away_ms = clock_boot_ms() - world.now_ms, slowest_ms = world.now_ms + least_ms * 5 / 4;
+    int64_t shift_ms = -away_ms - ROUNDED_MS, most_ms = world.now_ms + DEMANDED_MOST_MS;
+    int64_t demanded_ms = clock_holds ? row->demanded_ms + shift_ms : 0;
+    int64_t doubled_ms = clock_holds ? row->doubled_ms + shift_ms : 0;
+    int64_t hard_ms = clock_holds ? row->hard_ms + shift_ms : 0;
+    int64_t hurried_ms = clock_holds ? row->hurried_ms - away_ms + ROUNDED_MS : most_ms;
+    int64_t latest_ms = clock_holds ? row->latest_ms - away_ms + ROUNDED_MS : most_ms;
+    int64_t finite_ms = clock_holds ? row->finite_latest_ms - away_ms + ROUNDED_MS : most_ms;
     int64_t soonest_ms = later(world.now_ms + least_ms, demanded_ms);
-    int64_t latest_ms = later(world.now_ms + least_ms * 5 / 4, row->hurried_ms ? hurried_ms : 0);
-    return (struct endpoint_book){.hard_ms = row->hard ? demanded_ms : 0,
-                                  .soft_ms = soonest_ms,
-                                  .soonest_ms = soonest_ms,
-                                  .hurried_ms = latest_ms,
-                                  .latest_ms = latest_ms,
-                                  .failures = least_ms > 0,
-                                  .clock_jumps = row->clock_jumps};
+    hard_ms = later(hard_ms, row->hard ? demanded_ms : 0);
+    hurried_ms = later(slowest_ms, row->hurried_ms ? hurried_ms : 0);
+    latest_ms = later(slowest_ms, row->latest_ms ? latest_ms : 0);
+    return (struct endpoint_book){
+        .hard_ms = hard_ms,
+        .soft_ms = later(soonest_ms, doubled_ms),
+        .soonest_ms = soonest_ms,
+        .doubled_ms = doubled_ms,
+        .finite_ms = hard_ms,
+        .finite_latest_ms = later(slowest_ms, row->finite_latest_ms ? finite_ms : 0),
+        .hurried_ms = hurried_ms,
+        .latest_ms = later(latest_ms, hurried_ms),
+        .answer = row->answer,
+        .alike = row->alike,
+        .counted_ms = row->counted_ms - away_ms + 2 * ROUNDED_MS,
+        .failures = (unsigned)later(row->failures, least_ms > 0),
+        .time_outs = pushes_is_silence(row->answer) ? row->time_outs : 0,
+        .clock_jumps = row->clock_jumps,
+    };
 }
 
 static struct endpoint_book resumed_or_gone(const struct disk_row *row)
 {
     if (row->state != ENDPOINT_GONE)
         return resumed(row);
-    return (struct endpoint_book){
-        .hard_ms = FOREVER, .hurried_ms = FOREVER, .latest_ms = FOREVER, .gone = true};
+    struct endpoint_book past = resumed(row);
+    return (struct endpoint_book){.hard_ms = FOREVER,
+                                  .finite_ms = past.finite_ms,
+                                  .finite_latest_ms = past.finite_latest_ms,
+                                  .hurried_ms = FOREVER,
+                                  .latest_ms = FOREVER,
+                                  .gone = true};
 }
 
 /* Rows of one endpoint that are not written alike: what all of them say binds, what one says may.
@@ -273,16 +334,29 @@ static void merge(struct endpoint_book *book, const struct endpoint_book *other)
     book->hard_ms = earlier(book->hard_ms, other->hard_ms);
     book->soft_ms = earlier(book->soft_ms, other->soft_ms);
     book->soonest_ms = earlier(book->soonest_ms, other->soonest_ms);
+    book->doubled_ms = earlier(book->doubled_ms, other->doubled_ms);
+    book->finite_ms = earlier(book->finite_ms, other->finite_ms);
+    book->finite_latest_ms = later(book->finite_latest_ms, other->finite_latest_ms);
+    book->alike = book->answer == other->answer && other->alike < book->alike ? other->alike
+                  : book->answer == other->answer                             ? book->alike
+                                                                              : 0;
+    book->counted_ms = later(book->counted_ms, other->counted_ms);
+    book->time_outs = (unsigned)earlier(book->time_outs, other->time_outs);
     book->hurried_ms = later(book->hurried_ms, other->hurried_ms);
     book->latest_ms = later(book->latest_ms, other->latest_ms);
-    book->failures |= other->failures;
+    book->failures = (unsigned)later(book->failures, other->failures);
     book->gone |= other->gone;
 }
 
 static void resume_endpoints(void)
 {
-    for (unsigned i = 0; i < world.accounts; i++)
-        world.books[i].in_use = world.rows[i].there ? world.rows[i].endpoint : NOWHERE;
+    for (unsigned i = 0; i < world.accounts; i++) {
+        const struct disk_row *row = &world.rows[i];
+        world.books[i].in_use = row->there ? row->endpoint : NOWHERE;
+        world.books[i].keys = row->keys;
+        if (row->there && row->state == ENDPOINT_GONE) /* that it came back was not written */
+            pushes_set_gone(row->endpoint, true);
+    }
     for (unsigned i = 0; i < world.accounts; i++) {
         if (world.books[i].in_use == NOWHERE)
             continue;
@@ -291,12 +365,15 @@ static void resume_endpoints(void)
             merge(endpoint_book(i), &book);
         else
             *endpoint_book(i) = book;
+        if (is_denied(world.books[i].in_use) && !endpoint_book(i)->failures)
+            endpoint_book(i)->failures = 1; /* what is tried fails */
     }
 }
 
 /* Memory begins anew with the process; the disk says what is owed. */
 void guarantee_process_began(void)
 {
+    distance_check_written();
     resume_endpoints();
     for (unsigned i = 0; i < world.accounts; i++) {
         struct book *book = &world.books[i];
@@ -307,7 +384,7 @@ void guarantee_process_began(void)
         book->tests_full_ms = book->refused_ms = book->proven_ms = 0;
         book->heard = book->covered;
         book->retry_ms = 0;
-        distance_begin(i);
+        distance_resume(i);
         book->rings_out = book->tests_out = 0;
         check_record(i, RECORD, "after the end of the process");
     }
@@ -395,6 +472,7 @@ void guarantee_settle(void)
     pushes_heal();
     disk_behave(DISK_WORKS);
     memset(world.disallowed, 0, sizeof world.disallowed);
+    memset(world.denied, 0, sizeof world.denied);
     reload();
     int64_t healed_ms = world.now_ms;
     for (unsigned i = 0; i < world.accounts; i++) {

@@ -40,6 +40,7 @@ static struct {
 } messenger;
 
 static void on_timer(void *arg);
+static struct link *own_link(unsigned account);
 
 void messenger_begin(void)
 {
@@ -81,10 +82,42 @@ static struct link *link_open(void *arg, const struct link_request *request,
     return link;
 }
 
+static size_t count_started(void)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < messenger.count; i++)
+        count += messenger.links[i]->started;
+    return count;
+}
+
+/* An account that has no link at the moment needs one, unless nobody lets it in. */
+static bool needs_link(unsigned account)
+{
+    const struct account *known = account_at(account);
+    const struct link *link = own_link(account);
+    return known && link && !link->started && known->state != ACCOUNT_REFUSED &&
+           known->state != ACCOUNT_DISABLED;
+}
+
+static void check_room(const struct link *link)
+{
+    size_t needed = count_started() + 1;
+    if (!world.links_most)
+        return;
+    counters[COUNT_NO_ROOM] += needed == world.links_most;
+    if (needed > world.links_most)
+        broke(LINKS, "account %u: more links than there is room for", link->account);
+    for (unsigned i = 0; i < world.accounts && link->candidate; i++)
+        needed += needs_link(i);
+    if (needed > world.links_most)
+        broke(APART, "account %u: a trial takes the room that an account needs", link->account);
+}
+
 static void link_start(struct link *link)
 {
     if (link->started || link->freed)
         broke(LINKS, "account %u: two connections of one link at once", link->account);
+    check_room(link);
     if (world.now_ms < link->not_before_ms)
         broke(LINKS, "account %u: connects %lld ms below the floor", link->account,
               (long long)(link->not_before_ms - world.now_ms));
@@ -359,7 +392,7 @@ static bool nothing_delays(const struct link *link, const struct message *messag
     /* One that waits its turn since before may still stand in the strangers' line. */
     if (!account->endpoint.proven || world.now_ms < book->proven_ms + MINUTE)
         return false;
-    if (endpoint->failures || endpoint->gone)
+    if (endpoint->failures || endpoint->gone || is_denied(book->in_use))
         return false;
     return !pushes_are_held_up(book->in_use, true);
 }
@@ -588,7 +621,8 @@ void messenger_check_made(void)
 {
     for (unsigned i = 0; i < messenger.count; i++) {
         const struct link *link = messenger.links[i];
-        if (!link->freed && link->at_once_ms)
+        bool full = world.links_most && count_started() >= world.links_most;
+        if (!link->freed && link->at_once_ms && !full)
             broke(SILENCE, "account %u: the machine slept, and its link is not made",
                   link->account);
     }

@@ -102,7 +102,8 @@ struct transfer {
     enum push_kind kind;
     unsigned account;
     int endpoint;
-    uint64_t began;
+    uint64_t began, first_began; /* and its first try */
+    int keys;
     uint8_t answer;
     bool by_operator;
     bool again;  /* its second try, which waits for no floor */
@@ -111,11 +112,13 @@ struct transfer {
 
 static struct {
     struct behaviour behaviour[ACCOUNTS]; /* of all endpoints of one phone */
-    bool gone[ENDPOINTS];                 /* for good */
+    bool gone[ENDPOINTS];                 /* until the app subscribes anew */
+    uint64_t renewed[ENDPOINTS];          /* when it did, last */
     struct list transfers;
     unsigned pings[ACCOUNTS]; /* of the operator, that have not left yet */
     const void *answering;    /* whose answer is being told */
     bool answered_by_operator, recovered;
+    uint64_t answered_first_began;
     struct endpoint_book before; /* what was known before it */
     int64_t troubled_ms[2]; /* an origin's last failure of its own since it accepted; 0: none */
     int64_t full_ms[2], strangers_full_ms[2]; /* when its allowance has come back */
@@ -131,6 +134,11 @@ const char *pushes_answer_text(unsigned answer)
     return answers[answer % ANSWERS_KNOWN].text;
 }
 
+bool pushes_is_silence(unsigned answer)
+{
+    return answer == TIMED_OUT;
+}
+
 bool pushes_is_hard(unsigned answer)
 {
     return answers[answer].hard;
@@ -141,10 +149,22 @@ bool pushes_is_gone(int endpoint)
     return pushes.gone[endpoint];
 }
 
+void pushes_set_gone(int endpoint, bool gone)
+{
+    pushes.gone[endpoint] = gone;
+}
+
+void pushes_renew(int endpoint)
+{
+    pushes.gone[endpoint] = false;
+    pushes.renewed[endpoint] = ++world.tick;
+}
+
 void pushes_begin(void)
 {
     memset(pushes.behaviour, 0, sizeof pushes.behaviour);
     memset(pushes.gone, 0, sizeof pushes.gone);
+    memset(pushes.renewed, 0, sizeof pushes.renewed);
     memset(pushes.pings, 0, sizeof pushes.pings);
     memset(pushes.troubled_ms, 0, sizeof pushes.troubled_ms);
     list_init(&pushes.transfers);
@@ -276,7 +296,8 @@ static void note_recovery(unsigned origin)
 /* A push, a test too, was accepted: that ends all that was said before. */
 static void end_floors(const struct transfer *transfer)
 {
-    *endpoint_book(transfer->account) = (struct endpoint_book){.accepted_ms = world.now_ms};
+    *endpoint_book(transfer->account) = (struct endpoint_book){
+        .accepted_ms = world.now_ms, .failures = is_denied(transfer->endpoint)};
     for (unsigned i = 0; i < world.accounts; i++) {
         const struct account *account = account_at(i);
         if (world.books[i].in_use != transfer->endpoint)
@@ -331,6 +352,12 @@ static void note_floors(const struct transfer *transfer)
     int64_t until_ms = from_now(least_wait_ms(book, answer));
     int64_t *floor = answer->hard ? &book->hard_ms : &book->soft_ms;
     *floor = larger(*floor, until_ms);
+    book->doubled_ms = larger(book->doubled_ms, until_ms);
+    if (answer->hard && until_ms != FOREVER) {
+        book->finite_ms = larger(book->finite_ms, until_ms);
+        book->finite_latest_ms =
+            larger(book->finite_latest_ms, in_turn_ms(transfer, from_now(answer->latest_ms)));
+    }
     int64_t own_ms = larger(answer->floor_ms, time_out_floor_ms(book, answer));
     book->soonest_ms = from_now(larger(own_ms, told_ms(answer)));
     book->hurried_ms =
@@ -356,6 +383,8 @@ static void note_answer(const struct transfer *transfer)
     note_floors(transfer);
     if (transfer->kind == PUSH_RING)
         own->retry_ms = world.now_ms + RETRY_MIN_MS;
+    if (transfer->answer == GONE && transfer->first_began < pushes.renewed[transfer->endpoint])
+        renew(transfer->endpoint); /* the answer is older than that */
     for (unsigned i = 0; i < world.accounts; i++)
         if (world.books[i].in_use == transfer->endpoint)
             distance_failed(i);
@@ -458,6 +487,7 @@ static void on_answer(void *arg)
           answers[copy.answer].text);
     pushes.answering = copy.arg;
     pushes.answered_by_operator = copy.by_operator;
+    pushes.answered_first_began = copy.first_began;
     pushes.before = *endpoint_book(copy.account);
     if (copy.endpoint == book->in_use)
         note_answer(&copy);
@@ -471,7 +501,7 @@ static void on_answer(void *arg)
 
 /* A phone's key says whose it is, so that pushes to an endpoint of several accounts can be told
  * apart; the first letter in a payload says what it is. */
-enum { BODY_ACCOUNT, BODY_KIND, PAYLOAD_LETTER = 2 };
+enum { BODY_ACCOUNT, BODY_KIND, BODY_KEYS, PAYLOAD_LETTER = 2 };
 
 int encrypt_payload(const uint8_t key[ENCRYPT_KEY_SIZE], const uint8_t auth[ENCRYPT_AUTH_SIZE],
                     const void *payload, size_t length, uint8_t body[ENCRYPT_BODY_SIZE],
@@ -480,7 +510,8 @@ int encrypt_payload(const uint8_t key[ENCRYPT_KEY_SIZE], const uint8_t auth[ENCR
     (void)auth;
     (void)length;
     (void)err;
-    body[BODY_ACCOUNT] = key[0];
+    body[BODY_ACCOUNT] = key[KEY_ACCOUNT];
+    body[BODY_KEYS] = key[KEY_VERSION];
     body[BODY_KIND] = ((const uint8_t *)payload)[PAYLOAD_LETTER];
     return 0;
 }
@@ -523,6 +554,7 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
     transfer->arg = arg;
     transfer->kind = kind_of(request->body);
     transfer->account = ((const uint8_t *)request->body)[BODY_ACCOUNT];
+    transfer->keys = ((const uint8_t *)request->body)[BODY_KEYS];
     transfer->endpoint = endpoint_read(request->endpoint->target);
     unsigned *pings = &pushes.pings[transfer->account];
     trace("account %u: %s to endpoint %d", transfer->account,
@@ -532,16 +564,20 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
           transfer->endpoint);
     if (is_second_try(request, transfer)) {
         transfer->by_operator = pushes.answered_by_operator;
+        transfer->first_began = pushes.answered_first_began;
         transfer->again = true;
     } else {
         transfer->by_operator = transfer->kind == PUSH_TEST && *pings;
         *pings -= transfer->by_operator;
-        check_push(transfer->account, transfer->endpoint, transfer->kind, transfer->by_operator);
+        check_push(transfer->account, transfer->endpoint, transfer->keys, transfer->kind,
+                   transfer->by_operator);
     }
     list_init(&transfer->node);
     list_append(&pushes.transfers, &transfer->node);
     count(transfer, 1);
     transfer->began = ++world.tick;
+    if (!transfer->again)
+        transfer->first_began = transfer->began;
     bool proven = is_proven(transfer);
     transfer->behind = !proven || endpoint_book(transfer->account)->failures;
     spend_allowance(transfer, proven);

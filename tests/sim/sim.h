@@ -18,7 +18,7 @@
 
 enum {
     ACCOUNTS = 4,  /* at most, in one sequence */
-    VERSIONS = 16, /* of a phone's endpoint and of its password, over and over */
+    VERSIONS = 16, /* of a phone's endpoint, its keys and its password, over and over */
     ENDPOINTS = ACCOUNTS * VERSIONS,
     NOWHERE = ENDPOINTS,
     ENDPOINT_SIZE = 40,
@@ -64,8 +64,9 @@ enum option {
     SHARING = 8,      /* the first accounts begin with one endpoint among them */
     ACCOUNTS_AT = 4,  /* then five bits for how each account begins */
     ACCOUNT_BITS = 5,
-    NO_BUDGET = 7 << 24, /* one of these: no push server has a daily budget */
+    NO_BUDGET = 3 << 24, /* one of these: no push server has a daily budget */
     JITTER_AT = 27,      /* three bits: push.jitter */
+    ROOM_AT = 30,        /* two bits; 0: no more links than accounts */
 };
 
 struct sequence {
@@ -102,7 +103,7 @@ struct device {
     unsigned replies;      /* so many rings are followed by another message at once */
     unsigned count, first; /* messages; the first one that is not answered */
     int own_version;       /* of the endpoint that this phone got from its push server last */
-    int phone_endpoint, phone_password; /* what the phone registers */
+    int phone_endpoint, phone_keys, phone_password; /* what the phone registers */
     struct message messages[MESSAGES];
 };
 
@@ -118,8 +119,10 @@ struct endpoint_book {
     int64_t hard_ms;    /* no request before: 429, 507, 410 */
     int64_t soft_ms;    /* no ring before; a registration with a ping, or acceptance, ends it */
     int64_t soonest_ms; /* what the last answer alone demands, where others of its origin do well */
-    int64_t hurried_ms; /* by our own clock, with jitter: a ring in a hurry waits no longer */
-    int64_t latest_ms;  /* a ring that is owed must have been tried by then */
+    int64_t doubled_ms; /* and with what it has doubled */
+    int64_t finite_ms, finite_latest_ms; /* of hard_ms what is not for ever; so late, at most */
+    int64_t hurried_ms;       /* by our own clock, with jitter: a ring in a hurry waits no longer */
+    int64_t latest_ms;        /* a ring that is owed must have been tried by then */
     int64_t accepted_ms;      /* in this process; 0: never */
     int64_t unknown_since_ms; /* the first 404 in a row; 0: none */
     unsigned alike, unknown; /* answers alike, and 404, in a row, each after the floor of another */
@@ -145,7 +148,7 @@ struct book {
     uint64_t acked, covered; /* newest urgent message acknowledged; newest accepted ring's begin */
     uint64_t heard;          /* when this process was last told of one */
     int64_t noted_ms;        /* when the bridge last saw one, or one of them again */
-    int in_use;              /* the endpoint that is rung; NOWHERE: none yet */
+    int in_use, keys;        /* the endpoint that is rung; NOWHERE: none yet; with which keys */
     int64_t retry_ms;        /* not before, after a ring that failed without more to say */
     struct distance distance;
     int64_t answered_ms;  /* by its push server, last */
@@ -162,15 +165,24 @@ struct book {
 struct disk_row {
     bool there, refused, proven;
     uint8_t state;
-    int endpoint, password, status;
-    int64_t not_before;
+    int endpoint, keys, password, status;
+    int64_t not_before, retry, floor;
+    unsigned repeated;
     int64_t owed, registered;
+    uint32_t spent_day, spent;
     /* What the endpoint's last answer demands, and the most that it may mean, by the clock that
      * goes on while the machine sleeps; valid as long as nobody set the other clock. */
-    int64_t demanded_ms, hurried_ms;
+    int64_t demanded_ms, doubled_ms, hard_ms, hurried_ms, latest_ms, counted_ms, finite_latest_ms;
     unsigned clock_jumps;
     bool hard;
+    /* What goes on with the next answer. */
+    uint8_t answer;
+    unsigned alike, failures, time_outs;
+    struct distance distance; /* what was spent of a budget */
 };
+
+/* What a phone's key says: whose it is, and which one in a row. */
+enum { KEY_ACCOUNT, KEY_VERSION };
 
 /* Who throws dice; the first ones are the accounts. */
 enum party { THE_LOOP = ACCOUNTS, THE_BRIDGE, THE_TABLES, THE_DISK, PARTIES };
@@ -190,7 +202,10 @@ struct world {
     bool tearing_down; /* a crash: nobody hears anything any more */
     bool tracing;
     bool disallowed[ACCOUNTS];
-    int64_t process_ms; /* when this process began */
+    bool denied[2];      /* a push server, by the settings */
+    size_t links_most;   /* 0: any number */
+    bool ended_in_order; /* the process before, and its disk worked */
+    int64_t process_ms;  /* when this process began */
     struct device devices[ACCOUNTS];
     struct book books[ACCOUNTS];
     struct endpoint_book endpoints[ENDPOINTS + 1];
@@ -228,6 +243,7 @@ void endpoint_write(char text[ENDPOINT_SIZE], int endpoint);
 int endpoint_read(const char *text);
 unsigned origin_of(int endpoint);
 bool has_budget(int endpoint); /* of so many pushes a day */
+bool is_denied(int endpoint);
 void password_write(char text[PASSWORD_SIZE], unsigned account, int version);
 int password_read(const char *text);
 
@@ -258,8 +274,11 @@ bool pushes_are_held_up(int endpoint, bool proven);
 int64_t pushes_latest_ms(int endpoint); /* so long, at most */
 unsigned pushes_answer_count(void);
 const char *pushes_answer_text(unsigned answer);
+bool pushes_is_silence(unsigned answer);
 bool pushes_is_hard(unsigned answer); /* its floor binds tests and notices, too */
-bool pushes_is_gone(int endpoint);    /* it said 410, and always will */
+bool pushes_is_gone(int endpoint);    /* it said 410, and will until the app subscribes anew */
+void pushes_set_gone(int endpoint, bool gone);
+void pushes_renew(int endpoint); /* the app has subscribed anew */
 void pushes_slept(void);
 /* Whether another push takes the place of one that is tried again: two may be on their way, one to
  * a push server that is in trouble or for an endpoint that never worked. */
@@ -276,18 +295,23 @@ void disk_process_ended(bool crashed);
 void broke(enum invariant invariant, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool is_owed(unsigned account); /* an acknowledged message without a ring that covers it */
 void check_record(unsigned account, enum invariant invariant, const char *when);
-void check_push(unsigned account, int endpoint, enum push_kind kind, bool by_operator);
+void check_push(unsigned account, int endpoint, int keys, enum push_kind kind, bool by_operator);
 void check_states(void);
 int endpoint_of(const struct account *account);
 struct endpoint_book *endpoint_book(unsigned account);
-void use_endpoint(unsigned account, int endpoint); /* from now on; nothing for the same again */
-bool is_shared(int endpoint, unsigned account);    /* others use it, too */
-struct account *account_at(unsigned account);      /* the bridge's; NULL: it has none */
+/* From now on; nothing for the same again. Other keys at the same URL end a 410, and no floor. */
+void use_endpoint(unsigned account, int endpoint, int keys);
+void renew(int endpoint);                       /* a 410 does not count any more */
+bool is_shared(int endpoint, unsigned account); /* others use it, too */
+struct account *account_at(unsigned account);   /* the bridge's; NULL: it has none */
 void guarantee_process_began(void);
 void guarantee_settle(void);
 
 /* distance.c */
 void distance_begin(unsigned account); /* nothing was spent and nothing is put off */
+void distance_spent(struct distance *distance, unsigned pushes); /* today */
+void distance_check_written(void);
+void distance_resume(unsigned account); /* what the rows of its endpoint say was spent */
 void distance_new_endpoint(unsigned account);
 void distance_spend(unsigned account, enum push_kind kind); /* it was accepted */
 int64_t distance_least_ms(unsigned account);
@@ -329,6 +353,9 @@ enum counter {
     COUNT_REPLACED,
     COUNT_SHARED,
     COUNT_SPACED,
+    COUNT_RENEWED,
+    COUNT_DENIED,
+    COUNT_NO_ROOM,
     COUNT_PUT_OFF,
     COUNT_TESTED,
     COUNT_MADE,

@@ -25,7 +25,7 @@ static bool waits_in_vain(unsigned i)
     int64_t apart_ms = distance_most_ms(i);
     if (!account || account->state == ACCOUNT_DISABLED || !owes(i) || book->rings_out)
         return false;
-    if (endpoint_of(account) != book->in_use)
+    if (endpoint_of(account) != book->in_use || is_denied(book->in_use))
         return false;
     return world.now_ms >= endpoint_book(i)->hurried_ms &&
            world.now_ms >= book->last_ring_ms + apart_ms &&
@@ -95,6 +95,8 @@ void sleep_for(int64_t ms)
         count_sleep(&world.endpoints[i].hard_ms, ms);
         count_sleep(&world.endpoints[i].soft_ms, ms);
         count_sleep(&world.endpoints[i].soonest_ms, ms);
+        count_sleep(&world.endpoints[i].doubled_ms, ms);
+        count_sleep(&world.endpoints[i].finite_ms, ms);
     }
     if (ms >= PEERS_HANG_UP_MS) {
         messenger_hangs_up();

@@ -152,13 +152,14 @@ void trace(const char *format, ...)
     va_end(args);
 }
 
-/* Which endpoints are allowed has tests of its own. */
+/* What else is allowed has tests of its own. */
 int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err)
 {
     (void)policy;
-    (void)endpoint;
-    (void)err;
-    return 0;
+    if (!is_denied(endpoint_read(endpoint)))
+        return 0;
+    *err = (struct err){.code = ERR_REFUSED, .text = "the settings forbid it"};
+    return err->code;
 }
 
 /* Names. The last account is a second device of the first one's user. */
@@ -209,10 +210,16 @@ unsigned endpoint_owner(int endpoint)
     return (unsigned)endpoint / VERSIONS;
 }
 
-/* All at one push server, or two beside each other. */
+/* All at one push server, or two beside each other, between which a phone may move. */
 unsigned origin_of(int endpoint)
 {
-    return world.sequence->options & ONE_ORIGIN ? 0 : endpoint_owner(endpoint) % 2;
+    bool away = endpoint % VERSIONS >= VERSIONS / 2;
+    return world.sequence->options & ONE_ORIGIN ? 0 : (endpoint_owner(endpoint) + away) % 2;
+}
+
+bool is_denied(int endpoint)
+{
+    return endpoint != NOWHERE && world.denied[origin_of(endpoint)];
 }
 
 /* Public ntfy gives a phone so many messages a day. */
@@ -320,8 +327,10 @@ static void configure(void)
 void world_start_bridge(void)
 {
     struct err err;
-    struct bridge_parts parts = {
-        .loop = &world.loop, .config = &world.config, .link_ops = &sim_messenger};
+    struct bridge_parts parts = {.loop = &world.loop,
+                                 .config = &world.config,
+                                 .link_ops = &sim_messenger,
+                                 .links_most = world.links_most};
     parts.push = world.push = push_new(&world.loop, NULL, NULL, NULL, &world.config, &err);
     trace("the bridge starts");
     world.process_ms = world.now_ms;
@@ -338,6 +347,7 @@ static void end_process(bool crashed)
     world.bridge = NULL;
     messenger_process_ended();
     pushes_process_ended();
+    world.ended_in_order = !crashed && disk_works_since_ms() != FOREVER;
     disk_process_ended(crashed);
     world.tearing_down = false;
 }
@@ -367,7 +377,10 @@ void world_begin(const struct sequence *sequence)
     memset(&world.endpoints, 0, sizeof world.endpoints);
     memset(&world.rows, 0, sizeof world.rows);
     memset(&world.disallowed, 0, sizeof world.disallowed);
+    memset(&world.denied, 0, sizeof world.denied);
+    world.ended_in_order = false;
     world.sequence = sequence;
+    world.links_most = sequence->options >> ROOM_AT ? 0 : sequence->accounts;
     for (unsigned i = 0; i < PARTIES; i++)
         world.dice[i] = (sequence->seed + 1) * (2 * i + 0x632be59bd9b4e019U);
     world.tick = 1;

@@ -19,6 +19,7 @@
 #define BOB "6838237d-02f6-4098-b110-698253d15961"
 #define STRANGER "0f0c6df2-98ab-4a51-9a55-1db66d0f14aa"
 #define ENDPOINT "https://push.example.org/upabcdefghijkl"
+#define BUDGETED "https://ntfy.sh/upabcdefghijkl?up=1"
 #define OTHER_ENDPOINT "https://push.example.org/upmnopqrstuvwx"
 
 enum { MANY = 64 };
@@ -43,6 +44,7 @@ struct link {
 struct push_request {
     char endpoint[128];
     enum push_kind kind;
+    push_began_fn *began;
     push_fn *fn;
     void *arg;
     bool over;
@@ -135,6 +137,7 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
     struct push_request *request = mem_new(sizeof *request);
     snprintf(request->endpoint, sizeof request->endpoint, "%s", target->endpoint);
     request->kind = kind;
+    request->began = target->began;
     request->fn = fn;
     request->arg = arg;
     world.pushes[world.push_count++] = request;
@@ -365,6 +368,14 @@ static unsigned count_pushes(enum push_kind kind)
     return count;
 }
 
+/* Every push that is out leaves. */
+static void leave(void)
+{
+    for (size_t i = 0; i < world.push_count; i++)
+        if (!world.pushes[i]->over && world.pushes[i]->began)
+            world.pushes[i]->began(world.pushes[i]->arg);
+}
+
 /* Answers every push that is out. */
 static void answer_floor(enum verdict_kind kind, int status, int64_t floor_ms)
 {
@@ -427,6 +438,42 @@ static struct link *link_of(const char *uuid)
             memcmp(world.links[i]->request.uuid, bytes, sizeof bytes) == 0)
             return world.links[i];
     ck_abort_msg("no link of %s", uuid);
+}
+
+static void message(const char *uuid)
+{
+    struct link *link = link_of(uuid);
+    link->events->waiting(link->arg, 1, true, false);
+    turn();
+}
+
+static void ask_with_keys(const char *uuid, bool ping)
+{
+    struct registration registration = {
+        .uuid = uuid,
+        .device = 2,
+        .password = "secret",
+        .endpoint = ENDPOINT,
+        .p256dh = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkN"
+                  "toIAiw4",
+        .auth = "BTBZMqHH6r4Tts7J_aSIgg",
+        .ping = ping};
+    world.answers = 0;
+    bridge_register(world.bridge, &registration, on_status, NULL);
+    turn();
+    expect(REGISTRATION_OK);
+}
+
+static void reload(void)
+{
+    bridge_reload(world.bridge, &world.config, world.policy);
+    turn();
+}
+
+static void on_pinged(void *arg, const struct verdict *verdict)
+{
+    (void)arg;
+    (void)verdict;
 }
 
 static unsigned count_started(void)
@@ -909,6 +956,254 @@ START_TEST(a_debt_of_the_last_run_is_rung_at_the_start)
     ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
     answer(VERDICT_ACCEPTED, 201);
     ck_assert(world.owed == 0);
+    end();
+}
+END_TEST
+
+START_TEST(other_keys_do_not_end_what_the_push_server_demands)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer(VERDICT_ACCEPTED, 201);
+    later(2000);
+    message(ALICE);
+    answer_floor(VERDICT_RETRY, 429, 3600 * 1000);
+    size_t pushes = world.push_count;
+    ask_with_keys(ALICE, true);
+    const struct store_account *row = &world.rows[world.row_count - 1];
+    ck_assert(row->has_push_keys);
+    ck_assert_uint_eq(row->endpoint_state, ENDPOINT_FAILING);
+    ck_assert(row->endpoint_proven);
+    ck_assert_int_gt(row->endpoint_floor_unix, clock_unix() + 3500);
+    later(3590 * 1000);
+    ck_assert_uint_eq(world.push_count, pushes);
+    later(400 * 1000);
+    ck_assert_uint_eq(world.push_count, pushes + 1);
+    answer_floor(VERDICT_RETRY, 429, 3600 * 1000);
+    end();
+}
+END_TEST
+
+START_TEST(an_endpoint_that_is_gone_comes_back_with_other_keys)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer(VERDICT_GONE, 410);
+    later(48 * 3600 * 1000LL);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    ask_with_keys(ALICE, false);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    ck_assert_uint_eq(world.rows[world.row_count - 1].endpoint_state, ENDPOINT_OK);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+END_TEST
+
+START_TEST(one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it)
+{
+    begin();
+    for (size_t i = 0; i < 2; i++) {
+        struct store_account *row = store_row(i, i ? BOB : ALICE, ENDPOINT);
+        row->endpoint_state = ENDPOINT_GONE;
+        row->endpoint_not_before_unix = INT64_MAX;
+        row->owed_since_unix = 1700000000;
+    }
+    start();
+    later(48 * 3600 * 1000LL);
+    ck_assert_uint_eq(world.push_count, 0);
+    ask_with_keys(ALICE, false);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1); /* one after the other */
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+END_TEST
+
+START_TEST(a_ring_with_old_keys_is_waited_for_and_followed_by_another_one)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    leave();
+    ask_with_keys(ALICE, false);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    ck_assert(!world.pushes[world.push_count - 1]->over);
+    answer(VERDICT_ACCEPTED, 201);
+    later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    leave();
+    ask_with_keys(ALICE, false); /* the same ones */
+    answer(VERDICT_ACCEPTED, 201);
+    later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_410_that_was_on_its_way_when_the_keys_changed_is_an_old_one)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    leave();
+    ask_with_keys(ALICE, false);
+    answer(VERDICT_GONE, 410);
+    later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    leave();
+    answer(VERDICT_GONE, 410);
+    later(3600 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_ring_with_old_keys_that_has_not_left_is_sent_with_the_new_ones)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    ask_with_keys(ALICE, false);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    ck_assert(world.pushes[world.push_count - 2]->over);
+    answer(VERDICT_ACCEPTED, 201);
+    later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    end();
+}
+END_TEST
+
+START_TEST(settings_that_allow_an_endpoint_again_let_its_ring_go)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer_floor(VERDICT_DENIED, 0, 15 * 60 * 1000);
+    later(60 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    reload();
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+END_TEST
+
+START_TEST(settings_that_allow_an_endpoint_again_end_no_floor)
+{
+    unsigned expected;
+    struct err err;
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer_floor(VERDICT_SUSPECT, 404, 11 * 60 * 1000);
+    bridge_ping(world.bridge, ALICE, on_pinged, NULL, &expected, &err);
+    answer_floor(VERDICT_DENIED, 0, 15 * 60 * 1000);
+    reload();
+    later(650 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    later(180 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer_floor(VERDICT_RETRY, 429, 3600 * 1000);
+    bridge_ping(world.bridge, ALICE, on_pinged, NULL, &expected, &err);
+    answer_floor(VERDICT_DENIED, 0, 15 * 60 * 1000);
+    reload();
+    later(3590 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    end();
+}
+END_TEST
+
+START_TEST(what_was_spent_of_a_budget_is_spent_after_a_start)
+{
+    begin();
+    for (size_t i = 0; i < 2; i++) {
+        struct store_account *row = store_row(i, i ? BOB : ALICE, BUDGETED);
+        row->spent_day = (uint32_t)(clock_unix() / (24 * 3600));
+        row->spent = i ? 250 : 1;
+    }
+    start();
+    up(link_of(ALICE));
+    message(ALICE);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1); /* the first one after quiet */
+    leave();
+    answer(VERDICT_ACCEPTED, 201);
+    message(ALICE);
+    later(299 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+END_TEST
+
+START_TEST(what_is_spent_of_a_budget_is_written_now_and_then_and_at_the_end)
+{
+    begin();
+    store_row(0, ALICE, BUDGETED);
+    start();
+    up(link_of(ALICE));
+    link_of(ALICE)->events->drained(link_of(ALICE)->arg);
+    for (unsigned i = 1; i <= 9; i++) {
+        message(ALICE);
+        leave();
+        answer(VERDICT_ACCEPTED, 201);
+        later(10 * 1000);
+        ck_assert_uint_eq(world.row_count, i < 8 ? 1 : 2);
+    }
+    ck_assert_uint_eq(world.rows[1].spent, 8);
+    ck_assert_uint_eq(world.rows[1].spent_day, (uint32_t)(clock_unix() / (24 * 3600)));
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(world.row_count, 3);
+    ck_assert_uint_eq(world.rows[2].spent, 9);
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(world.row_count, 3);
+    message(ALICE);
+    leave();
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+    ck_assert_uint_eq(world.row_count, 4);
+    ck_assert_uint_eq(world.rows[3].spent, 10);
+}
+END_TEST
+
+START_TEST(what_was_spent_and_could_not_be_written_is_written_later)
+{
+    begin();
+    store_row(0, ALICE, BUDGETED);
+    start();
+    up(link_of(ALICE));
+    link_of(ALICE)->events->drained(link_of(ALICE)->arg);
+    message(ALICE);
+    leave();
+    answer(VERDICT_ACCEPTED, 201);
+    world.store_fails = true;
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(world.row_count, 2);
+    turn();
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(world.row_count, 3);
+    world.store_fails = false;
+    turn();
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(world.row_count, 3);
     end();
 }
 END_TEST
@@ -1596,6 +1891,17 @@ UNIT_MAIN("bridge", what_there_is_to_see_follows_what_happens,
           a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
           failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
           a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
+          other_keys_do_not_end_what_the_push_server_demands,
+          an_endpoint_that_is_gone_comes_back_with_other_keys,
+          one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
+          a_ring_with_old_keys_is_waited_for_and_followed_by_another_one,
+          a_410_that_was_on_its_way_when_the_keys_changed_is_an_old_one,
+          a_ring_with_old_keys_that_has_not_left_is_sent_with_the_new_ones,
+          settings_that_allow_an_endpoint_again_let_its_ring_go,
+          settings_that_allow_an_endpoint_again_end_no_floor,
+          what_was_spent_of_a_budget_is_spent_after_a_start,
+          what_is_spent_of_a_budget_is_written_now_and_then_and_at_the_end,
+          what_was_spent_and_could_not_be_written_is_written_later,
           an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes,
           trials_have_only_the_room_that_no_account_needs,
           a_trial_makes_way_for_an_account_and_one_is_enough,

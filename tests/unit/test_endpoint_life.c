@@ -44,6 +44,25 @@ static void answered(struct world *world, int status)
     judged(world, &(struct push_answer){.status = status});
 }
 
+static int64_t resumed(struct world *world, enum endpoint_state state)
+{
+    const struct endpoint_past past = {.state = state};
+    endpoint_life_resume(&world->life, &timing, &past, world->now, world->random);
+    return world->life.retry_at_ms;
+}
+
+/* Of the process, right away. */
+static void restart(struct world *world, int status)
+{
+    const struct endpoint_past past = {.state = world->state,
+                                       .status = status,
+                                       .soonest_ms = world->life.soonest_ms,
+                                       .retry_at_ms = world->life.retry_at_ms,
+                                       .floor_until_ms = world->life.finite_until_ms,
+                                       .repeated = world->life.repeated};
+    endpoint_life_resume(&world->life, &timing, &past, world->now, world->random);
+}
+
 START_TEST(an_accepted_push_makes_it_ok_and_forgets_what_was)
 {
     struct world w;
@@ -269,13 +288,124 @@ END_TEST
 
 START_TEST(after_a_start_what_failed_waits_for_the_least_floor_of_its_kind)
 {
-    int64_t now = 7000000;
-    ck_assert_int_eq(endpoint_life_resume_ms(&timing, ENDPOINT_OK, now, 9), now);
-    ck_assert_int_eq(endpoint_life_resume_ms(&timing, ENDPOINT_FAILING, now, 0), now + MINUTE);
-    ck_assert_int_le(endpoint_life_resume_ms(&timing, ENDPOINT_FAILING, now, UINT32_MAX),
-                     now + 75 * 1000);
-    ck_assert_int_eq(endpoint_life_resume_ms(&timing, ENDPOINT_SUSPECT, now, 0), now + 11 * MINUTE);
-    ck_assert(endpoint_life_resume_ms(&timing, ENDPOINT_GONE, now, 0) == INT64_MAX);
+    struct world w;
+    begin(&w);
+    ck_assert_int_eq(resumed(&w, ENDPOINT_OK), w.now);
+    ck_assert_int_eq(resumed(&w, ENDPOINT_FAILING), w.now + MINUTE);
+    w.random = UINT32_MAX;
+    ck_assert_int_le(resumed(&w, ENDPOINT_FAILING), w.now + 75 * 1000);
+    w.random = 0;
+    ck_assert_int_eq(resumed(&w, ENDPOINT_SUSPECT), w.now + 11 * MINUTE);
+    ck_assert(resumed(&w, ENDPOINT_GONE) == INT64_MAX);
+}
+END_TEST
+
+START_TEST(what_has_doubled_goes_on_after_a_start)
+{
+    struct world w;
+    begin(&w);
+    for (int i = 0; i < 3; i++) {
+        answered(&w, 507); /* 1, 2, 4 minutes */
+        w.now = w.retry_at;
+    }
+    answered(&w, 507);
+    ck_assert_int_eq(w.retry_at, w.now + 8 * MINUTE);
+    w.now += 3 * MINUTE;
+    restart(&w, 507);
+    ck_assert_int_eq(w.life.retry_at_ms, w.now + 5 * MINUTE);
+    ck_assert_int_eq(w.life.floor_until_ms, w.now + 5 * MINUTE);
+    w.now += 5 * MINUTE;
+    answered(&w, 507);
+    ck_assert_int_eq(w.retry_at, w.now + 16 * MINUTE);
+    w.now += MINUTE;
+    answered(&w, 507); /* below the floor: the same one once more */
+    ck_assert_int_eq(w.retry_at, w.now + 16 * MINUTE);
+    restart(&w, 507);
+    w.now += MINUTE;
+    answered(&w, 507);
+    ck_assert_int_eq(w.retry_at, w.now + 16 * MINUTE);
+    w.now = w.retry_at;
+    answered(&w, 507);
+    ck_assert_int_eq(w.retry_at, w.now + 32 * MINUTE);
+    restart(&w, 507);
+    w.now += HOUR;
+    answered(&w, 429); /* another one begins anew */
+    ck_assert_int_lt(w.retry_at, w.now + 3 * MINUTE);
+}
+END_TEST
+
+START_TEST(soft_floors_and_those_of_time_outs_go_on_after_a_start)
+{
+    const struct push_answer silence = {.failure = PUSH_NO_ANSWER};
+    struct world w;
+    begin(&w);
+    answered(&w, 404);
+    w.now = w.retry_at;
+    answered(&w, 404);
+    ck_assert_int_eq(w.retry_at, w.now + 22 * MINUTE);
+    restart(&w, 404);
+    ck_assert_int_eq(w.life.retry_at_ms, w.now + 22 * MINUTE);
+    ck_assert_int_eq(w.life.soonest_ms, w.now + 11 * MINUTE);
+    ck_assert_int_eq(w.life.floor_until_ms, 0);
+    w.now = w.life.retry_at_ms;
+    answered(&w, 404);
+    ck_assert_int_eq(w.retry_at, w.now + 44 * MINUTE);
+    ck_assert_int_eq(w.state,
+                     ENDPOINT_SUSPECT); /* given up only for what is said to this process */
+
+    begin(&w);
+    for (int i = 0; i < 3; i++) {
+        judged(&w, &silence); /* within 15 s, 2, 4 minutes */
+        w.now = w.retry_at;
+    }
+    restart(&w, 0);
+    answered(&w, 500);
+    judged(&w, &silence);
+    ck_assert_int_eq(w.retry_at, w.now + 8 * MINUTE);
+}
+END_TEST
+
+START_TEST(what_our_settings_forbid_changes_nothing_that_answers_demand)
+{
+    const struct push_answer forbidden = {.failure = PUSH_FORBIDDEN};
+    struct world w;
+    begin(&w);
+    answered(&w, 404);
+    w.now = w.retry_at;
+    answered(&w, 404);
+    int64_t retry_at = w.life.retry_at_ms;
+    w.now += MINUTE;
+    judged(&w, &forbidden);
+    ck_assert_int_eq(w.retry_at, w.now + 15 * MINUTE);
+    ck_assert_uint_eq(w.life.denials, 1);
+    ck_assert_int_eq(w.life.retry_at_ms, retry_at);
+    ck_assert_int_eq(w.state, ENDPOINT_SUSPECT);
+    w.now = w.retry_at;
+    judged(&w, &forbidden);
+    ck_assert_int_eq(w.retry_at, w.now + 30 * MINUTE);
+    w.now = retry_at;
+    answered(&w, 404);
+    ck_assert_int_eq(w.retry_at, w.now + 44 * MINUTE);
+    answered(&w, 201);
+    ck_assert_uint_eq(w.life.denials, 0);
+}
+END_TEST
+
+START_TEST(a_subscription_made_anew_ends_what_is_for_ever_and_no_other_floor)
+{
+    struct world w;
+    begin(&w);
+    judged(&w, &(struct push_answer){.status = 429, .retry_after_s = 3600});
+    int64_t until = w.life.floor_until_ms;
+    ck_assert(!endpoint_life_renew(&w.life));
+    ck_assert_int_eq(w.life.floor_until_ms, until);
+    w.now += MINUTE;
+    answered(&w, 410);
+    ck_assert(w.life.floor_until_ms == INT64_MAX);
+    ck_assert(endpoint_life_renew(&w.life));
+    ck_assert_int_eq(w.life.floor_until_ms, until);
+    ck_assert_int_eq(w.life.retry_at_ms, until);
+    ck_assert(!endpoint_life_fails(&w.life));
 }
 END_TEST
 
@@ -306,5 +436,9 @@ UNIT_MAIN("endpoint_life", an_accepted_push_makes_it_ok_and_forgets_what_was,
           floors_that_bind_everything_are_kept_and_the_others_only_plan_the_retry,
           any_failures_lengthen_the_wait_without_a_floor_and_alike_ones_that_with_one,
           after_a_start_what_failed_waits_for_the_least_floor_of_its_kind,
+          what_has_doubled_goes_on_after_a_start,
+          soft_floors_and_those_of_time_outs_go_on_after_a_start,
+          what_our_settings_forbid_changes_nothing_that_answers_demand,
+          a_subscription_made_anew_ends_what_is_for_ever_and_no_other_floor,
           tests_may_shorten_the_floors_but_not_what_the_server_itself_asks_for,
           trouble_of_the_origin_is_told_from_that_of_the_endpoint)

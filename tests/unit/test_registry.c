@@ -285,11 +285,40 @@ START_TEST(a_new_endpoint_starts_ok_and_unproven)
     ck_assert_uint_eq(registry_count_endpoint(&registry, "https://a.example/old"), 0);
     ck_assert_uint_eq(registry_count_endpoint(&registry, "https://a.example/new"), 1);
 
-    account->endpoint.state = ENDPOINT_SUSPECT;
+    registry_fini(&registry);
+}
+END_TEST
+
+START_TEST(other_keys_change_nothing_that_is_known_about_the_url)
+{
+    struct registry registry;
+    registry_init(&registry, pseudonym_key);
+    struct store_account row = a_row(1, 1, "https://a.example/up");
+    row.endpoint_proven = true;
+    row.endpoint_state = ENDPOINT_SUSPECT;
+    row.endpoint_status = 404;
+    row.endpoint_not_before_unix = 1800000000;
+    row.endpoint_retry_unix = 1800000001;
+    row.endpoint_floor_unix = 1800000002;
+    row.endpoint_repeated = 3;
+    struct account *account = registry_add(&registry, &row);
+    char url[] = "https://a.example/up";
+    registry_set_endpoint(&registry, account,
+                          &(struct endpoint){.url = url, .has_keys = true, .auth = {9}});
+    struct store_account back;
+    registry_row(account, &back);
+    ck_assert(back.has_push_keys && back.push_auth[0] == 9);
+    ck_assert(back.endpoint_proven);
+    ck_assert_uint_eq(back.endpoint_state, ENDPOINT_SUSPECT);
+    ck_assert_int_eq(back.endpoint_status, 404);
+    ck_assert_int_eq(back.endpoint_not_before_unix, 1800000000);
+    ck_assert_int_eq(back.endpoint_retry_unix, 1800000001);
+    ck_assert_int_eq(back.endpoint_floor_unix, 1800000002);
+    ck_assert_uint_eq(back.endpoint_repeated, 3);
+    ck_assert_uint_eq(registry_count_endpoint(&registry, url), 1);
     registry_set_endpoint(&registry, account, &account->endpoint);
-    ck_assert_str_eq(account->endpoint.url, "https://a.example/new");
-    ck_assert_int_eq(account->endpoint.state, ENDPOINT_OK);
-    ck_assert_uint_eq(registry_count_endpoint(&registry, "https://a.example/new"), 1);
+    ck_assert_str_eq(account->endpoint.url, url);
+    ck_assert_uint_eq(registry_count_endpoint(&registry, url), 1);
     registry_fini(&registry);
 }
 END_TEST
@@ -395,7 +424,8 @@ UNIT_MAIN("registry", an_account_mirrors_its_row, a_refused_row_makes_a_refused_
           all_devices_of_a_user_are_visited_and_nobody_elses, visited_accounts_may_be_removed,
           accounts_are_counted_by_endpoint, accounts_are_found_by_the_origin_of_their_endpoint,
           only_what_is_gone_for_good_is_gone_for_the_next_start,
-          a_new_endpoint_starts_ok_and_unproven, a_pseudonym_names_the_user_and_needs_the_key,
-          endpoints_are_the_same_by_url_and_keys, a_copied_endpoint_has_its_own_url,
-          states_have_the_names_that_people_see,
+          a_new_endpoint_starts_ok_and_unproven,
+          other_keys_change_nothing_that_is_known_about_the_url,
+          a_pseudonym_names_the_user_and_needs_the_key, endpoints_are_the_same_by_url_and_keys,
+          a_copied_endpoint_has_its_own_url, states_have_the_names_that_people_see,
           a_user_is_remembered_by_one_mark_that_another_store_does_not_have)

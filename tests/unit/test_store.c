@@ -358,6 +358,11 @@ START_TEST(all_fields_come_back)
     with_keys.owed_since_unix = INT64_MIN;
     with_keys.endpoint_status = 599;
     with_keys.endpoint_not_before_unix = INT64_MAX;
+    with_keys.endpoint_retry_unix = INT64_MAX - 1;
+    with_keys.endpoint_floor_unix = INT64_MAX - 2;
+    with_keys.endpoint_repeated = UINT32_MAX;
+    with_keys.spent_day = UINT32_MAX;
+    with_keys.spent = UINT32_MAX - 1;
     with_keys.key.messenger = 255;
     put_and_wait(&place, &with_keys);
     put_and_wait(&place, &without);
@@ -377,6 +382,11 @@ START_TEST(all_fields_come_back)
     ck_assert_int_eq(back->owed_since_unix, INT64_MIN);
     ck_assert_int_eq(back->endpoint_status, 599);
     ck_assert_int_eq(back->endpoint_not_before_unix, INT64_MAX);
+    ck_assert_int_eq(back->endpoint_retry_unix, INT64_MAX - 1);
+    ck_assert_int_eq(back->endpoint_floor_unix, INT64_MAX - 2);
+    ck_assert_uint_eq(back->endpoint_repeated, UINT32_MAX);
+    ck_assert_uint_eq(back->spent_day, UINT32_MAX);
+    ck_assert_uint_eq(back->spent, UINT32_MAX - 1);
     back = &rows->all[1 - a].row;
     ck_assert_mem_eq(&back->key, &without.key, sizeof back->key);
     ck_assert(!back->has_push_keys && !back->refused && !back->endpoint_proven);
@@ -828,7 +838,9 @@ START_TEST(broken_rows_are_passed_over_and_stay)
     put_and_wait(&place, &row);
     close_it(&place);
     run_sql(place.path,
-            "INSERT INTO accounts VALUES"
+            "INSERT INTO accounts(messenger, uuid, device, password, endpoint, p256dh, auth,"
+            " refused, endpoint_proven, endpoint_state, registered_unix, owed_since_unix,"
+            " endpoint_status, endpoint_not_before_unix) VALUES"
             "(1,x'0102',1,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
             "(1,zeroblob(16),0,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
             "(1,zeroblob(16),257,'secret-word','https://e/',NULL,NULL,0,0,0,0,0,0,0),"
@@ -1069,19 +1081,28 @@ START_TEST(a_newer_schema_is_refused_and_left_alone)
     struct store_account row = a_row(1, 1);
     put_and_wait(&place, &row);
     close_it(&place);
+    run_sql(place.path, "PRAGMA user_version = 5");
+    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 5, this one knows 4)");
     run_sql(place.path, "PRAGMA user_version = 4");
-    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 4, this one knows 3)");
-    run_sql(place.path, "PRAGMA user_version = 3");
     ck_assert_uint_eq(count_rows(&place), 1);
     place_remove(&place);
 }
 END_TEST
 
+#define TO_THIRD_SCHEMA                                                                            \
+    "ALTER TABLE accounts DROP COLUMN endpoint_retry_unix;"                                        \
+    "ALTER TABLE accounts DROP COLUMN endpoint_floor_unix;"                                        \
+    "ALTER TABLE accounts DROP COLUMN endpoint_repeated;"                                          \
+    "ALTER TABLE accounts DROP COLUMN spent_day;"                                                  \
+    "ALTER TABLE accounts DROP COLUMN spent;"                                                      \
+    "PRAGMA user_version = 3;"
+
 /* Undoes all steps of the schema but the first. */
-static const char to_first_schema[] = "DROP TABLE marks;"
-                                      "ALTER TABLE accounts DROP COLUMN endpoint_status;"
-                                      "ALTER TABLE accounts DROP COLUMN endpoint_not_before_unix;"
-                                      "PRAGMA user_version = 1";
+static const char to_first_schema[] =
+    TO_THIRD_SCHEMA "DROP TABLE marks;"
+                    "ALTER TABLE accounts DROP COLUMN endpoint_status;"
+                    "ALTER TABLE accounts DROP COLUMN endpoint_not_before_unix;"
+                    "PRAGMA user_version = 1";
 
 START_TEST(an_older_schema_is_upgraded_and_a_copy_is_kept)
 {
@@ -1100,13 +1121,42 @@ START_TEST(an_older_schema_is_upgraded_and_a_copy_is_kept)
         ck_assert_int_eq(rows->all[0].row.endpoint_not_before_unix, 0);
         free(rows);
     }
-    ck_assert_uint_eq(mode_of(place.path, ".before-v3"), 0600);
+    ck_assert_uint_eq(mode_of(place.path, ".before-v4"), 0600);
     char copy[600];
-    snprintf(copy, sizeof copy, "%s.before-v3", place.path);
+    snprintf(copy, sizeof copy, "%s.before-v4", place.path);
     run_sql(copy, "INSERT INTO accounts SELECT 1, zeroblob(16), 2, password, endpoint, NULL, NULL, "
                   "0, 0, 0, 0, 0 FROM accounts"); /* the first schema, with its row */
     ck_assert_int_eq(rename(copy, place.path), 0);
     ck_assert_uint_eq(count_rows(&place), 2);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(the_third_schema_keeps_what_it_knows_of_an_endpoint)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    struct store_account row = a_row(1, 1);
+    row.endpoint_status = 429;
+    row.endpoint_not_before_unix = 1800000000;
+    row.endpoint_retry_unix = 1800000007;
+    row.spent = 9;
+    put_and_wait(&place, &row);
+    close_it(&place);
+    run_sql(place.path, TO_THIRD_SCHEMA);
+    struct rows *rows = reread(&place);
+    ck_assert_uint_eq(rows->count, 1);
+    const struct store_account *back = &rows->all[0].row;
+    ck_assert_int_eq(back->endpoint_status, 429);
+    ck_assert_int_eq(back->endpoint_not_before_unix, 1800000000);
+    ck_assert_int_eq(back->endpoint_retry_unix, 0);
+    ck_assert_int_eq(back->endpoint_floor_unix, 0);
+    ck_assert_uint_eq(back->endpoint_repeated, 0);
+    ck_assert_uint_eq(back->spent_day, 0);
+    ck_assert_uint_eq(back->spent, 0);
+    free(rows);
+    ck_assert_uint_eq(mode_of(place.path, ".before-v4"), 0600);
     place_remove(&place);
 }
 END_TEST
@@ -1121,7 +1171,7 @@ START_TEST(an_upgrade_without_room_for_the_copy_changes_nothing)
     close_it(&place);
     run_sql(place.path, to_first_schema);
     char copy[600];
-    snprintf(copy, sizeof copy, "%s.before-v3", place.path);
+    snprintf(copy, sizeof copy, "%s.before-v4", place.path);
     ck_assert_int_eq(mkdir(copy, 0700), 0); /* in its way */
     cannot_open(&place, ERR_IO, "the copy that is made before an upgrade");
     rmdir(copy);
@@ -1340,7 +1390,7 @@ START_TEST(whoever_only_reads_makes_and_upgrades_nothing)
     ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
     ck_assert_int_eq(err.code, ERR_NOT_NOW);
     ck_assert_ptr_nonnull(strstr(err.text, "Start the server of this version once"));
-    run_sql(place.path, "PRAGMA user_version = 4");
+    run_sql(place.path, "PRAGMA user_version = 5");
     ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "newer Doorbell"));
     place_remove(&place);
@@ -1663,6 +1713,7 @@ UNIT_MAIN(
     a_second_process_may_not_open_it, nobody_else_can_read_it,
     the_mode_of_a_folder_that_is_there_stays, a_path_that_cannot_be_is_told,
     a_newer_schema_is_refused_and_left_alone, an_older_schema_is_upgraded_and_a_copy_is_kept,
+    the_third_schema_keeps_what_it_knows_of_an_endpoint,
     an_upgrade_without_room_for_the_copy_changes_nothing,
     databases_of_others_are_refused_and_left_alone,
     a_file_that_is_no_database_is_refused_and_left_alone, a_damaged_file_is_refused,
