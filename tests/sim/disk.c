@@ -198,7 +198,7 @@ static void take_floor(struct disk_row *row, const struct endpoint_book *book)
     row->hurried_ms = most_ms(book->hurried_ms);
     row->latest_ms = most_ms(book->latest_ms);
     row->finite_latest_ms = most_ms(book->finite_latest_ms);
-    row->counted_ms = most_ms(book->counted_ms);
+    row->counted_ms = most_ms(book->told_ms);
     row->hard = pushes_is_hard(book->answer);
     row->clock_jumps = book->clock_jumps;
     row->answer = book->answer;

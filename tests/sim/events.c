@@ -164,6 +164,12 @@ static struct behaviour behaviour_of(const struct event *event)
         .answer = (uint8_t)answer_of(event), .delay = event->much % 5, .left = event->much / 5 % 8};
 }
 
+/* A push server that has lost its memory, while something waits for everybody. */
+static bool is_forgetful(const struct event *event)
+{
+    return event->kind == ORIGIN_BREAKS && event->much >= 216;
+}
+
 static bool spares(const struct event *event)
 {
     return event->what >= 128;
@@ -300,6 +306,10 @@ static void what_text(const struct sequence *sequence, const struct event *event
         break;
     case ENDPOINT_BREAKS:
     case ORIGIN_BREAKS:
+        if (is_forgetful(event)) {
+            snprintf(text, size, "every endpoint answers 404, and everybody has a message");
+            break;
+        }
         snprintf(text, size, "%s %u answers %s (%s), speed %u",
                  event->kind == ENDPOINT_BREAKS ? "the endpoint of phone"
                  : spares(event)                ? "every endpoint except that of phone"
@@ -667,6 +677,15 @@ static void play_keys(unsigned who, const struct event *event)
     phone_registers(who, asks_for_test(event));
 }
 
+static void play_forgetful(void)
+{
+    enum { UNKNOWN = 1 };
+    for (unsigned i = 0; i < world.accounts; i++) {
+        pushes_behave(i, (struct behaviour){.answer = UNKNOWN});
+        messenger_message(i, true, false, 1);
+    }
+}
+
 static void play_move(unsigned who, const struct event *event)
 {
     struct device *device = &world.devices[who];
@@ -732,6 +751,10 @@ static void play(const struct event *event)
         pushes_behave(who, behaviour_of(event));
         break;
     case ORIGIN_BREAKS:
+        if (is_forgetful(event)) {
+            play_forgetful();
+            break;
+        }
         for (unsigned i = 0; i < world.accounts; i++)
             if (!spares(event) || i != who)
                 pushes_behave(i, behaviour_of(event));

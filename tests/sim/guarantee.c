@@ -304,9 +304,11 @@ static struct endpoint_book resumed(const struct disk_row *row)
         .finite_latest_ms = later(slowest_ms, row->finite_latest_ms ? finite_ms : 0),
         .hurried_ms = hurried_ms,
         .latest_ms = later(latest_ms, hurried_ms),
-        .answer = row->answer,
-        .alike = row->alike,
+        .answer = clock_holds ? row->answer : 0,
+        .alike = clock_holds ? row->alike : 0,
         .counted_ms = row->counted_ms - away_ms + 2 * ROUNDED_MS,
+        .rounded_ms = 2 * ROUNDED_MS,
+        .told_ms = row->counted_ms - away_ms,
         .failures = (unsigned)later(row->failures, least_ms > 0),
         .time_outs = pushes_is_silence(row->answer) ? row->time_outs : 0,
         .clock_jumps = row->clock_jumps,
@@ -354,8 +356,8 @@ static void resume_endpoints(void)
         const struct disk_row *row = &world.rows[i];
         world.books[i].in_use = row->there ? row->endpoint : NOWHERE;
         world.books[i].keys = row->keys;
-        if (row->there && row->state == ENDPOINT_GONE) /* that it came back was not written */
-            pushes_set_gone(row->endpoint, true);
+        if (row->there && row->state == ENDPOINT_GONE && pushes_was_gone(row->endpoint))
+            pushes_set_gone(row->endpoint, true); /* that it came back was not written */
     }
     for (unsigned i = 0; i < world.accounts; i++) {
         if (world.books[i].in_use == NOWHERE)

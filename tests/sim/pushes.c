@@ -113,6 +113,7 @@ struct transfer {
 static struct {
     struct behaviour behaviour[ACCOUNTS]; /* of all endpoints of one phone */
     bool gone[ENDPOINTS];                 /* until the app subscribes anew */
+    bool was_gone[ENDPOINTS];             /* at some time */
     uint64_t renewed[ENDPOINTS];          /* when it did, last */
     struct list transfers;
     unsigned pings[ACCOUNTS]; /* of the operator, that have not left yet */
@@ -152,6 +153,12 @@ bool pushes_is_gone(int endpoint)
 void pushes_set_gone(int endpoint, bool gone)
 {
     pushes.gone[endpoint] = gone;
+    pushes.was_gone[endpoint] |= gone;
+}
+
+bool pushes_was_gone(int endpoint)
+{
+    return pushes.was_gone[endpoint];
 }
 
 void pushes_renew(int endpoint)
@@ -164,6 +171,7 @@ void pushes_begin(void)
 {
     memset(pushes.behaviour, 0, sizeof pushes.behaviour);
     memset(pushes.gone, 0, sizeof pushes.gone);
+    memset(pushes.was_gone, 0, sizeof pushes.was_gone);
     memset(pushes.renewed, 0, sizeof pushes.renewed);
     memset(pushes.pings, 0, sizeof pushes.pings);
     memset(pushes.troubled_ms, 0, sizeof pushes.troubled_ms);
@@ -185,12 +193,12 @@ void pushes_heal(void)
 static uint8_t choose_answer(struct transfer *transfer)
 {
     struct behaviour *behaviour = &pushes.behaviour[endpoint_owner(transfer->endpoint)];
-    bool *gone = &pushes.gone[transfer->endpoint];
+    const bool *gone = &pushes.gone[transfer->endpoint];
     uint8_t answer = behaviour->answer % ANSWERS_KNOWN;
     if (behaviour->left && --behaviour->left == 0)
         behaviour->answer = 0;
     if (answers[answer].answer.status == 410) {
-        *gone = true;
+        pushes_set_gone(transfer->endpoint, true);
         behaviour->answer = 0; /* of this one endpoint */
     }
     return *gone ? GONE : answer;
@@ -336,6 +344,7 @@ static void count_alike(struct endpoint_book *book, const struct transfer *trans
     book->alike = book->alike && book->answer == transfer->answer ? book->alike + 1 : 1;
     book->answer = transfer->answer;
     book->counted_ms = world.now_ms;
+    book->rounded_ms = 0;
     book->counted_tick = ++world.tick;
 }
 
@@ -344,8 +353,11 @@ static void note_floors(const struct transfer *transfer)
     struct endpoint_book *book = endpoint_book(transfer->account);
     const struct answer *answer = &answers[transfer->answer];
     bool is_counted = counts(book, transfer);
+    bool may_count =
+        is_counted || world.now_ms - book->counted_ms + book->rounded_ms >= answer->floor_ms;
     if (is_counted)
         count_alike(book, transfer);
+    book->told_ms = world.now_ms;
     book->failures++;
     book->time_outs += answer->answer.failure == PUSH_NO_ANSWER;
     book->clock_jumps = world.clock_jumps;
@@ -364,7 +376,7 @@ static void note_floors(const struct transfer *transfer)
         larger(book->hurried_ms, in_turn_ms(transfer, from_now(hurried_wait_ms(book, answer))));
     book->latest_ms = larger(book->latest_ms, in_turn_ms(transfer, from_now(answer->latest_ms)));
     book->gone |= answer->answer.status == 410;
-    note_unknown(book, answer->answer.status == 404, is_counted);
+    note_unknown(book, answer->answer.status == 404, may_count);
 }
 
 /* An endpoint's answer tells all accounts that use it; another ring may be waiting its turn

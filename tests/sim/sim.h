@@ -127,7 +127,9 @@ struct endpoint_book {
     int64_t unknown_since_ms; /* the first 404 in a row; 0: none */
     unsigned alike, unknown; /* answers alike, and 404, in a row, each after the floor of another */
     unsigned failures, time_outs; /* since it accepted a push; all, and those without an answer */
-    int64_t counted_ms;           /* when the last of the answers alike came */
+    int64_t counted_ms;           /* when the last of the answers alike that counts came */
+    int64_t told_ms;              /* and when the last of all came: a start knows no more */
+    int64_t rounded_ms;           /* so much sooner, perhaps: the disk has seconds */
     uint64_t counted_tick;
     unsigned clock_jumps; /* before it */
     bool unsure;          /* rows did not agree, so that some account may be more careful */
@@ -278,6 +280,7 @@ bool pushes_is_silence(unsigned answer);
 bool pushes_is_hard(unsigned answer); /* its floor binds tests and notices, too */
 bool pushes_is_gone(int endpoint);    /* it said 410, and will until the app subscribes anew */
 void pushes_set_gone(int endpoint, bool gone);
+bool pushes_was_gone(int endpoint);
 void pushes_renew(int endpoint); /* the app has subscribed anew */
 void pushes_slept(void);
 /* Whether another push takes the place of one that is tried again: two may be on their way, one to

@@ -97,6 +97,7 @@ void sleep_for(int64_t ms)
         count_sleep(&world.endpoints[i].soonest_ms, ms);
         count_sleep(&world.endpoints[i].doubled_ms, ms);
         count_sleep(&world.endpoints[i].finite_ms, ms);
+        count_sleep(&world.endpoints[i].told_ms, ms);
     }
     if (ms >= PEERS_HANG_UP_MS) {
         messenger_hangs_up();
