@@ -188,6 +188,7 @@ static int check_unchanged(const struct config *old, const struct config *new, s
 static int check_reload(const struct app *app, const struct config *config, struct err *err)
 {
     if (check_unchanged(app->config, config, err) != 0 ||
+        sandbox_check(&app->sandbox, config, err) != 0 ||
         check_headers(config->push_headers_file, err) != 0)
         return err->code;
     return check_trust(config->push_ca_file, err);
@@ -503,6 +504,36 @@ static int start_parts(struct app *app, struct err *err)
     return result;
 }
 
+/* A folder that is to be let in has to be there. */
+static int make_folders(const struct config *config, struct err *err)
+{
+    const char *key = config->push_vapid_key_file;
+    if (key && access(key, F_OK) != 0)
+        vapid_make_folder(key);
+    if (store_make_folders(config->store_path, err) == 0)
+        return 0;
+    err_prefix(err, "store.path");
+    return err->code;
+}
+
+/* First of all: a wrong configuration leaves no store and no key behind, and what reads a byte from
+ * outside, or is a thread, is inside. */
+static int wall_in(struct app *app, struct err *err)
+{
+    struct config *config = app->config;
+    if (geteuid() == 0)
+        log_info(
+            config->user && config_is_of_package(config, "user")
+                ? "Doorbell stays root: this container lets it become no other user."
+                : "Doorbell runs as root and need not: the setting user names whom to become.");
+    if (app_check_config(config, err) != 0 || make_folders(config, err) != 0)
+        return err->code;
+    char *database = import_find(config);
+    sandbox_enter(&app->sandbox, config, database);
+    free(database);
+    return 0;
+}
+
 int app_start(struct app *app, enum app_kind kind, const struct config_sources *sources,
               struct config *config, struct err *err)
 {
@@ -511,20 +542,14 @@ int app_start(struct app *app, enum app_kind kind, const struct config_sources *
     app->sources = *sources;
     app->config = config;
     timer_init(&app->sweep, on_sweep, app);
-    loop_init(&app->loop);
-    notify_init(&app->notify, &app->loop);
     take_log_settings(config);
     protect_process();
+    int result = kind == APP_SERVER ? wall_in(app, err) : 0;
+    loop_init(&app->loop);
+    notify_init(&app->notify, &app->loop);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (kind == APP_SERVER && geteuid() == 0)
-        log_info(
-            config->user && config_is_of_package(config, "user")
-                ? "Doorbell stays root: this container lets it become no other user."
-                : "Doorbell runs as root and need not: the setting user names whom to become.");
-    /* First: a wrong configuration leaves no store and no key behind. */
-    if (kind == APP_SERVER && app_check_config(config, err) != 0)
-        return err->code;
-    int result = start_parts(app, err);
+    if (result == 0)
+        result = start_parts(app, err);
     if (result != 0)
         config_locate(config, err);
     return result;

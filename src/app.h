@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "control/server.h"
 #include "push/push.h"
+#include "sandbox/sandbox.h"
 #include "signal/signal.h"
 #include "web/admin.h"
 #include "web/exporter.h"
@@ -24,6 +25,7 @@ enum app_kind {
 struct app {
     enum app_kind kind;
     struct config_sources sources;
+    struct sandbox sandbox;
     struct loop loop;
     struct config *config;
     struct store *store;

@@ -8,6 +8,7 @@
   curl,
   jansson,
   libmicrohttpd,
+  libseccomp,
   libsodium,
   libuv,
   libwebsockets,
@@ -36,6 +37,7 @@ stdenv.mkDerivation {
     curl
     jansson
     libmicrohttpd
+    libseccomp
     libsodium
     libuv
     libwebsocketsUv

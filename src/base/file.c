@@ -40,6 +40,25 @@ long file_read(const char *path, char *bytes, size_t most, bool *is_open)
     return length;
 }
 
+/* access() goes by modes alone. */
+static bool is_refused(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && errno == EACCES && access(path, R_OK) == 0;
+}
+
+bool file_is_fenced_off(const char *path)
+{
+    int reason = errno;
+    char *copy = mem_text(path);
+    bool is_off = is_refused(access(path, F_OK) == 0 ? path : dirname(copy));
+    free(copy);
+    errno = reason;
+    return is_off;
+}
+
 /* Replacing */
 
 static bool write_all(int fd, const char *bytes, size_t length)

@@ -11,6 +11,10 @@
  * or execute it. Never waits for a writer, as a FIFO would have it. */
 long file_read(const char *path, char *bytes, size_t most, bool *is_open);
 
+/* Whether the file, or its folder where there is no such file, is kept from us by the sandbox of
+ * this process (sandbox/fence.h): what decides who may read it would let us. Keeps errno. */
+bool file_is_fenced_off(const char *path);
+
 enum file_replaced { FILE_REPLACED, FILE_NOT_REPLACED, FILE_NOT_SYNCED };
 /* Durably and in one step, 0600: there is the file of before, or all of this. Root gives it to the
  * owner of `like`, if that is there. With errno set otherwise; FILE_NOT_SYNCED: it is in place, but

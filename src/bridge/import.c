@@ -385,8 +385,7 @@ bool import_tell_refused(const struct import_order *order, const struct import_c
 
 /* The start of the server */
 
-/* The database's path, or NULL: there is none. The caller frees it. */
-static char *find_database(const struct config *config)
+char *import_find(const struct config *config)
 {
     const char *set = config->store_mollysocket, *slash = strrchr(config->store_path, '/');
     if (set)
@@ -430,7 +429,7 @@ int import_at_start(struct store *store, const struct config *config, const stru
                     size_t *added, struct err *err)
 {
     *added = 0;
-    char *path = find_database(config);
+    char *path = import_find(config);
     if (!path)
         return 0;
     struct import_order order = {.path = path, .store_path = config->store_path, .policy = policy};

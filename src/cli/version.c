@@ -5,6 +5,7 @@
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <qrencode.h>
+#include <seccomp.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ static void print_libraries(void)
     printf("sqlite %s\n", sqlite3_libversion());
     printf("libqrencode %s\n", QRcode_APIVersionString());
     printf("jansson %s\n", jansson_version_str());
+    const struct scmp_version *seccomp = seccomp_version();
+    printf("libseccomp %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
 }
 
 int cli_version(struct cli *cli, int argc, char **argv)

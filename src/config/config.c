@@ -32,17 +32,20 @@ struct config *config_new(void)
     return config;
 }
 
+static void free_strings(struct strings *strings)
+{
+    for (size_t i = 0; i < strings->count; i++)
+        free(strings->items[i]);
+    free(strings->items);
+}
+
 static void free_setting(struct config *config, const struct setting *setting)
 {
     void *field = (char *)config + setting->offset;
     if (setting->type == SETTING_TEXT)
         mem_free_secret(*(char **)field);
-    if (setting->type != SETTING_LIST)
-        return;
-    struct strings *strings = field;
-    for (size_t i = 0; i < strings->count; i++)
-        free(strings->items[i]);
-    free(strings->items);
+    if (setting->type == SETTING_LIST)
+        free_strings(field);
 }
 
 void config_free(struct config *config)
@@ -54,7 +57,15 @@ void config_free(struct config *config)
         free(config->places[i]);
     }
     free(config->places);
+    free_strings(&config->files);
     free(config);
+}
+
+void config_note_file(struct config *config, const char *path)
+{
+    struct strings *files = &config->files;
+    files->items = mem_resize(files->items, (files->count + 1) * sizeof *files->items);
+    files->items[files->count++] = mem_text(path);
 }
 
 void config_note_place(struct config *config, const struct setting *setting, const char *place)

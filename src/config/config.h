@@ -22,7 +22,8 @@ enum alert_format { ALERT_FORMAT_TEXT, ALERT_FORMAT_JSON };
 enum net_family { NET_FAMILY_AUTO, NET_FAMILY_IPV4, NET_FAMILY_IPV6 };
 
 struct config {
-    char **places; /* where each setting was written, by row of the table; NULL: nowhere */
+    char **places;        /* where each setting was written, by row of the table; NULL: nowhere */
+    struct strings files; /* that were read for it */
 
     char *store_path;
     int64_t store_retry_ms;
@@ -103,6 +104,7 @@ struct config {
     bool mollysocket; /* some setting was written in MollySocket's way */
 
     char *user; /* whom to become when started as root; NULL: nobody else */
+    bool sandbox;
 
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */

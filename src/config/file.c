@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "config/internal.h"
 
 enum { CHUNK_SIZE = 4096 };
@@ -15,6 +16,11 @@ static int fail_file(const char *path, struct err *err)
         return err_set(err, ERR_IO,
                        "%s: it is a folder; container engines make one where the file to mount is "
                        "missing",
+                       path);
+    if (errno == EACCES && file_is_fenced_off(path))
+        return err_set(err, ERR_NOT_NOW,
+                       "%s: this server has walled itself in without the folder of this file, "
+                       "which was not there when it started; restart it (docs/sandbox.md)",
                        path);
     return err_set(err, ERR_IO, "%s: it cannot be read (%s)", path, strerror(errno));
 }
@@ -46,6 +52,7 @@ int config_read_file(struct config *config, const char *path, config_reader *rea
     buf_init(&content, CONFIG_FILE_MAX + CHUNK_SIZE);
     int result = read_all(fd, path, &content, err);
     close(fd);
+    config_note_file(config, path);
     if (result == 0)
         result = read(config, path, content.bytes, content.length, err);
     if (content.length) /* there may be a key in it */

@@ -34,6 +34,9 @@ enum {
 /* Notes where the value that a setting has now was written. */
 void config_note_place(struct config *config, const struct setting *setting, const char *place);
 
+/* Notes that it was read. */
+void config_note_file(struct config *config, const char *path);
+
 /* A file beside the database; the caller frees its path. */
 char *config_beside_store(const struct config *config, const char *name);
 

@@ -17,6 +17,11 @@ const struct setting *schema_find(const char *path)
     return NULL;
 }
 
+bool schema_names_file(const struct setting *setting)
+{
+    return setting->check == check_file_path;
+}
+
 bool schema_is_section(const char *path)
 {
     size_t length = strlen(path);

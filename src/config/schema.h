@@ -46,6 +46,9 @@ int schema_set(struct config *config, const struct setting *setting, const char 
 int schema_set_list(struct config *config, const struct setting *setting, char *const *items,
                     size_t count, struct err *err);
 
+/* Whether its text is the path of a file. */
+bool schema_names_file(const struct setting *setting);
+
 /* "DOORBELL_PUSH_TIMEOUT" for "push.timeout"; the caller frees it. */
 char *schema_environment_name(const struct setting *setting);
 

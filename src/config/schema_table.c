@@ -295,6 +295,11 @@ const struct setting schema[] = {
          "store.path is handed over.",
          FIXED),
 
+    BOOL("sandbox", sandbox, "true",
+         "Whether the running server walls itself in: it reaches only the files that it needs, and "
+         "only the system calls; docs/sandbox.md says more.",
+         FIXED),
+
     CHOICE("log.level", log_level, "info", log_levels, "How much is logged."),
     CHOICE("log.format", log_format, "text", log_formats, "How log lines look."),
 };

@@ -240,12 +240,22 @@ static int sync_folder(const char *folder)
     return result;
 }
 
+bool vapid_make_folder(const char *path)
+{
+    char *folder = folder_of(path);
+    bool is_there = mkdir(folder, 0700) == 0 || errno == EEXIST;
+    int reason = errno;
+    free(folder);
+    errno = reason;
+    return is_there;
+}
+
 /* ERR_BUSY, silently, when there is a file of that name now. */
 static int write_new(const char *path, const char *line, struct err *err)
 {
     char *folder = folder_of(path), *temporary = mem_format("%s.XXXXXX", path);
     int result = ERR_IO, fd = -1;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+    if (!vapid_make_folder(path))
         goto out;
     fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
     if (fd < 0)

@@ -26,6 +26,8 @@ struct vapid *vapid_from_text(const char *text, struct err *err);
 /* Reads the file; where it is missing and `make` is true, makes a key and writes it with mode 0600,
  * durably, without ever replacing a file that is there. */
 struct vapid *vapid_from_file(const char *path, bool make, struct err *err);
+/* The folder of a key that is to be made there, if its parent is there. False with errno set. */
+bool vapid_make_folder(const char *path);
 /* What push.vapid_key_file or push.vapid_key say; errors name the setting. */
 struct vapid *vapid_from_config(const struct config *config, bool make, struct err *err);
 void vapid_free(struct vapid *vapid);

@@ -49,8 +49,7 @@ static int make_folder(const char *folder, struct err *err)
     return 0;
 }
 
-/* All folders on the way to `path`. */
-static int make_folders(const char *path, struct err *err)
+int store_make_folders(const char *path, struct err *err)
 {
     char *folder = mem_text(path);
     int result = 0;
@@ -101,7 +100,7 @@ struct store *store_open(const struct store_ops *ops, const char *path, struct l
     }
     struct store *store = mem_new(sizeof *store);
     store->ops = ops;
-    if (make_folders(path, err) != 0 || take_lock(path, &store->lock, err) != 0)
+    if (store_make_folders(path, err) != 0 || take_lock(path, &store->lock, err) != 0)
         goto no_lock;
     if (ops->open(&store->engine, path, err) != 0)
         goto no_engine;

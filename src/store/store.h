@@ -80,6 +80,9 @@ extern const struct store_ops store_sqlite;
 
 typedef void store_done_fn(void *arg, int result, const struct err *err);
 
+/* All folders on the way to a file, 0700. */
+int store_make_folders(const char *path, struct err *err);
+
 /* Makes folder (0700) and file (0600) where they are missing, takes the lock (ERR_BUSY, with a
  * sentence, when another process holds it), migrates the schema (a newer one than we know:
  * ERR_NOT_NOW). */

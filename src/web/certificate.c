@@ -21,6 +21,11 @@ static const char cert_setting[] = "web.tls_cert", key_setting[] = "web.tls_key"
 
 static int cannot_read(struct err *err, const char *setting, const char *path)
 {
+    if (errno == EACCES && file_is_fenced_off(path))
+        return err_set(err, ERR_IO,
+                       "%s: %s is not, or no longer, in a folder that this server kept open to "
+                       "itself when it started; restart it (docs/sandbox.md)",
+                       setting, path);
     if (errno == EACCES)
         return err_set(err, ERR_IO,
                        "%s: %s cannot be read: permission denied; give the user or group that "

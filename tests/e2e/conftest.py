@@ -147,7 +147,7 @@ def make_doorbell(
 
     def make(**settings: Any) -> Doorbell:
         folder = tmp_path / f"doorbell-{len(made)}"
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o700, exist_ok=True)  # what a test has put there stays
         named = {name.replace("__", "."): value for name, value in settings.items()}
         made.append(
             Doorbell(

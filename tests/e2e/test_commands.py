@@ -727,7 +727,7 @@ def test_the_version_names_the_commit_and_the_libraries_that_run(shell: Shell) -
     assert all(re.match(r"\d+\.\d", version) for version in versions.values()), versions
     assert list(versions) == [
         *("libwebsockets", "libcurl", "openssl", "libsodium", "libyaml", "libuv", "c-ares"),
-        *("libmicrohttpd", "nghttp2", "sqlite", "libqrencode", "jansson"),
+        *("libmicrohttpd", "nghttp2", "sqlite", "libqrencode", "jansson", "libseccomp"),
     ]
 
 

@@ -73,7 +73,10 @@ class Sleeper:
 
     def __init__(self, folder: Path):
         source = Path(__file__).parent / "lib" / "sleepy.c"
-        self.library, self.fifo = folder / "sleepy.so", folder / "sleepy.fifo"
+        # Beside the store, because it is opened from within the sandbox.
+        beside = folder / "doorbell-0"
+        beside.mkdir(mode=0o700)
+        self.library, self.fifo = folder / "sleepy.so", beside / "sleepy.fifo"
         subprocess.run(
             ["cc", "-shared", "-fPIC", "-O1", "-o", str(self.library), str(source), "-ldl"],
             check=True,
