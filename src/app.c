@@ -358,7 +358,7 @@ static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
     const struct commands_host host = {
-        .bridge = app->bridge, .reload = reload_when_told, .arg = app};
+        .bridge = app->bridge, .sandbox = &app->sandbox, .reload = reload_when_told, .arg = app};
     app->control = control_new(&app->loop, &host, config->control_path, err);
     if (!app->control)
         return err->code;

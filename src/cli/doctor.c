@@ -120,10 +120,12 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     struct err err = {0};
     struct machine_facts machine;
     json_t *status = status_of(cli, config, &err);
-    if (status)
+    if (status) {
         look_at_accounts(findings, config, status);
-    else
+        diagnose_sandbox(findings, status);
+    } else {
         add_no_status(findings, &err);
+    }
     machine_look(&machine, config->store_path);
     diagnose_machine(findings, &machine);
     if (!machine_is_of_another(&machine)) {

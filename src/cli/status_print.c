@@ -79,6 +79,19 @@ static void print_head(const json_t *bridge)
         printf("; nothing is owed.\n");
 }
 
+/* Only what is not as it should be: that all is on, doctor says. */
+static void print_sandbox(const json_t *sandbox)
+{
+    bool files = strcmp(text_of(sandbox, "files"), "on") == 0;
+    bool calls = strcmp(text_of(sandbox, "calls"), "on") == 0;
+    if (!sandbox || (files && calls))
+        return;
+    if (strcmp(text_of(sandbox, "files"), "off") == 0)
+        printf("The sandbox is off.\n");
+    else
+        printf("The sandbox lacks a wall: \"doorbell doctor\" says which.\n");
+}
+
 static void print_origins(const json_t *bridge)
 {
     const json_t *origins = json_object_get(bridge, "origins_down");
@@ -253,6 +266,7 @@ static void print_all_advice(const json_t *answer)
 void status_print_all(const json_t *answer)
 {
     print_head(json_object_get(answer, "bridge"));
+    print_sandbox(json_object_get(answer, "sandbox"));
     print_origins(json_object_get(answer, "bridge"));
     print_lines(answer);
     print_all_advice(answer);

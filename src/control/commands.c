@@ -113,10 +113,13 @@ static void run_list(struct bridge *bridge, const json_t *request, struct comman
     finish(command, json_pack("{s:b, s:o}", "done", 1, "accounts", listing.accounts));
 }
 
-static void run_status(struct bridge *bridge, const json_t *request, struct command *command)
+static void run_status(const struct commands_host *host, const json_t *request,
+                       struct command *command)
 {
     struct err err;
-    json_t *answer = status_answer(bridge, request, &err);
+    json_t *answer = status_answer(host->bridge, request, &err);
+    if (answer && host->sandbox)
+        json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
     finish(command, answer ? answer : refusal(err.text));
 }
 
@@ -186,7 +189,7 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
     } else if (name && strcmp(name, "list") == 0) {
         run_list(bridge, request, command);
     } else if (name && strcmp(name, "status") == 0) {
-        run_status(bridge, request, command);
+        run_status(host, request, command);
     } else if (name && strcmp(name, "health") == 0) {
         run_health(bridge, request, command);
     } else if (name && strcmp(name, "registrations") == 0) {

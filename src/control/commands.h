@@ -6,9 +6,13 @@
 #include <jansson.h>
 
 #include "bridge/bridge.h"
+#include "sandbox/sandbox.h"
 
 /* What "status" answers (bridge/view.h says more). Times are seconds since 1970, 0 where there is
  * none; no id, password or path of an endpoint is in it.
+ *
+ * "sandbox": "files", "calls", each "on", "off" (by the setting) or "missing" (this machine); only
+ *   of a server that runs
  *
  * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
@@ -25,10 +29,11 @@
  *   "ring": "at", "status", "latency_ms" (0: not known), "failed_at", "failed_status" (0: no
  *     answer), "count", "queued", "sent" (under way), "next_try" */
 
-/* Whom they are carried out on. `reload` loads the configuration again, as SIGHUP does; NULL where
- * no server runs. */
+/* Whom they are carried out on. `reload` loads the configuration again, as SIGHUP does; it and
+ * `sandbox` are NULL where no server runs. */
 struct commands_host {
     struct bridge *bridge;
+    const struct sandbox *sandbox;
     int (*reload)(void *arg, struct err *err);
     void *arg;
 };

@@ -65,6 +65,12 @@ static json_t *origins_down(struct bridge *bridge, int64_t now_unix)
     return origins.down;
 }
 
+json_t *status_of_sandbox(const struct sandbox *sandbox)
+{
+    return json_pack("{s:s, s:s}", "files", sandbox_wall_name(sandbox->files), "calls",
+                     sandbox_wall_name(sandbox->calls));
+}
+
 json_t *status_of_bridge(struct bridge *bridge, int64_t wall_ms)
 {
     int64_t now_unix = wall_ms / 1000;

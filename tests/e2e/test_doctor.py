@@ -73,7 +73,11 @@ def findings(doorbell: Doorbell, severity: Optional[str] = None) -> list[dict]:
     report = json.loads(done.stdout)
     assert report["well"] == (done.returncode == WELL)
     return [
-        finding for finding in report["findings"] if severity in (None, finding["severity"])
+        finding
+        for finding in report["findings"]
+        if severity in (None, finding["severity"])
+        # What this machine's kernel lacks is told in test_sandbox.py.
+        and finding["subject"] != "sandbox"
     ]
 
 
