@@ -296,8 +296,8 @@ const struct setting schema[] = {
          FIXED),
 
     BOOL("sandbox", sandbox, "true",
-         "Whether the running server walls itself in: it reaches only the files that it needs, and "
-         "only the system calls; docs/sandbox.md says more.",
+         "Whether the running server walls itself in, so that it reaches no files and system calls "
+         "but those that it needs (docs/sandbox.md).",
          FIXED),
 
     CHOICE("log.level", log_level, "info", log_levels, "How much is logged."),

@@ -25,6 +25,12 @@ static int failed(const char *path, const char *what, struct err *err)
                        "The file of the admin token, %s, cannot be %s, because its folder does not "
                        "exist: start the server once, or name its configuration with --config.",
                        path, what);
+    if (errno == EACCES && file_is_fenced_off(path))
+        return err_set(
+            err, ERR_IO,
+            "The file of the admin token, %s, is in none of the folders that this server "
+            "kept open to itself when it started: restart it (docs/sandbox.md).",
+            path);
     return err_set(err, ERR_IO, "The file of the admin token, %s, cannot be %s: %s.", path, what,
                    strerror(errno));
 }

@@ -18,6 +18,8 @@
 #include "folder.h"
 #include "sandbox/calls.h"
 #include "sandbox/fence.h"
+#include "web/admin_token.h"
+#include "web/certificate.h"
 
 /* There is no way out of a sandbox: each is entered in a child, which says on standard error what
  * was not as it should be. */
@@ -205,6 +207,11 @@ static void what_a_reload_cannot_reach_is_told(void)
                                                  .environment = no_environment},
                         &err));
     EXPECT(strstr(err.text, "other/secret: ") && strstr(err.text, "restart it"));
+    /* What is read again without a reload. */
+    uint8_t hash[ADMIN_HASH_SIZE];
+    EXPECT(!certificate_load("other/secret", "other/secret", &err));
+    EXPECT(strstr(err.text, "web.tls_cert: ") && strstr(err.text, "restart it"));
+    EXPECT(admin_token_load("other/secret", hash, &err) != 0 && strstr(err.text, "restart it"));
 }
 
 static void play_in_tree(void (*inside)(void))
