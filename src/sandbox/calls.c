@@ -28,8 +28,8 @@
 /* Whatever their arguments. Names that an architecture or libseccomp does not have are passed over:
  * of a call that came in several widths, each has some. By what they are for; what is not here and
  * not in `bounded` is refused: no program is started, nothing is mounted, traced or loaded, no
- * user, namespace, clock or limit of others is changed, and there is no io_uring (libuv and SQLite
- * go without), whose rings no filter sees. */
+ * user, namespace, clock or limit of others is changed, and there is no io_uring (libuv goes
+ * without), whose rings no filter sees. */
 /* clang-format off */
 static const char *const plain[] = {
     /* files, as far as the fence lets in */
@@ -97,7 +97,7 @@ static const struct bounded bounded[] = {
     {"ioctl", 1, WHOLE_INT, SIOCGIFNAME},
     {"ioctl", 1, WHOLE_INT, TCGETS}, /* isatty() */
     {"ioctl", 1, WHOLE_INT, TIOCGWINSZ},
-    /* Memory is not both written and executed; libraries that are loaded late are mapped so. */
+    /* Memory is not both written and executed; libraries that are loaded late need no such. */
     {"mmap", 2, NOT_BOTH, 0},
     {"mmap", 2, NOT_BOTH, PROT_WRITE},
     {"mmap", 2, NOT_BOTH, PROT_EXEC},

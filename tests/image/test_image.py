@@ -196,6 +196,11 @@ def volume(contained: Contained) -> Iterator[str]:
     told("volume", "rm", contained.name)
 
 
+def check_sandbox(contained: Contained) -> None:
+    """Nor do the engine's own rules forbid it."""
+    assert contained.doorbell.has_logged("The sandbox is on, for files and system calls.")
+
+
 def check_health(contained: Contained, config: dict[str, Any]) -> None:
     """What the engine would run every thirty seconds."""
     kind, *words = config["Healthcheck"]["Test"]
@@ -212,6 +217,7 @@ def test_a_user_that_nobody_knows_is_enough_on_a_read_only_root(
     options = ["--read-only", "--user", str(SOMEBODY), "--volume", f"{data}:/data"]
     contained.run(*options)
     assert contained.users() == {str(SOMEBODY)}
+    check_sandbox(contained)
     check_health(contained, config)
     account, endpoint = signal.new_account(), ntfy.endpoint()
     assert contained.doorbell.register(account, endpoint) == "ok"
@@ -249,6 +255,7 @@ def test_the_hardened_file_is_enough_to_ring(
         *("--security-opt", "no-new-privileges"),
     )
     assert service["read_only"] and contained.users() == {str(OWN_USER)}
+    check_sandbox(contained)
     check_health(contained, config)
     check_that_it_rings(contained.doorbell, signal, ntfy)
 
