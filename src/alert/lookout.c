@@ -87,6 +87,7 @@ static void keep_mark(struct lookout *lookout, enum alert_kind kind)
 struct round {
     struct lookout *lookout;
     int64_t now_ms;
+    struct bridge_alarms alarms;
 };
 
 /* It takes no push at all, so none has to be overdue to show that; the rest may be over by now. */
@@ -115,6 +116,15 @@ static void look_at_endpoint(struct round *round, const struct account *account)
                    bridge_endpoint_cause(account));
 }
 
+/* Where no link is up, and not for this reason alone, that is told (look_at_all) and enough. */
+static void look_at_silent(struct round *round, const struct account *account)
+{
+    const struct bridge_alarms *alarms = &round->alarms;
+    if (bridge_is_silent(account) && (alarms->up || alarms->silent == alarms->wanted))
+        alerts_bad(&round->lookout->alerts, ALERT_SILENT, account->pseudonym, NULL,
+                   round->lookout->parts.config->alert_after_ms, round->now_ms);
+}
+
 static void look_at(void *arg, struct account *account)
 {
     struct round *round = arg;
@@ -127,6 +137,7 @@ static void look_at(void *arg, struct account *account)
     }
     if (account->state == ACCOUNT_CONTESTED)
         alerts_bad(alerts, ALERT_CONTESTED, account->pseudonym, NULL, 0, round->now_ms);
+    look_at_silent(round, account);
     look_at_endpoint(round, account);
 }
 
@@ -157,11 +168,14 @@ static void look_at_certificate(struct round *round)
 
 /* Where it is known why no link is up, that is told and enough. What keeps links down is over when
  * one is up: until then another reason may only have taken its place. */
-static void look_at_all(struct round *round, const struct bridge_alarms *alarms, enum health health)
+static void look_at_all(struct round *round, enum health health)
 {
     struct alerts *alerts = &round->lookout->alerts;
-    bool known = alarms->refused_alike || alarms->client_refused == alarms->wanted;
+    const struct bridge_alarms *alarms = &round->alarms;
+    bool known = alarms->refused_alike || alarms->client_refused == alarms->wanted ||
+                 alarms->silent == alarms->wanted;
     if (alarms->up == 0) {
+        alerts_unknown(alerts, ALERT_SILENT);
         alerts_unknown(alerts, ALERT_CLIENT);
         alerts_unknown(alerts, ALERT_ALIKE);
         alerts_unknown(alerts, ALERT_LINKS);
@@ -327,19 +341,18 @@ static void on_look(void *arg)
     struct lookout *lookout = arg;
     const struct config *config = lookout->parts.config;
     struct round round = {.lookout = lookout, .now_ms = now_ms(lookout)};
-    struct bridge_alarms alarms;
-    bridge_alarms(lookout->bridge, &alarms);
+    bridge_alarms(lookout->bridge, &round.alarms);
     enum health health = bridge_health(lookout->bridge);
     if (config->alert_url) {
         alerts_look(&lookout->alerts);
         registry_each(bridge_registry(lookout->bridge), look_at, &round);
         look_at_clock(&round);
         look_at_certificate(&round);
-        look_at_all(&round, &alarms, health);
+        look_at_all(&round, health);
         alerts_looked(&lookout->alerts, round.now_ms);
         tell(lookout);
     }
-    keep_beating(lookout, &alarms, health);
+    keep_beating(lookout, &round.alarms, health);
     loop_timer_set(lookout->parts.loop, &lookout->look, config->alert_interval_ms);
 }
 

@@ -25,6 +25,12 @@ static const struct {
                          "Stop the other bridge (a MollySocket that was left running, a second "
                          "Doorbell), or link the app anew with this one.",
                          "Nobody else uses the linked device of ", " any more"},
+    [ALERT_SILENT] = {"silent", true, "account not connected", "account connected again",
+                      "What answers in Signal's place takes the link of ",
+                      " and never shows its messages",
+                      "A proxy that swallows the login does so: let this machine reach Signal's "
+                      "server directly; where it does, link the app anew.",
+                      "The link of ", " shows its messages again, or is wanted no more"},
     [ALERT_ENDPOINT] = {"endpoint", true, "account cannot be rung", "account can be rung again",
                         "The push server takes no ring for ", "",
                         "See that the push server works and that the app is registered with it; "

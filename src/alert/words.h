@@ -10,6 +10,7 @@
 enum alert_kind {
     ALERT_REFUSED,     /* an account: its credentials are dead */
     ALERT_CONTESTED,   /* an account: somebody else uses its device */
+    ALERT_SILENT,      /* an account: its link is accepted, and shows no queue */
     ALERT_ENDPOINT,    /* an account: its endpoint is gone, or takes no ring for long */
     ALERT_LINKS,       /* no account is connected */
     ALERT_CLIENT,      /* the messenger's server wants another client */

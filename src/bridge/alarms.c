@@ -2,6 +2,15 @@
 
 #include "bridge/bell.h"
 
+/* A link that is only about to be made says nothing, so it stays silent until one shows its queue.
+ */
+bool bridge_is_silent(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    bool waits = account->state == ACCOUNT_CONNECTING || account->state == ACCOUNT_BACKING_OFF;
+    return waits && bell && bell->silent;
+}
+
 static void look_at(void *arg, struct account *account)
 {
     struct bridge_alarms *alarms = arg;
@@ -10,6 +19,7 @@ static void look_at(void *arg, struct account *account)
     bool waits = account->state == ACCOUNT_CONNECTING || account->state == ACCOUNT_BACKING_OFF;
     alarms->up += up;
     alarms->wanted += up || waits;
+    alarms->silent += bridge_is_silent(account);
     alarms->client_refused +=
         waits && bell && bell->said == SAID_DOWN && bell->said_reason == LINK_CLIENT_REFUSED;
 }

@@ -99,7 +99,8 @@ void bell_link(struct bell *bell)
 static void on_connect_timer(void *arg)
 {
     struct bell *bell = arg;
-    if (bell->linked) { /* on trial, and it did not show its queue */
+    if (bell->linked) { /* and it did not show its queue */
+        bell->stopped_for = LINK_SILENT;
         bell->bridge->parts.link_ops->stop(bell->link);
         return;
     }

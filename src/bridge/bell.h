@@ -74,7 +74,9 @@ struct bell {
     struct push_request *ring, *notice;  /* in flight; notice: a test or a word about contention */
     struct list pings;                   /* the operator's, who waits for the answers */
     unsigned fleet_marks[FLEETS];
-    bool broke_window; /* the server sent more than it may; the link is being stopped for that */
+    enum link_reason stopped_for; /* for this fault of the other side we stop the link ourselves;
+                                     LINK_STOPPED: for none */
+    bool silent; /* a link was accepted and showed no queue, and none has shown it since */
     bool test_due, contested_due; /* asked for while another notice was in flight */
     enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said; /* in the log, last */
     enum link_reason said_reason;                          /* of SAID_DOWN */

@@ -1,12 +1,10 @@
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/random.h"
 #include "bridge/bell.h"
 
 /* What the link of an account tells, and what becomes of it. */
-
-enum {
-    PROOF_MS = 60 * 1000, /* a link on trial that shows no queue by then is of no use */
-};
 
 static void say_connected(struct bell *bell)
 {
@@ -32,6 +30,10 @@ static bool prove(struct bell *bell)
     bool was_refused = bell->life.state == ACCOUNT_REFUSED;
     if (bell->life.proven && !bell->trial)
         return true;
+    bell->bridge->connects++;
+    bell->bridge->reconnections += bell->said != SAID_NOTHING;
+    bell->silent = false;
+    loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
     life_proven(&bell->life);
     if (end_alarms(bell->bridge, bell_now_ms(bell))) {
         log_info("The messenger's server lets accounts in again.");
@@ -57,13 +59,9 @@ static void on_heard(void *arg)
 static void on_up(void *arg)
 {
     struct bell *bell = arg;
-    bell->bridge->connects++;
-    bell->bridge->reconnections += bell->said != SAID_NOTHING;
     life_up(&bell->life, bell_now_ms(bell));
-    bell_show_state(bell);
     wake_link_up(&bell->wake);
-    if (bell->trial)
-        bell_connect_in(bell, PROOF_MS);
+    bell_connect_in(bell, bell->bridge->config->signal_proof_ms);
 }
 
 static enum tally_message kind_of(bool urgent, bool own_silent)
@@ -92,7 +90,7 @@ static void on_waiting(void *arg, uint64_t ack, bool urgent, bool own)
         log_warn("Account %s: the server sent more unanswered messages than its own window allows; "
                  "the connection is made anew.",
                  bell_name(bell));
-        bell->broke_window = true;
+        bell->stopped_for = LINK_PROTOCOL;
         bell->bridge->parts.link_ops->stop(bell->link);
     }
     bell_plan_wake(bell);
@@ -169,7 +167,8 @@ static void say_down(struct bell *bell, const struct link_down *down, bool wide,
 {
     if (down->reason == LINK_STOPPED)
         return;
-    bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED;
+    bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED ||
+                  down->reason == LINK_SILENT;
     bool first = bell->said != SAID_DOWN || bell->said_reason != down->reason;
     if (!bell->account)
         return;
@@ -199,14 +198,26 @@ static struct account *successor(struct bell *bell)
     return other;
 }
 
+/* We stopped it, but not for nothing: no hurry to come back. */
+static void take_end(struct bell *bell, const struct link_down *end, struct link_down *down)
+{
+    *down = *end;
+    if (end->reason == LINK_STOPPED)
+        down->reason = bell->stopped_for;
+    if (down->reason == LINK_SILENT)
+        snprintf(down->text, sizeof down->text,
+                 "The link was accepted, but whether messages wait was not told within %lld s.",
+                 (long long)(bell->bridge->config->signal_proof_ms + 999) / 1000);
+    bell->silent |= down->reason == LINK_SILENT;
+    bell->stopped_for = LINK_STOPPED;
+}
+
 static void on_down(void *arg, const struct link_down *end)
 {
     struct bell *bell = arg;
-    struct link_down copy = *end;
-    const struct link_down *down = &copy;
-    if (bell->broke_window) /* we stopped it, but not for nothing: no hurry to come back */
-        copy.reason = LINK_PROTOCOL;
-    bell->broke_window = false;
+    struct link_down taken;
+    const struct link_down *down = &taken;
+    take_end(bell, end, &taken);
     bell->bridge->tally.downs[down->reason] += bell->account != NULL;
     bool wide = is_fleet_wide(bell, down);
     bell_set_linked(bell, false);

@@ -44,6 +44,10 @@ static struct judgement judge_reason(const struct link_view *link)
     case LINK_MIDDLEBOX:
         return broken("A proxy, a firewall or a login page answers in Signal's place: let "
                       "this machine reach Signal's server directly.");
+    case LINK_SILENT:
+        return broken("What answers takes the link and never shows this account's messages, as a "
+                      "proxy that swallows the login does: let this machine reach Signal's server "
+                      "directly; where it does, link the phone anew.");
     case LINK_CLIENT_REFUSED:
         return broken("Signal wants a newer client: update Doorbell, or set signal.user_agent.");
     case LINK_PROTOCOL:

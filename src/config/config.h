@@ -54,6 +54,7 @@ struct config {
     int64_t signal_keepalive_ms, signal_keepalive_timeout_ms;
     int64_t signal_reconnect_min_ms, signal_reconnect_max_ms;
     int64_t signal_reconnect_reset_ms;
+    int64_t signal_proof_ms;
     int64_t signal_contested_min_ms, signal_contested_max_ms, signal_contested_end_ms; /* 4409 */
     int64_t signal_refused_confirm_ms; /* least time between two 403 that are believed */
     int64_t signal_refused_max_ms, signal_refused_retry_ms;

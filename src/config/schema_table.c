@@ -140,8 +140,11 @@ const struct setting schema[] = {
     DURATION("signal.reconnect_max", signal_reconnect_max_ms, "5m", 1, DAY,
              "The longest wait before a lost link is made again."),
     DURATION("signal.reconnect_reset", signal_reconnect_reset_ms, "60s", 1, DAY,
-             "After how long a link counts as good even if its queue was not seen, so that the "
-             "waits begin anew."),
+             "After how long a link counts as good even if its queue was not seen to its end, so "
+             "that the waits begin anew."),
+    DURATION("signal.proof", signal_proof_ms, "60s", 1, HOUR,
+             "How long a link that was accepted may take to show the account's queue, by which it "
+             "counts as connected; after that it is given up as silent and made again."),
     DURATION("signal.contested_min", signal_contested_min_ms, "10s", 1, HOUR,
              "The first wait after another program took over the link of an account; it doubles "
              "each time."),
@@ -268,9 +271,10 @@ const struct setting schema[] = {
     CHOICE("alert.format", alert_format, "text", alert_formats,
            "What is posted to alert.url: the text, with its title and priority in headers as ntfy "
            "wants them, or JSON with title, text, kind, state and count."),
-    DURATION(
-        "alert.after", alert_after_ms, "10m", 1, 30 * DAY,
-        "How long a ring may be overdue, or an endpoint refuse pushes, before it is an alert."),
+    DURATION("alert.after", alert_after_ms, "10m", 1, 30 * DAY,
+             "How long a ring may be overdue, an endpoint refuse pushes, or a link be silent, "
+             "before it is "
+             "an alert."),
     DURATION("alert.certificate_within", alert_certificate_within_ms, "14d", 1, 365 * DAY,
              "How long before the end of the certificate of web.tls_cert that is worth an alert."),
     DURATION("alert.every", alert_every_ms, "1h", 1, 30 * DAY,

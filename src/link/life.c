@@ -17,15 +17,13 @@ void life_connecting(struct life *life)
 void life_up(struct life *life, int64_t now_ms)
 {
     life->up_since_ms = now_ms;
-    if (life->state == ACCOUNT_CONNECTING || life->state == ACCOUNT_BACKING_OFF)
-        life->state = ACCOUNT_UP;
 }
 
 void life_proven(struct life *life)
 {
     life->proven = true;
     life->unauthorized_since_ms = 0;
-    if (life->state == ACCOUNT_REFUSED)
+    if (life->state != ACCOUNT_CONTESTED)
         life->state = ACCOUNT_UP;
 }
 
@@ -93,7 +91,8 @@ static struct life_step unauthorized(struct life *life, const struct life_timing
 
 bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms)
 {
-    if (!life->up_since_ms || now_ms - life->up_since_ms < timing->contested_end_ms)
+    if (!life->proven || !life->up_since_ms ||
+        now_ms - life->up_since_ms < timing->contested_end_ms)
         return false;
     life->displacements = 0;
     if (life->state != ACCOUNT_CONTESTED)
@@ -107,7 +106,7 @@ struct life_step life_down(struct life *life, const struct life_timing *timing,
                            uint32_t random)
 {
     if (life->up_since_ms) {
-        if (now_ms - life->up_since_ms >= timing->reconnect_reset_ms)
+        if (down->reason != LINK_SILENT && now_ms - life->up_since_ms >= timing->reconnect_reset_ms)
             life->failures = 0;
         life_settle(life, timing, now_ms);
         life->up_since_ms = 0;

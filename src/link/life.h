@@ -41,6 +41,8 @@ struct life_step {
 
 void life_init(struct life *life, bool candidate);
 void life_connecting(struct life *life);
+/* The handshake succeeded, which shows little: what answers may be anybody, or the link anonymous.
+ * Only life_proven makes the state ACCOUNT_UP. */
 void life_up(struct life *life, int64_t now_ms);
 /* queue/empty or a first message: the link is an authenticated one. */
 void life_proven(struct life *life);
@@ -48,7 +50,8 @@ void life_proven(struct life *life);
  * alone does not show that: Signal's server with a dead store sends one and closes with 1011 when
  * it is answered (signal-measured.md 3). */
 void life_drained(struct life *life);
-/* A link that was up long enough ends contention. True when it did; life_down sees to it, too. */
+/* A proven link that was up long enough ends contention. True when it did; life_down sees to it,
+ * too. */
 bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms);
 /* `fleet_wide`: other accounts are refused alike, so it says nothing about this one. */
 struct life_step life_down(struct life *life, const struct life_timing *timing,

@@ -17,6 +17,7 @@ enum link_reason {
     LINK_CLOSED,         /* the server closed and a new connection is in order */
     LINK_SERVER_TROUBLE, /* 5xx, 1011, unexpected statuses */
     LINK_RATE_LIMITED,   /* 429, or any status with Retry-After */
+    LINK_SILENT,         /* the handshake succeeded, and the queue was never shown */
     LINK_CONTESTED,      /* somebody else uses the same device (4409) */
     LINK_UNAUTHORIZED, /* the credentials may be dead: told so by the messenger itself (403 with its
                           mark) */

@@ -90,6 +90,20 @@ def test_two_bridges_for_one_account(watched: Watched) -> None:
     watched.is_told("account contested", "Another program uses the", "linked device", "MollySocket")
 
 
+def test_a_link_that_is_silent(watched: Watched) -> None:
+    watched.link(signal__proof="200ms", health__links_down_after="100ms")
+    watched.signal.set_behaviour(deliver=False)
+    watched.signal.end("eof")
+    watched.is_told(
+        "account not connected",
+        "takes the link",
+        "proxy that swallows the login",
+        "let this machine reach Signal's server directly",
+    )
+    watched.signal.reset_behaviour()
+    watched.is_told_twice("account not connected", "account connected again")
+
+
 def test_a_client_that_signal_refuses(watched: Watched) -> None:
     watched.link(signal__client_refused_min="100ms", signal__client_refused_max="200ms")
     watched.signal.set_behaviour(reject={"status": 499, "timestamp": False})

@@ -3,6 +3,7 @@ silent, busy, picky or hostile, and strangers who take every descriptor that the
 """
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -183,6 +184,31 @@ def test_a_server_that_takes_connections_and_says_nothing_is_given_up_and_tried_
     doorbell.changes.wait_for(lambda: len(lines_with(doorbell, text)) >= 3, "three attempts")
     signal.reset_behaviour()
     signal.changed.wait_for(lambda: statuses(signal, account)[-1] == 101, "a link")
+    is_rung(signal, ntfy, account, endpoint)
+
+
+@pytest.mark.parametrize("behaviour", [{"deliver": False}, {"forget_authorization": True}])
+def test_a_link_that_is_accepted_and_stays_silent_is_no_link_and_is_tried_again(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, behaviour: dict
+) -> None:
+    doorbell = make(signal__proof="300ms")
+    account, endpoint = registered(doorbell, signal, ntfy)
+    signal.set_behaviour(**behaviour)
+    signal.end("eof")
+    doorbell.changes.wait_for(lambda: doorbell.has_logged("(silent)"), "the word that it is silent")
+    (line,) = lines_with(doorbell, "(silent)")
+    assert " warn " in line and "whether messages wait was not told within 1 s" in line
+    shown = json.loads(doorbell.command("status", "--json").stdout)
+    (seen,) = shown["accounts"]
+    assert seen["link"]["state"] in ("connecting", "backing-off") and not seen["link"]["proven"]
+    assert seen["link"]["reason"] == "silent" and seen["health"] == "broken"
+    assert "let this machine reach Signal's server directly" in seen["advice"]
+    report = doorbell.command("doctor")
+    assert report.returncode == 1
+    assert "takes the link and never shows" in " ".join(report.stdout.split())
+    tries = len(statuses(signal, account))
+    signal.changed.wait_for(lambda: len(statuses(signal, account)) > tries, "another try")
+    signal.reset_behaviour()
     is_rung(signal, ntfy, account, endpoint)
 
 

@@ -277,6 +277,19 @@ def test_contention_shows(watch: Callable[..., Watched]) -> None:
     watched.metrics.wait(1, "reconnects_total")
 
 
+def test_a_link_that_is_silent_shows_and_is_not_up(watch: Callable[..., Watched]) -> None:
+    watched = watch(signal__proof="100ms")
+    watched.add_account()
+    assert watched.metrics.value("connects_total") == 1
+    watched.signal.set_behaviour(deliver=False)
+    watched.signal.end("eof")
+    watched.metrics.wait_at_least(2, "disconnects_total", reason="silent")
+    assert watched.metrics.value("accounts", state="up") == 0
+    assert watched.metrics.value("connects_total") == 1
+    watched.signal.reset_behaviour()
+    watched.metrics.wait(1, "accounts", state="up")
+
+
 def test_a_database_that_cannot_be_written_shows(watch: Callable[..., Watched]) -> None:
     watched = watch(push__hold="50ms", store__retry="100ms")
     account, _ = watched.add_account()

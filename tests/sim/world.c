@@ -298,6 +298,7 @@ static void configure(void)
                         .signal_contested_min_ms = 10 * SECOND,
                         .signal_contested_max_ms = 30 * MINUTE,
                         .signal_reconnect_reset_ms = MINUTE,
+                        .signal_proof_ms = MINUTE,
                         .signal_contested_end_ms = HOUR,
                         .signal_refused_confirm_ms = MINUTE,
                         .signal_refused_max_ms = HOUR,

@@ -1444,11 +1444,72 @@ START_TEST(an_account_that_is_refused_or_contested_is_its_own_trouble)
 }
 END_TEST
 
-static bool store_is_failing(void)
+static struct bridge_alarms alarms_now(void)
 {
     struct bridge_alarms alarms;
     bridge_alarms(world.bridge, &alarms);
-    return alarms.store_failing;
+    return alarms;
+}
+
+static const struct account *alice(void)
+{
+    struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
+    uuid_parse(key.uuid, ALICE);
+    return registry_find(bridge_registry(world.bridge), &key);
+}
+
+START_TEST(a_link_that_shows_no_queue_is_not_connected_and_is_given_up_as_silent)
+{
+    begin();
+    const int64_t proof_ms = world.config.signal_proof_ms;
+    start();
+    register_alice();
+    struct link *link = newest();
+    down(link, LINK_LOST);
+    later(world.config.signal_reconnect_min_ms);
+    up(link);
+    ck_assert_int_eq(alice()->state, ACCOUNT_CONNECTING);
+    later(proof_ms - 1);
+    ck_assert(link->started && alarms_now().silent == 0);
+    later(1);
+    ck_assert(!link->started);
+    ck_assert_int_eq(alice()->state, ACCOUNT_BACKING_OFF);
+    ck_assert(bridge_is_silent(alice()) && alarms_now().silent == 1 && alarms_now().up == 0);
+    later(2 * world.config.signal_reconnect_min_ms);
+    up(link);
+    ck_assert(bridge_is_silent(alice())); /* nothing is different yet */
+    link->events->waiting(link->arg, 1, false, false);
+    turn();
+    ck_assert_int_eq(alice()->state, ACCOUNT_UP);
+    ck_assert(!bridge_is_silent(alice()));
+    later(2 * proof_ms);
+    ck_assert(link->started); /* a message is a proof, too */
+    end();
+}
+END_TEST
+
+START_TEST(links_that_are_silent_are_links_that_are_down)
+{
+    begin();
+    const int64_t after_ms = world.config.health_links_down_after_ms;
+    start();
+    register_alice();
+    struct link *link = newest();
+    down(link, LINK_LOST);
+    for (int64_t ms = 0; ms < 2 * after_ms; ms += 1000) {
+        bridge_health(world.bridge);
+        later(1000);
+        if (link->started && alice()->state == ACCOUNT_CONNECTING)
+            up(link);
+    }
+    ck_assert_int_eq(bridge_health(world.bridge), HEALTH_LINKS_DOWN);
+    end();
+}
+END_TEST
+
+static bool store_is_failing(void)
+{
+    return alarms_now().store_failing;
 }
 
 /* A debt that could not be written and was rung away meanwhile: nobody tries to write it again. */
@@ -1852,7 +1913,8 @@ START_TEST(an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym)
 }
 END_TEST
 
-UNIT_MAIN("bridge", what_there_is_to_see_follows_what_happens,
+UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_as_silent,
+          links_that_are_silent_are_links_that_are_down, what_there_is_to_see_follows_what_happens,
           a_link_that_is_down_shows_why_and_when_it_is_tried_again,
           an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym,
           after_an_absence_links_are_tested_or_made_at_once,

@@ -84,6 +84,34 @@ START_TEST(a_minute_up_resets_the_wait)
 }
 END_TEST
 
+START_TEST(a_handshake_alone_is_no_link_and_the_queue_makes_it_one)
+{
+    struct life life;
+    life_init(&life, false);
+    life_connecting(&life);
+    life_up(&life, start);
+    ck_assert_int_eq(life.state, ACCOUNT_CONNECTING);
+    life_proven(&life);
+    ck_assert_int_eq(life.state, ACCOUNT_UP);
+}
+END_TEST
+
+START_TEST(a_silent_link_waits_longer_each_time_however_long_it_was_held)
+{
+    struct life life;
+    life_init(&life, false);
+    int64_t ceiling = 2000;
+    for (int i = 0; i < 12; i++) {
+        life_connecting(&life);
+        life_up(&life, start);
+        ck_assert_int_eq(down(&life, LINK_SILENT, start + 3600000, UINT32_MAX).connect_in_ms,
+                         ceiling);
+        ck_assert_int_eq(life.state, ACCOUNT_BACKING_OFF);
+        ceiling = ceiling * 2 < 300000 ? ceiling * 2 : 300000;
+    }
+}
+END_TEST
+
 START_TEST(contention_waits_longer_each_time_and_is_told_once)
 {
     struct life life;
@@ -326,6 +354,8 @@ START_TEST(an_hour_up_ends_the_contention_without_waiting_for_the_link_to_end)
     life_connecting(&life);
     ck_assert(!life_settle(&life, &timing, start + 7200000)); /* it is not up */
     life_up(&life, start + 10000);
+    ck_assert(!life_settle(&life, &timing, start + 10000 + 3600000)); /* nor proven */
+    life_proven(&life);
     ck_assert(!life_settle(&life, &timing, start + 10000 + 3599999));
     ck_assert_int_eq(life.state, ACCOUNT_CONTESTED);
     ck_assert(life_settle(&life, &timing, start + 10000 + 3600000));
@@ -339,6 +369,8 @@ UNIT_MAIN("life", a_refusal_of_everybody_is_no_first_word_about_one,
           the_wait_doubles_with_full_jitter_up_to_the_cap,
           a_handshake_alone_does_not_reset_the_wait_but_the_queue_does, a_minute_up_resets_the_wait,
           a_message_before_the_end_does_not_reset_the_wait,
+          a_handshake_alone_is_no_link_and_the_queue_makes_it_one,
+          a_silent_link_waits_longer_each_time_however_long_it_was_held,
           contention_waits_longer_each_time_and_is_told_once,
           after_an_absence_a_link_connects_at_once_and_begins_with_short_waits,
           what_was_demanded_stays_a_floor_on_which_sleep_counts,

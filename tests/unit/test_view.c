@@ -79,6 +79,8 @@ START_TEST(each_reason_for_which_a_link_is_down_has_its_remedy)
     expect_link(ACCOUNT_BACKING_OFF, LINK_REVOKED, VIEW_TRYING, "once");
     expect_link(ACCOUNT_BACKING_OFF, LINK_MIDDLEBOX, VIEW_BROKEN, "login page");
     expect_link(ACCOUNT_BACKING_OFF, LINK_CLIENT_REFUSED, VIEW_BROKEN, "signal.user_agent");
+    expect_link(ACCOUNT_BACKING_OFF, LINK_SILENT, VIEW_BROKEN, "swallows the login");
+    expect_link(ACCOUNT_CONNECTING, LINK_SILENT, VIEW_BROKEN, "swallows the login");
     expect_link(ACCOUNT_BACKING_OFF, LINK_PROTOCOL, VIEW_TRYING, "update Doorbell");
     expect_link(ACCOUNT_BACKING_OFF, LINK_MISCONFIGURED, VIEW_BROKEN, "signal.url");
     expect_link(ACCOUNT_BACKING_OFF, LINK_LOST, VIEW_TRYING, NULL); /* back in a moment */
