@@ -33,6 +33,15 @@ void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)
     registry_each(&bridge->registry, look_at, alarms);
 }
 
+unsigned bridge_stored_cause(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    const struct push *push = bell ? bell->bridge->parts.push : NULL;
+    char origin[URL_ORIGIN_SIZE];
+    endpoint_origin(account->endpoint.url, origin);
+    return verdict_cause_of_status(account->endpoint.status, push && push_has_login(push, origin));
+}
+
 unsigned bridge_endpoint_cause(const struct account *account)
 {
     const struct bell *bell = account->owner;
@@ -41,5 +50,5 @@ unsigned bridge_endpoint_cause(const struct account *account)
         return 0;
     if (bell && bell->endpoint_life.last_cause)
         return bell->endpoint_life.last_cause;
-    return verdict_cause_of_status(endpoint->status);
+    return bridge_stored_cause(account);
 }

@@ -18,5 +18,7 @@ void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);
 bool bridge_is_silent(const struct account *account);
 /* Why the account's endpoint takes no push: verdict_meaning; 0: that is not known, or it does. */
 unsigned bridge_endpoint_cause(const struct account *account);
+/* Likewise by the row alone, which has no more than the status of the last answer. */
+unsigned bridge_stored_cause(const struct account *account);
 
 #endif

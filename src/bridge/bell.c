@@ -328,7 +328,7 @@ void bell_follow_config(struct bell *bell)
 {
     bool allowed = bridge_allows(bell->bridge, &bell->account->key);
     bool disabled = bell->account->state == ACCOUNT_DISABLED;
-    verdicts_allowed(bell); /* perhaps the endpoint is, whether the account is or not */
+    verdicts_follow_config(bell); /* whether the account is allowed or not */
     if (allowed != disabled)
         return;
     if (allowed) {

@@ -177,8 +177,9 @@ void verdicts_renew(struct bell *bell);
 /* Its two halves: what is under way is older than that; a 410 does not count any more. */
 void verdicts_outdate(struct bell *bell);
 void verdicts_revive(struct bell *bell);
-/* The settings may allow the endpoint now: what they held up is rung as soon as answers allow. */
-void verdicts_allowed(struct bell *bell);
+/* The settings may allow the endpoint now: what they held up is rung as soon as answers allow. Or
+ * its push server may get another login, to which what it said of the former one does not apply. */
+void verdicts_follow_config(struct bell *bell);
 /* What it spent of a daily budget is written, if it is not yet. */
 void verdicts_keep_spent(struct bell *bell);
 /* Rings what is owed as soon as the last answer's own floor allows. */

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/random.h"
+#include "bridge/alarms.h"
 #include "bridge/bell.h"
 #include "push/allowance.h"
 
@@ -159,13 +160,14 @@ static void hurry_one(void *arg, struct account *account)
         verdicts_hurry(bell);
 }
 
-void verdicts_allowed(struct bell *bell)
+void verdicts_follow_config(struct bell *bell)
 {
     struct endpoint_life *life = &bell->endpoint_life;
-    if (!life->denials)
-        return;
+    if (verdict_is_of_own_login(bridge_endpoint_cause(bell->account)))
+        bell_hurry(bell, life->floor_until_ms);
+    else if (life->denials)
+        bell_hurry(bell, later(life->retry_at_ms, life->floor_until_ms));
     life->denials = 0;
-    bell_hurry(bell, later(life->retry_at_ms, life->floor_until_ms));
 }
 
 void verdicts_origin_recovered(struct bridge *bridge, const char *origin)

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/uuid.h"
+#include "bridge/alarms.h"
 #include "bridge/bell.h"
 
 /* One moment by both clocks. */
@@ -122,7 +123,7 @@ static void fill_endpoint(struct endpoint_view *endpoint, const struct moment *m
     endpoint->proven = known->proven;
     endpoint->for_good = known->for_good;
     endpoint->status = answered ? life->last_status : known->status;
-    endpoint->cause = answered ? life->last_cause : verdict_cause_of_status(known->status);
+    endpoint->cause = answered ? life->last_cause : bridge_stored_cause(bell->account);
     endpoint->kind = answered ? life->last_kind : verdict_kind_of_status(known->status);
     endpoint->accepted_unix = to_unix(moment, life->accepted_ms);
     if (later(life->soonest_ms, life->floor_until_ms) > moment->now_ms)

@@ -420,6 +420,12 @@ int push_reload(struct push *push, struct policy *policy, const struct config *c
     return 0;
 }
 
+bool push_has_login(const struct push *push, const char *origin)
+{
+    const struct header_list *list = headers_for(push->headers, origin);
+    return list && list->has_authorization;
+}
+
 void push_listen(struct push *push, const struct push_events *events, void *arg)
 {
     push->events = events;

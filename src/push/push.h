@@ -49,6 +49,9 @@ void push_free(struct push *push);
 int push_reload(struct push *push, struct policy *policy, const struct config *config,
                 struct err *err);
 
+/* Whether push.headers_file has an Authorization for this origin. */
+bool push_has_login(const struct push *push, const char *origin);
+
 struct push_events {
     /* Whether an endpoint other than this one lives at the origin, too. */
     bool (*origin_is_shared)(void *arg, const char *origin, const char *endpoint);

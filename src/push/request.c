@@ -34,8 +34,7 @@ const struct header_list *push_request_headers(const struct push_request *reques
 
 bool push_request_has_login(const struct push_request *request)
 {
-    const struct header_list *list = push_request_headers(request);
-    return list && list->has_authorization;
+    return push_has_login(request->push, request->origin);
 }
 
 /* Whether the body repeats what the operator has added: the last word of a header is the secret. */
@@ -50,17 +49,6 @@ static bool names_header(const struct push_request *request, const struct push_a
     return false;
 }
 
-/* The rules for answers think of our token. */
-static void judge_login(struct push_request *request)
-{
-    struct verdict *verdict = &request->verdict;
-    if (push_request_has_login(request) && (verdict->status == 401 || verdict->status == 403))
-        snprintf(verdict->text, sizeof verdict->text,
-                 "The push server refuses the Authorization that push.headers_file has for it "
-                 "(%d). Look whether it is still valid and may publish there",
-                 verdict->status);
-}
-
 void push_request_judge(struct push_request *request, const struct push_answer *answer,
                         const char *why)
 {
@@ -68,8 +56,8 @@ void push_request_judge(struct push_request *request, const struct push_answer *
     struct push_answer told = *answer;
     told.names_secret = (request->url.target && names_part_of(answer, request->url.target)) ||
                         names_header(request, answer);
+    told.own_login = push_request_has_login(request);
     verdict_judge(verdict, &told, clock_unix());
-    judge_login(request);
     if (answer->failure == PUSH_ANSWERED || !*why)
         return;
     if (answer->failure == PUSH_OURS)

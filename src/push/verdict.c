@@ -35,6 +35,7 @@ struct rule {
     int least, most;    /* status */
     int code;           /* ntfy's; 0: any */
     const char *phrase; /* in the body, without regard to case; NULL: any */
+    bool own_login;     /* only where the request had the operator's own */
     enum verdict_kind kind;
     unsigned traits;
     int64_t floor_ms, cap_ms;
@@ -48,6 +49,8 @@ struct rule {
 #define CLOCK_ADVICE "Set this machine's clock"
 #define SCHEME_MEANING "The endpoint says http but the server speaks https"
 #define SCHEME_ADVICE "Enter the server with https:// in the phone's UnifiedPush app"
+#define LOGIN_MEANING "The push server refuses the Authorization that push.headers_file has for it"
+#define LOGIN_ADVICE "Look whether what stands there is still valid and may publish"
 #define EXEMPT_ADVICE "On your own ntfy put this machine into visitor-request-limit-exempt-hosts"
 #define AGAIN_ADVICE "Open the app on the phone, it registers again"
 
@@ -71,7 +74,16 @@ static const struct rule rules[] = {
     {STATUS(400), .kind = VERDICT_MISCONFIGURED, .traits = TELL_ANSWER, .floor_ms = HOUR,
      .meaning = "The push server finds our request wrong", .advice = BUG_ADVICE},
 
-    /* About thirty of these turn into 42909 for all endpoints. */
+    /* A login of the operator's takes the place of our token, so neither that nor the phone is at
+     * fault. About thirty wrong ones turn into 42909 for all endpoints. */
+    {STATUS(401), .own_login = true, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
+     .cap_ms = 6 * HOUR, .meaning = LOGIN_MEANING, .advice = LOGIN_ADVICE},
+    {STATUS(403), .own_login = true, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
+     .cap_ms = 6 * HOUR, .meaning = LOGIN_MEANING, .advice = LOGIN_ADVICE},
+    {STATUS(429), .code = 42909, .own_login = true, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
+     .meaning = "The push server saw too many wrong logins from us", .advice = LOGIN_ADVICE},
+
+    /* Likewise. */
     {STATUS(401), .code = 40101, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR, .cap_ms = 6 * HOUR,
      .meaning = "The push server refuses the login that the endpoint carries",
      .advice = "Register with an endpoint without auth= or user name"},
@@ -240,13 +252,15 @@ static const struct rule *rule_of(unsigned cause)
     return cause == CAUSE_NONSENSE ? &nonsense : &rules[cause - CAUSE_RULES];
 }
 
-static unsigned find_cause(int status, const struct told *told)
+static unsigned find_cause(int status, const struct told *told, bool own_login)
 {
     for (unsigned i = 0; i < RULES; i++) {
         const struct rule *rule = &rules[i];
         if (status < rule->least || status > rule->most)
             continue;
         if (rule->code && rule->code != told->ntfy)
+            continue;
+        if (rule->own_login && !own_login)
             continue;
         if (rule->phrase && !strcasestr(told->text, rule->phrase))
             continue;
@@ -336,7 +350,7 @@ void verdict_judge(struct verdict *verdict, const struct push_answer *answer, in
     }
     struct told told;
     read_body(&told, answer);
-    const struct rule *rule = apply(verdict, find_cause(answer->status, &told));
+    const struct rule *rule = apply(verdict, find_cause(answer->status, &told, answer->own_login));
     verdict->status = answer->status;
     verdict->retry_after_ms = retry_after_ms(answer->retry_after_s);
     if (rule->traits & UNTIL_QUOTA)
@@ -406,13 +420,18 @@ const char *verdict_advice(unsigned cause)
     return rule_of(cause)->advice;
 }
 
-unsigned verdict_cause_of_status(int status)
+bool verdict_is_of_own_login(unsigned cause)
+{
+    return rule_of(cause)->own_login;
+}
+
+unsigned verdict_cause_of_status(int status, bool own_login)
 {
     static const struct told nothing;
-    return status ? find_cause(status, &nothing) : 0;
+    return status ? find_cause(status, &nothing, own_login) : 0;
 }
 
 enum verdict_kind verdict_kind_of_status(int status)
 {
-    return rule_of(verdict_cause_of_status(status))->kind;
+    return rule_of(verdict_cause_of_status(status, false))->kind;
 }

@@ -25,6 +25,7 @@ struct push_answer {
     const char *server;    /* Server header, may be NULL */
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
+    bool own_login;    /* the request had an Authorization of push.headers_file, not our token */
     bool names_secret; /* the body repeats a part of the endpoint's path or of a header that the
                           operator has added: it is not quoted */
 };
@@ -72,8 +73,10 @@ const char *verdict_kind_name(enum verdict_kind kind);
 /* The words of a verdict that was not kept, without a full stop; NULL where there are none. */
 const char *verdict_meaning(unsigned cause);
 const char *verdict_advice(unsigned cause);
+/* The push server refuses what push.headers_file has for it: for the operator to mend. */
+bool verdict_is_of_own_login(unsigned cause);
 /* What a status means as a rule; 0: nothing. */
-unsigned verdict_cause_of_status(int status);
+unsigned verdict_cause_of_status(int status, bool own_login);
 enum verdict_kind verdict_kind_of_status(int status);
 
 #endif

@@ -259,6 +259,45 @@ def test_a_refused_token_is_told_and_not_repeated(
     assert "401" in refusal and "firstsecret" not in refusal
 
 
+def said_by(doorbell: Doorbell, *words: str) -> str:
+    return " ".join(doorbell.command(*words).stdout.split()).lower()
+
+
+@pytest.mark.parametrize("answer", [(401, 40101), (403, 40301)])
+def test_a_refused_token_has_a_cause_of_its_own_also_after_a_restart_and_ends_with_a_new_one(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, tmp_path: Path, answer: tuple
+) -> None:
+    file, origin, (status, code) = tmp_path / "headers.yaml", f"https://{OWN}", answer
+    write_headers(file, **{origin: {"Authorization": "Bearer tk_firstsecret"}})
+    doorbell = make(
+        push__connect_to=[f"{OWN}=localhost:{own.port}"],
+        push__headers_file=str(file),
+        push__hold="50ms",
+    )
+    doorbell.secrets |= {"firstsecret", "secondsecret"}
+    doorbell.start()
+    linked = Linked(doorbell, signal, own, origin)
+    linked.wait_tested()
+    own.answer_with({"status": status, "body": f'{{"code":{code},"http":{status},"error":"no"}}'})
+    number = signal.queue(linked.account.key)
+    signal.wait_acked(number)  # owed
+    for _ in range(2):
+        for words in (("status",), ("doctor",)):
+            said = said_by(doorbell, *words)
+            assert "refuses the authorization that push.headers_file has for it" in said, said
+            assert "look whether what stands there is still valid and may publish" in said, said
+            assert "vapid" not in said and "ntfy access" not in said, said
+        doorbell.stop()
+        doorbell.start()
+
+    own.answer_with(200)
+    write_headers(file, **{origin: {"Authorization": "Bearer tk_secondsecret"}})
+    before = len(linked.pushes(RING))
+    doorbell.reload()  # well before the wait that the answer demands
+    doorbell.changes.wait_for(lambda: len(linked.pushes(RING)) > before, "a ring with the new one")
+    assert linked.pushes(RING)[-1].get("Authorization") == "Bearer tk_secondsecret"
+
+
 def test_a_file_that_everybody_may_read_is_told_once(
     make: MakeDoorbell, tmp_path: Path
 ) -> None:

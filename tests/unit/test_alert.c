@@ -133,7 +133,8 @@ static void look_at_two(unsigned one, unsigned other)
 
 START_TEST(the_cause_that_all_have_in_common_is_named_with_its_remedy)
 {
-    unsigned away = verdict_cause_of_status(507), broken = verdict_cause_of_status(500);
+    unsigned away = verdict_cause_of_status(507, false),
+             broken = verdict_cause_of_status(500, false);
     char text[ALERT_TEXT_SIZE];
     look_at_two(away, away);
     snprintf(text, sizeof text,

@@ -114,6 +114,15 @@ static struct verdict judged(int status, const char *body)
     return judged_at(NOON, status, body);
 }
 
+static struct verdict judged_with_login(int status, const char *body)
+{
+    struct push_answer answer = {
+        .status = status, .body = body, .body_length = body ? strlen(body) : 0, .own_login = true};
+    struct verdict verdict;
+    verdict_judge(&verdict, &answer, NOON);
+    return verdict;
+}
+
 static void check_text(const struct verdict *verdict)
 {
     size_t length = strlen(verdict->text);
@@ -122,6 +131,35 @@ static void check_text(const struct verdict *verdict)
     for (size_t i = 0; i < length; i++)
         ck_assert(verdict->text[i] >= ' ' && verdict->text[i] < 0x7f);
 }
+
+START_TEST(a_refused_login_of_the_operators_is_neither_the_phones_nor_our_keys_fault)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } refusals[] = {{401, NULL},        {401, NTFY(40101)}, {401, "VAPID public key mismatch"},
+                    {403, NTFY(40301)}, {403, NULL},        {429, NTFY(42909)}};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        int status = refusals[i].status;
+        struct verdict verdict = judged_with_login(status, refusals[i].body);
+        ck_assert(verdict_is_of_own_login(verdict.cause));
+        ck_assert_int_eq(verdict.kind, VERDICT_UNAUTHORIZED);
+        ck_assert_int_ge(verdict.floor_ms, 15 * MIN);
+        ck_assert(!verdict.sign_anew);
+        ck_assert_msg(strstr(verdict.text, "still valid") != NULL, "%s", verdict.text);
+        ck_assert_ptr_null(strstr(verdict.text, "phone"));
+        check_text(&verdict);
+        struct verdict without = judged(status, refusals[i].body);
+        ck_assert(!verdict_is_of_own_login(without.cause));
+        if (status != 429) /* a status alone does not tell which limit it was */
+            ck_assert(verdict_is_of_own_login(verdict_cause_of_status(status, true)));
+        ck_assert(!verdict_is_of_own_login(verdict_cause_of_status(status, false)));
+    }
+    ck_assert(!verdict_is_of_own_login(judged_with_login(507, NTFY(50701)).cause));
+    ck_assert(!verdict_is_of_own_login(judged_with_login(200, NULL).cause));
+    ck_assert(!verdict_is_of_own_login(0));
+}
+END_TEST
 
 START_TEST(every_answer_means_what_the_measured_table_says)
 {
@@ -470,8 +508,8 @@ START_TEST(every_kind_has_a_name)
 }
 END_TEST
 
-UNIT_MAIN("verdict", every_answer_means_what_the_measured_table_says,
-          what_gave_no_answer_is_told_apart,
+UNIT_MAIN("verdict", a_refused_login_of_the_operators_is_neither_the_phones_nor_our_keys_fault,
+          every_answer_means_what_the_measured_table_says, what_gave_no_answer_is_told_apart,
           a_401_tells_how_far_the_clocks_are_apart_and_only_when_they_are,
           a_daily_quota_is_waited_for_in_hours_until_just_after_midnight,
           a_body_that_is_no_json_is_just_text, no_more_than_the_bound_of_a_body_is_read,

@@ -180,11 +180,11 @@ START_TEST(a_status_from_the_store_has_the_words_of_an_answer)
 {
     struct verdict verdict;
     verdict_judge(&verdict, &(struct push_answer){.status = 507}, 1700000000);
-    ck_assert_uint_eq(verdict_cause_of_status(507), verdict.cause);
+    ck_assert_uint_eq(verdict_cause_of_status(507, false), verdict.cause);
     ck_assert_int_eq(verdict_kind_of_status(410), VERDICT_GONE);
     ck_assert_ptr_null(verdict_meaning(0));
     ck_assert_ptr_null(verdict_meaning(1000));
-    ck_assert_uint_eq(verdict_cause_of_status(0), 0);
+    ck_assert_uint_eq(verdict_cause_of_status(0, true), 0);
 }
 END_TEST
 
