@@ -354,11 +354,31 @@ static void on_absence(void *arg, int64_t slept_ms)
     bridge_resumed(app->bridge, slept_ms);
 }
 
+static json_t *expect_visit(void *arg)
+{
+    struct app *app = arg;
+    char nonce[WITNESS_NONCE_SIZE];
+    if (!app->web)
+        return NULL;
+    web_expect(app->web, nonce);
+    return json_pack("{s:s}", "nonce", nonce);
+}
+
+static json_t *tell_visit(void *arg, const char *nonce)
+{
+    struct app *app = arg;
+    return app->web ? web_tell(app->web, nonce) : NULL;
+}
+
 static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
-    const struct commands_host host = {
-        .bridge = app->bridge, .sandbox = &app->sandbox, .reload = reload_when_told, .arg = app};
+    const struct commands_host host = {.bridge = app->bridge,
+                                       .sandbox = &app->sandbox,
+                                       .reload = reload_when_told,
+                                       .expect = expect_visit,
+                                       .seen = tell_visit,
+                                       .arg = app};
     app->control = control_new(&app->loop, &host, config->control_path, err);
     if (!app->control)
         return err->code;

@@ -11,8 +11,11 @@
 
 /* Something answers at the public address, or nothing, but not this server: the lines of a proxy
  * would mend it. */
-static bool lacks_proxy(const struct visit_facts *visit)
+static bool lacks_proxy(const struct public_facts *facts)
 {
+    const struct visit_facts *visit = &facts->visit;
+    if (facts->seen)
+        return !facts->sighting.at_root;
     bool elsewhere = visit->end == VISIT_ANSWERED && !visit->has_needle && !visit->challenged &&
                      (visit->status < 300 || visit->status >= 400);
     return elsewhere || visit->end == VISIT_NO_CONNECT;
@@ -58,7 +61,7 @@ static void print_snippet(const struct config *config, const struct public_facts
     struct url url;
     char upstream[LISTENER_UPSTREAM_SIZE] = "127.0.0.1:8020";
     const struct visit_facts *visit = &facts->visit;
-    if (!lacks_proxy(visit) || url_parse(&url, config->web_public_url, NULL) != 0)
+    if (!lacks_proxy(facts) || url_parse(&url, config->web_public_url, NULL) != 0)
         return;
     listener_upstream(upstream, facts->listen);
     const struct proxy_snippet *snippet = proxy_snippet_of(visit->server);

@@ -176,6 +176,24 @@ static void run_reload(const struct commands_host *host, struct command *command
         finish(command, json_pack("{s:b}", "done", 1));
 }
 
+static json_t *done_with(json_t *answer)
+{
+    if (!answer)
+        return refusal("No web server runs whose address could be looked at.");
+    json_object_set_new(answer, "done", json_true());
+    return answer;
+}
+
+static void run_expect(const struct commands_host *host, struct command *command)
+{
+    finish(command, done_with(host->expect ? host->expect(host->arg) : NULL));
+}
+
+static void run_seen(const struct commands_host *host, const char *nonce, struct command *command)
+{
+    finish(command, done_with(host->seen ? host->seen(host->arg, nonce) : NULL));
+}
+
 void commands_run(const struct commands_host *host, const json_t *request, commands_fn *fn,
                   void *arg)
 {
@@ -183,6 +201,7 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
     struct command *command = command_new(fn, arg);
     const char *name = json_string_value(json_object_get(request, "command"));
     const char *uuid = json_string_value(json_object_get(request, "uuid"));
+    const char *nonce = json_string_value(json_object_get(request, "nonce"));
     struct err err;
     if (name && strcmp(name, "add") == 0) {
         run_add(bridge, request, command);
@@ -196,6 +215,10 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_registrations(bridge, command);
     } else if (name && strcmp(name, "reload") == 0) {
         run_reload(host, command);
+    } else if (name && strcmp(name, "expect") == 0) {
+        run_expect(host, command);
+    } else if (name && nonce && strcmp(name, "seen") == 0) {
+        run_seen(host, nonce, command);
     } else if (name && uuid && strcmp(name, "remove") == 0) {
         if (bridge_remove(bridge, uuid, on_removed, command, &err) != 0)
             finish(command, refusal(err.text));

@@ -29,12 +29,16 @@
  *   "ring": "at", "status", "latency_ms" (0: not known), "failed_at", "failed_status" (0: no
  *     answer), "count", "queued", "sent" (under way), "next_try" */
 
-/* Whom they are carried out on. `reload` loads the configuration again, as SIGHUP does; it and
- * `sandbox` are NULL where no server runs. */
+/* Whom they are carried out on. All but the bridge is NULL where no server runs. */
 struct commands_host {
     struct bridge *bridge;
     const struct sandbox *sandbox;
+    /* Loads the configuration again, as SIGHUP does. */
     int (*reload)(void *arg, struct err *err);
+    /* A nonce for a request to the public address, and what became of it (web/witness.h), as
+     * {"nonce"} and {"seen", ...}; NULL: there is no web server. */
+    json_t *(*expect)(void *arg);
+    json_t *(*seen)(void *arg, const char *nonce);
     void *arg;
 };
 

@@ -5,6 +5,7 @@
  *   {"command": "status", "account"?: id, pseudonym or its beginning, "timeline"?: true}
  *   {"command": "health", "links": true}
  *   {"command": "reload"}   {"command": "registrations"}
+ *   {"command": "expect"}   {"command": "seen", "nonce": ...}
  *   {"command": "list"}   {"command": "remove", "uuid": ...}   {"command": "ping", "uuid": ...}
  *
  *   {"done": true, ...}   or   {"done": false, "error": "one sentence"}
@@ -12,7 +13,9 @@
  * list answers with "accounts", ping with "answers": one {"accepted", "status", "text"} per
  * device; health is done where all is well, reload once the new configuration is in force.
  * registrations answers with "registrations": the last ones, oldest first (bridge/arrivals.h), each
- * {"number", "at", "status", "account"?, "origin", "why"}. */
+ * {"number", "at", "status", "account"?, "origin", "why"}. expect answers with "nonce", which a
+ * request to the public address is to carry, and seen with what became of that request
+ * (web/witness.h). */
 #ifndef DOORBELL_CONTROL_PROTO_H
 #define DOORBELL_CONTROL_PROTO_H
 

@@ -25,11 +25,14 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
 
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
 
-/* Whether web.public_url leads to this very server. */
+/* Whether web.public_url leads to this very server, and with what a proxy has to say. */
 void diagnose_public(struct findings *findings, const struct public_facts *facts);
 
 /* By the dates of all answers. VAPID tokens fail beyond five minutes (push/skew.h). */
 void diagnose_clock(struct findings *findings, const struct probe_facts *facts);
+
+/* How far a visit came: "answers with 200", "cannot be reached (...)". */
+void diagnose_end(char *text, size_t size, const struct visit_facts *visit);
 
 /* All of these. */
 void diagnose_path(struct findings *findings, const struct probe_facts *facts);

@@ -9,10 +9,10 @@
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
 static const char signal_subject[] = "Signal", push_subject[] = "push server",
-                  web_subject[] = "public address", clock_subject[] = "clock";
+                  clock_subject[] = "clock";
 
 /* "no address", "cannot be reached (...)". */
-static void write_end(char *text, size_t size, const struct visit_facts *visit)
+void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
 {
     static const char *const words[] = {
         [VISIT_NOT_MADE] = "was not asked",
@@ -63,7 +63,7 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
         fix = facts->own_roots ? "Check signal.ca_file and signal.url."
                                : "Something intercepts TLS on the way: let this machine reach "
                                  "Signal's server directly.";
-    write_end(end, sizeof end, visit);
+    diagnose_end(end, sizeof end, visit);
     findings_add(findings, SEVERITY_FAULT, signal_subject, fix, "%s %s.", facts->origin, end);
 }
 
@@ -96,7 +96,7 @@ static void diagnose_families(struct findings *findings, const struct signal_fac
     char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE];
     snprintf(fix, sizeof fix, "Mend that network, or set net.family to %s.",
              opened(v4) ? "ipv4" : "ipv6");
-    write_end(end, sizeof end, failed);
+    diagnose_end(end, sizeof end, failed);
     bool harmless = failed->end == VISIT_NOT_MADE || failed->end == VISIT_NO_ADDRESS ||
                     failed->end == VISIT_NO_ROUTE;
     if (harmless)
@@ -181,84 +181,6 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
         diagnose_failure(findings, facts, &(struct push_answer){.status = visit->status});
     else
         findings_add(findings, SEVERITY_WELL, push_subject, NULL, "%s answers.", facts->origin);
-}
-
-/* The public address */
-
-static void diagnose_elsewhere(struct findings *findings, const struct public_facts *facts)
-{
-    const struct visit_facts *visit = &facts->visit;
-    char fix[FINDING_FIX_SIZE];
-    snprintf(fix, sizeof fix,
-             "Let the proxy lead this address, with the same path, to %s, where Doorbell listens.",
-             facts->listen);
-    if (visit->challenged)
-        findings_add(findings, SEVERITY_FAULT, web_subject,
-                     "Switch that off for this address: Molly cannot answer it.",
-                     "Cloudflare asks whoever comes to %s to prove that it is a person (%d).",
-                     facts->origin, visit->status);
-    else if (visit->status >= 300 && visit->status < 400)
-        findings_add(findings, SEVERITY_FAULT, web_subject,
-                     "Set web.public_url to the address to which it leads.",
-                     "%s redirects to %s (%d).", facts->origin,
-                     *visit->moved_to ? visit->moved_to : "another path", visit->status);
-    else if (visit->status >= 502 && visit->status <= 504)
-        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
-                     "The proxy at %s does not reach Doorbell (%d).", facts->origin, visit->status);
-    else if (visit->status == 404)
-        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
-                     "%s knows nothing under the path of web.public_url (404).", facts->origin);
-    else
-        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
-                     "web.public_url leads to something at %s that is not this Doorbell (%d).",
-                     facts->origin, visit->status);
-}
-
-/* Many routers lead nobody from inside to their own outside: no fault by itself. */
-static void diagnose_not_seen(struct findings *findings, const struct public_facts *facts)
-{
-    char end[VISIT_WHY_SIZE + 64];
-    write_end(end, sizeof end, &facts->visit);
-    if (facts->visit.end == VISIT_NO_TLS)
-        findings_add(findings, SEVERITY_FAULT, web_subject,
-                     "Renew the certificate, with the certificates that lead to its root "
-                     "(fullchain.pem).",
-                     "%s %s.", facts->origin, end);
-    else if (facts->visit.end == VISIT_NO_ADDRESS)
-        findings_add(findings, SEVERITY_FAULT, web_subject,
-                     "Enter the name into the DNS, or set web.public_url to the right one.",
-                     "%s %s.", facts->origin, end);
-    else
-        findings_add(findings, SEVERITY_WARNING, web_subject,
-                     "Open it in the phone's browser over its mobile network: if that fails, too, "
-                     "look at the proxy and at the router's port forwarding.",
-                     "From this machine %s %s.", facts->origin, end);
-}
-
-void diagnose_public(struct findings *findings, const struct public_facts *facts)
-{
-    if (!*facts->origin)
-        findings_add(findings, SEVERITY_UNCHECKED, web_subject,
-                     "Set web.public_url to the address that phones use.",
-                     "How phones come in was not looked at, because web.public_url is not set.");
-    else if (facts->visit.end == VISIT_NOT_MADE)
-        findings_add(findings, SEVERITY_UNCHECKED, web_subject, NULL,
-                     "%s was not looked at, because the VAPID key, by which this server's page is "
-                     "known, cannot be read.",
-                     facts->origin);
-    else if (!answered(&facts->visit))
-        diagnose_not_seen(findings, facts);
-    else if (!facts->visit.has_needle)
-        diagnose_elsewhere(findings, facts);
-    else if (!facts->secure)
-        findings_add(findings, SEVERITY_WARNING, web_subject,
-                     "Put a proxy with a certificate in front, or set web.tls_cert.",
-                     "%s leads to this Doorbell, but without TLS: Molly's password goes over the "
-                     "network in the clear.",
-                     facts->origin);
-    else
-        findings_add(findings, SEVERITY_WELL, web_subject, NULL, "%s leads to this Doorbell.",
-                     facts->origin);
 }
 
 /* The clock */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "control/client.h"
 #include "push/vapid.h"
 #include "signal/roots.h"
 
@@ -15,7 +16,12 @@ struct probe {
     struct trust *trust;
     X509_STORE *roots;
     struct vapid *vapid; /* NULL: it cannot be read, which is said elsewhere */
+    /* Of the visit to the public address; empty: no server runs that would look out for it. */
+    char nonce[WITNESS_NONCE_SIZE];
+    char nonce_line[sizeof WITNESS_HEADER + sizeof ": " + WITNESS_NONCE_SIZE];
 };
+
+enum { PATIENCE_S = 5 };
 
 static const char our_agent[] = "Doorbell/" DOORBELL_VERSION;
 
@@ -93,6 +99,63 @@ static void visit_origins(struct probe *probe, const json_t *status)
     }
 }
 
+/* NULL: no server runs, or one that does not know this command. */
+static json_t *ask_server(const struct probe *probe, json_t *request)
+{
+    struct err err;
+    json_t *answer = control_ask_within(probe->config->control_path, request, PATIENCE_S, &err);
+    json_decref(request);
+    if (json_is_true(json_object_get(answer, "done")))
+        return answer;
+    json_decref(answer);
+    return NULL;
+}
+
+static void get_nonce(struct probe *probe)
+{
+    json_t *answer = ask_server(probe, json_pack("{s:s}", "command", "expect"));
+    const char *nonce = json_string_value(json_object_get(answer, "nonce"));
+    if (nonce && strlen(nonce) < sizeof probe->nonce) {
+        snprintf(probe->nonce, sizeof probe->nonce, "%s", nonce);
+        snprintf(probe->nonce_line, sizeof probe->nonce_line, WITNESS_HEADER ": %s", nonce);
+    }
+    json_decref(answer);
+}
+
+static void take_text(char *to, size_t size, const json_t *from, const char *name)
+{
+    const char *text = json_string_value(json_object_get(from, name));
+    text_printable(to, size, text ? text : "", text ? strlen(text) : 0);
+}
+
+static void take_sighting(struct sighting *sighting, const json_t *told)
+{
+    sighting->at_root = json_is_true(json_object_get(told, "at_root"));
+    sighting->is_tls = json_is_true(json_object_get(told, "tls"));
+    sighting->lacks_tls = json_is_true(json_object_get(told, "lacks_tls"));
+    sighting->is_forwarded = json_is_true(json_object_get(told, "forwarded"));
+    sighting->is_trusted = json_is_true(json_object_get(told, "trusted"));
+    sighting->names_client = json_is_true(json_object_get(told, "names_client"));
+    take_text(sighting->host, sizeof sighting->host, told, "host");
+    take_text(sighting->scheme, sizeof sighting->scheme, told, "scheme");
+    take_text(sighting->peer, sizeof sighting->peer, told, "peer");
+}
+
+/* After the visit: what arrived of it. */
+static void ask_what_came(const struct probe *probe)
+{
+    struct public_facts *public = &probe->facts->public;
+    if (!*probe->nonce)
+        return;
+    json_t *told =
+        ask_server(probe, json_pack("{s:s, s:s}", "command", "seen", "nonce", probe->nonce));
+    public->asked = told;
+    public->seen = json_is_true(json_object_get(told, "seen"));
+    if (public->seen)
+        take_sighting(&public->sighting, told);
+    json_decref(told);
+}
+
 /* The linking page has our public key in it, which no other server's page has. */
 static void visit_public(struct probe *probe)
 {
@@ -104,14 +167,16 @@ static void visit_public(struct probe *probe)
     if (!config->web_enabled || !config->web_public_url)
         return;
     write_origin(public->origin, config->web_public_url);
-    if (!probe->vapid)
+    get_nonce(probe);
+    if (!probe->vapid && !*probe->nonce)
         return;
     public->secure = text_starts(public->origin, "https:");
     struct visit_request request = {.url = config->web_public_url,
                                     .lane = RESOLVER_ENDPOINT,
                                     .family = AF_UNSPEC,
                                     .user_agent = our_agent,
-                                    .needle = vapid_public_text(probe->vapid),
+                                    .needle = probe->vapid ? vapid_public_text(probe->vapid) : NULL,
+                                    .header = *probe->nonce ? probe->nonce_line : NULL,
                                     .trust = probe->trust};
     visits_add(probe->visits, &request, &public->visit);
 }
@@ -153,6 +218,7 @@ int probes_run(struct probe_facts *facts, const struct config *config, const jso
         visit_origins(&probe, status);
         visit_public(&probe);
         visits_run(probe.visits);
+        ask_what_came(&probe);
     }
     finish(&probe);
     return result;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "doctor/visit.h"
+#include "web/witness.h"
 
 enum { PROBE_ORIGINS_MOST = 8, PROBE_AGENT_SIZE = 128 };
 
@@ -28,8 +29,13 @@ struct public_facts {
     char origin[URL_ORIGIN_SIZE]; /* of web.public_url; empty: it is not set */
     bool secure;                  /* https */
     char listen[64];              /* where the server listens */
-    /* `has_needle`: it has this server's VAPID key; not made where that cannot be read. */
+    /* `has_needle`: it has this server's VAPID key; not made where that cannot be read and no
+     * server runs that could say that it came. */
     struct visit_facts visit;
+    /* What arrived here of that visit, by the running server's word (web/witness.h). */
+    bool asked; /* there is a server of this kind that was asked */
+    bool seen;  /* it came; else the rest is not known */
+    struct sighting sighting;
 };
 
 struct probe_facts {

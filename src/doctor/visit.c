@@ -228,6 +228,8 @@ static bool send_request(struct visit *visit, const struct address_list *address
     route_apply(&visit->route, easy);
     if (visit->request.upgrade)
         ask_for_websocket(visit);
+    if (visit->request.header)
+        add_header(visit, visit->request.header);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, visit);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, visit->says);

@@ -45,6 +45,7 @@ struct visit_request {
     const char *user_agent;
     bool upgrade;       /* asks for a websocket */
     const char *needle; /* NULL: the body is not read */
+    const char *header; /* a whole line; NULL: none */
     /* What its certificate must lead to: one of the two, which must outlive the visits. */
     const struct trust *trust;
     X509_STORE *roots;

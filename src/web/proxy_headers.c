@@ -387,7 +387,7 @@ static bool came_without_https(const struct request *request, const struct origi
     return original->scheme[0] && strcmp(original->scheme, "https") != 0;
 }
 
-static bool came_through_proxy(const struct request *request)
+bool proxies_forwarded(const struct request *request)
 {
     static const char *const marks[] = {
         "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix",
@@ -398,12 +398,26 @@ static bool came_through_proxy(const struct request *request)
     return false;
 }
 
+bool proxies_name_client(const struct request *request)
+{
+    char from[VALUE_SIZE];
+    return first_item(request, "X-Forwarded-For", from) || forwarded_part(request, "for", from);
+}
+
+void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE])
+{
+    char item[VALUE_SIZE] = "";
+    if (!first_item(request, "X-Forwarded-Proto", item))
+        forwarded_part(request, "proto", item);
+    text_printable(scheme, PROXY_SCHEME_SIZE, item, strlen(item));
+}
+
 static enum url_fault judge(const struct public_url *found, const struct request *request,
                             bool trusted, const struct original *original)
 {
     if (!found->url)
         return URL_WITHOUT_NAME;
-    bool has_proxy = came_through_proxy(request);
+    bool has_proxy = proxies_forwarded(request);
     if (!has_proxy && !request->is_tls)
         return URL_WITHOUT_HTTPS;
     if (has_proxy && !trusted)

@@ -12,6 +12,7 @@ enum {
     PROXY_HOPS_MAX = 16,   /* the nearest ones; nobody stands behind more proxies */
     PROXY_HOST_SIZE = 264, /* a name of 253 characters, a colon and a port */
     PROXY_PATH_MAX = 512,
+    PROXY_SCHEME_SIZE = 16,
 };
 
 struct proxies {
@@ -29,6 +30,12 @@ bool proxies_trust(const struct proxies *proxies, const struct address *peer);
  * length 0: to the bridge that would be the operator. */
 void proxies_client(const struct proxies *proxies, const struct request *request,
                     struct address *client);
+
+/* What a request has of a proxy's, whether it is trusted or not: any of the usual headers; one that
+ * says whose it was; the scheme that it had outside, printable, "" where none is told. */
+bool proxies_forwarded(const struct request *request);
+bool proxies_name_client(const struct request *request);
+void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE]);
 
 /* An IPv4 address that a dual-stack socket shows as ::ffff:a.b.c.d becomes plain IPv4. */
 void proxies_unmap(struct address *address);

@@ -41,6 +41,7 @@ struct web {
     int64_t trouble_since_unix; /* as far as was looked; 0: it is well */
     char upstream[LISTENER_UPSTREAM_SIZE];
     struct gate gate;
+    struct witness witness;
     struct bucket handshakes; /* of TLS: they cost the loop's time, and anybody may ask for one */
     struct http1 *http1;
     struct http2 *http2;
@@ -116,7 +117,9 @@ static void answer(void *arg, struct exchange *exchange)
     struct web *web = arg;
     const struct request *request = &exchange->request;
     struct response *response = &exchange->response;
-    if (lacks_tls(web, request)) {
+    bool refused = lacks_tls(web, request);
+    witness_look(&web->witness, &web->proxies, request, refused, loop_now_ms(web->loop));
+    if (refused) {
         refuse_without_tls(response);
         return;
     }
@@ -372,6 +375,16 @@ void web_sweep(struct web *web)
     look_at_health(web);
     if (web->https)
         https_look(web->https);
+}
+
+void web_expect(struct web *web, char nonce[WITNESS_NONCE_SIZE])
+{
+    witness_expect(&web->witness, loop_now_ms(web->loop), nonce);
+}
+
+json_t *web_tell(struct web *web, const char *nonce)
+{
+    return witness_tell(&web->witness, nonce, loop_now_ms(web->loop));
 }
 
 int64_t web_certificate_ends_unix(const struct web *web)

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "push/vapid.h"
 #include "web/request.h"
+#include "web/witness.h"
 
 struct web;
 
@@ -25,6 +26,9 @@ void web_reload(struct web *web, const struct config *config);
 /* Now and then: whether certificate and key have changed, and how long they are good; since when
  * there is trouble, for the public page. */
 void web_sweep(struct web *web);
+/* A nonce that a request to the public address may have, and what became of that (witness.h). */
+void web_expect(struct web *web, char nonce[WITNESS_NONCE_SIZE]);
+json_t *web_tell(struct web *web, const char *nonce);
 /* When the certificate of web.tls_cert ends; 0: there is none. */
 int64_t web_certificate_ends_unix(const struct web *web);
 

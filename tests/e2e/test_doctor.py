@@ -298,6 +298,82 @@ def test_a_public_address_that_leads_to_this_server(
     assert f"{front.url[:-1]} leads to this Doorbell." in examine(doorbell, WELL)
 
 
+# What tests/e2e/test_proxies.py has from the samples.
+GOOD = (
+    "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; "
+    "proxy_set_header X-Forwarded-Proto $scheme;"
+)
+
+
+def test_what_a_proxy_says_of_a_request_is_looked_at_and_mended_by_the_lines_that_are_told(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
+) -> None:
+    doorbell = make(web__public_url=front.url)
+    Patient(doorbell, signal, ntfy)
+    there = f"proxy_pass http://127.0.0.1:{doorbell.port}/;"
+    front.serve("/", f"{there} proxy_set_header X-Forwarded-Proto http;")
+    warnings = findings(doorbell, "warning")
+    told = [warning["what"] for warning in warnings]
+    assert len(told) == 3 and f"asks Doorbell for the host 127.0.0.1:{doorbell.port}" in told[0]
+    assert "was asked by http, and it was https" in told[1]
+    assert "does not say who asks" in told[2]
+    lines = [re.search("in nginx: (.*;)$", warning["fix"]) for warning in warnings]
+    front.stop()
+    front.serve("/", there + " ".join(line[1] for line in lines if line))
+    assert findings(doorbell, "warning") == findings(doorbell, "fault") == []
+
+
+@pytest.mark.parametrize(
+    "words, more, cause, fix",
+    [
+        ("proxy_pass {there};", {}, "hands the path on", "in nginx: proxy_pass http://"),
+        (
+            "proxy_pass {there}/;",
+            {"web__trusted_proxies": ["none"]},
+            "web.trusted_proxies does not have its address 127.0.0.1",
+            '[auto, "127.0.0.1"]',
+        ),
+    ],
+    ids=["the path is handed on", "a proxy that is not trusted"],
+)
+def test_what_only_the_server_can_see_of_its_public_address(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    words: str,
+    more: dict,
+    cause: str,
+    fix: str,
+) -> None:
+    doorbell = make(web__public_url=front.url + "molly/", **more)
+    Patient(doorbell, signal, ntfy)
+    front.serve("/molly/", words.format(there=f"http://127.0.0.1:{doorbell.port}") + GOOD)
+    troubles = findings(doorbell, "fault") + findings(doorbell, "warning")
+    (trouble,) = [one for one in troubles if one["subject"] == "public address"]
+    assert cause in trouble["what"] and fix in trouble["fix"], trouble
+
+
+def test_a_page_of_this_server_that_the_server_did_not_send_is_a_fault(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
+) -> None:
+    """A cache in front, or a copy of this server with the same key."""
+    doorbell = make(web__public_url=front.url)
+    Patient(doorbell, signal, ntfy)
+    (front.folder).mkdir()
+    (front.folder / "page").write_bytes(doorbell.request("GET", "/")[2])
+    front.serve("/", f"root {front.folder}; try_files /page =404;")
+    (fault,) = findings(doorbell, "fault")
+    assert "but the request did not come here" in fault["what"]
+
+
+def test_a_nonce_changes_no_answer_and_tells_a_stranger_nothing(make: MakeDoorbell) -> None:
+    doorbell = make()
+    status, headers, page = doorbell.request("GET", "/")
+    again = doorbell.request("GET", "/", headers={"Doorbell-Check": "0" * 32})
+    assert (again[0], again[2]) == (status, page) and set(again[1]) == set(headers)
+
+
 def test_a_public_address_without_tls(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
@@ -411,7 +487,7 @@ def test_a_key_that_was_lost_while_the_server_runs(
     (doorbell.folder / "vapid.key").unlink()
     report = examine(doorbell, FAULT)
     assert "has gone, and the accounts were linked with it. -> Put it back before" in report
-    assert f"http://127.0.0.1:{doorbell.port} was not looked at" in report
+    assert f"http://127.0.0.1:{doorbell.port} leads to this Doorbell, but without TLS" in report
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to be another user needs root")

@@ -45,7 +45,10 @@ class Front:
         )
 
     def lead_to(self, doorbell: Doorbell) -> None:
-        self.serve(f"location / {{ proxy_pass http://127.0.0.1:{doorbell.port}/; }}")
+        self.serve(
+            f"location / {{ proxy_pass http://127.0.0.1:{doorbell.port}/; "
+            "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; }"
+        )
 
     def stop(self) -> None:
         if self.nginx:
@@ -145,6 +148,7 @@ def test_a_first_set_up_at_a_terminal(
     shown.wait_for("Waiting for the phone")
     assert f"{front.url()[:-1]} leads to this Doorbell." in shown.words()
     assert "takes our client." in shown.words()
+    assert "FAULT" not in shown.words() and "WARN" not in shown.words()
     assert "Settings > Notifications > Delivery service" in shown.words()
     link = decode(shown.shown())
     assert link.startswith("mollysocket://link?vapid=") and link in shown.shown()
@@ -398,6 +402,22 @@ def test_a_wrong_path_at_the_proxy_is_told_with_the_lines_that_it_needs(
     assert lines[0] == "location /molly/ {" and "}" in lines
     front.serve("\n".join(lines[: lines.index("}") + 1]))
     assert f"{front.url()[:-1]} leads to this Doorbell." in set_up(doorbell).stdout
+
+
+def test_what_the_proxy_hides_from_the_server_is_told_with_the_lines_that_show_it(
+    make: MakeDoorbell, front: Front
+) -> None:
+    """The page is the right one either way: only the server sees how it was asked."""
+    doorbell = make()
+    front.serve(f"location / {{ proxy_pass http://127.0.0.1:{doorbell.port}/; }}")
+    told = words_of(set_up(doorbell, "--url", front.url()).stdout)
+    assert f"asks Doorbell for the host 127.0.0.1:{doorbell.port}" in told
+    assert "-> Let the proxy hand on the host that was asked for; in nginx: proxy_set_header" in told
+    assert "does not say who asks" in told and "proxy_set_header X-Forwarded-For" in told
+    front.serve(f"location /molly/ {{ proxy_pass http://127.0.0.1:{doorbell.port}; }}")
+    done = set_up(doorbell, "--url", front.url("/molly/"))
+    assert "FAULT public address: " in done.stdout and "hands the path on" in words_of(done.stdout)
+    assert "       location /molly/ {\n" in done.stdout
 
 
 def test_a_private_push_server_that_is_not_to_be_allowed_is_asked_for_once(

@@ -136,6 +136,97 @@ START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
 }
 END_TEST
 
+/* Through nginx, with all that it should say. */
+static const struct public_facts good_front = {
+    .origin = "https://push.example.org",
+    .secure = true,
+    .listen = "[::]:8020",
+    .visit = {.end = VISIT_ANSWERED, .status = 200, .has_needle = true, .server = "nginx/1.22.1"},
+    .asked = true,
+    .seen = true,
+    .sighting = {.at_root = true,
+                 .is_forwarded = true,
+                 .is_trusted = true,
+                 .names_client = true,
+                 .host = "push.example.org",
+                 .scheme = "https",
+                 .peer = "127.0.0.1"}};
+
+/* One sentence with one fix besides, or in the place of, that it leads here. */
+static void expect_front(const struct public_facts *facts, enum severity severity, const char *what,
+                         const char *fix)
+{
+    struct findings findings = {0};
+    diagnose_public(&findings, facts);
+    findings_sort(&findings);
+    ck_assert_uint_eq(findings.count, severity == SEVERITY_FAULT ? 1 : 2);
+    if (findings.count == 2)
+        ck_assert_ptr_nonnull(strstr(findings.items[1].what, "leads to this Doorbell."));
+    findings.count = 1;
+    expect(&findings, severity, what, fix);
+}
+
+START_TEST(each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it)
+{
+    struct findings findings = {0};
+    diagnose_public(&findings, &good_front);
+    expect(&findings, SEVERITY_WELL, "leads to this Doorbell.", NULL);
+
+    struct public_facts facts = good_front;
+    facts.sighting.at_root = false;
+    facts.visit.has_needle = false;
+    facts.visit.status = 404;
+    expect_front(&facts, SEVERITY_FAULT, "hands the path on",
+                 "proxy_pass http://...; with a slash");
+    facts = good_front;
+    facts.sighting.lacks_tls = true;
+    facts.visit.status = 400;
+    expect_front(&facts, SEVERITY_FAULT, "without TLS", "leave web.tls_cert out");
+    facts = good_front;
+    facts.seen = false;
+    expect_front(&facts, SEVERITY_FAULT, "the request did not come here", "keep nothing of it");
+    facts = good_front;
+    strcpy(facts.sighting.host, "127.0.0.1:8020");
+    expect_front(&facts, SEVERITY_WARNING, "for the host 127.0.0.1:8020",
+                 "in nginx: proxy_set_header Host $http_host;");
+    facts = good_front;
+    strcpy(facts.sighting.scheme, "http");
+    expect_front(&facts, SEVERITY_WARNING, "asked by http",
+                 "proxy_set_header X-Forwarded-Proto $scheme;");
+    facts.sighting.scheme[0] = '\0'; /* who says nothing is taken to mean https */
+    findings = (struct findings){0};
+    diagnose_public(&findings, &facts);
+    ck_assert_uint_eq(findings.count, 1);
+    facts = good_front;
+    facts.sighting.names_client = false;
+    expect_front(&facts, SEVERITY_WARNING, "does not say who asks",
+                 "proxy_set_header X-Forwarded-For $remote_addr;");
+    strcpy(facts.visit.server, "Apache");
+    expect_front(&facts, SEVERITY_WARNING, "does not say who asks", "ProxyAddHeaders On.");
+    facts = good_front;
+    facts.sighting.is_trusted = false;
+    facts.sighting.names_client = false; /* of no interest before it is believed */
+    strcpy(facts.sighting.peer, "203.0.113.9");
+    expect_front(&facts, SEVERITY_WARNING, "does not have its address 203.0.113.9",
+                 "[auto, \"203.0.113.9\"]");
+}
+END_TEST
+
+START_TEST(a_visit_that_came_here_needs_no_key_to_know_the_page_and_one_to_our_own_tls_no_proxy)
+{
+    struct findings findings = {0};
+    struct public_facts facts = good_front;
+    facts.visit.has_needle = false;
+    diagnose_public(&findings, &facts);
+    expect(&findings, SEVERITY_WELL, "leads to this Doorbell.", NULL);
+    facts = good_front;
+    facts.sighting = (struct sighting){.at_root = true, .is_tls = true, .host = "push.example.org"};
+    findings = (struct findings){0};
+    diagnose_public(&findings, &facts);
+    expect(&findings, SEVERITY_WELL, "leads to this Doorbell.", NULL);
+}
+END_TEST
+
 static struct findings clock_of(int64_t signal_ahead_s, int64_t push_ahead_s)
 {
     struct findings findings = {0};
@@ -329,6 +420,8 @@ END_TEST
 UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so,
           each_end_of_a_visit_to_the_public_address_has_its_words,
+          each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it,
+          a_visit_that_came_here_needs_no_key_to_know_the_page_and_one_to_our_own_tls_no_proxy,
           a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes,
           each_state_of_the_folder_has_its_remedy,
           accounts_with_the_same_trouble_are_one_finding_under_names_of_this_report,

@@ -1,0 +1,245 @@
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "doctor/diagnose.h"
+#include "web/proxy_snippets.h"
+
+/* How phones come in: by what answers at the public address, and by what the running server saw of
+ * the request that was answered so. */
+
+enum { STATUS_OK = 200 };
+
+static const char web_subject[] = "public address";
+
+/* What a proxy's configuration needs where something does not come through. */
+struct proxy_lines {
+    const char *proxy, *path, *host, *scheme, *client;
+};
+
+static const struct proxy_lines proxy_lines[] = {
+    /* First: the example where it is not known which one it is. */
+    {"nginx", "proxy_pass http://...; with a slash behind the port",
+     "proxy_set_header Host $http_host;", "proxy_set_header X-Forwarded-Proto $scheme;",
+     "proxy_set_header X-Forwarded-For $remote_addr;"},
+    {"Apache", "ProxyPass with a slash behind both its path and the port", "ProxyPreserveHost On",
+     "RequestHeader set X-Forwarded-Proto \"https\"", "ProxyAddHeaders On"},
+    {"Caddy", "handle_path in the place of handle", "header_up Host {host}",
+     "header_up X-Forwarded-Proto {scheme}", "header_up X-Forwarded-For {remote_host}"},
+    {"HAProxy", "http-request replace-path /path/(.*) /\\1", "no line that sets Host",
+     "http-request set-header X-Forwarded-Proto https", "option forwardfor"},
+};
+
+static const struct proxy_lines *lines_of(const struct visit_facts *visit)
+{
+    const struct proxy_snippet *snippet = proxy_snippet_of(visit->server);
+    for (size_t i = 0; snippet && i < sizeof proxy_lines / sizeof *proxy_lines; i++)
+        if (strcmp(proxy_lines[i].proxy, snippet->name) == 0)
+            return &proxy_lines[i];
+    return proxy_lines;
+}
+
+/* `what` is to be done by the proxy, which does so with `line`. */
+static void write_fix(char fix[FINDING_FIX_SIZE], const char *what, const struct proxy_lines *lines,
+                      const char *line)
+{
+    snprintf(fix, FINDING_FIX_SIZE, "Let the proxy %s; in %s: %s%s", what, lines->proxy, line,
+             line[strlen(line) - 1] == ';' ? "" : ".");
+}
+
+static void diagnose_elsewhere(struct findings *findings, const struct public_facts *facts)
+{
+    const struct visit_facts *visit = &facts->visit;
+    char fix[FINDING_FIX_SIZE];
+    snprintf(fix, sizeof fix,
+             "Let the proxy lead this address, with the same path, to %s, where Doorbell listens.",
+             facts->listen);
+    if (visit->challenged)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Switch that off for this address: Molly cannot answer it.",
+                     "Cloudflare asks whoever comes to %s to prove that it is a person (%d).",
+                     facts->origin, visit->status);
+    else if (visit->status >= 300 && visit->status < 400)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Set web.public_url to the address to which it leads.",
+                     "%s redirects to %s (%d).", facts->origin,
+                     *visit->moved_to ? visit->moved_to : "another path", visit->status);
+    else if (visit->status >= 502 && visit->status <= 504)
+        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                     "The proxy at %s does not reach Doorbell (%d).", facts->origin, visit->status);
+    else if (visit->status == 404)
+        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                     "%s knows nothing under the path of web.public_url (404).", facts->origin);
+    else
+        findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                     "web.public_url leads to something at %s that is not this Doorbell (%d).",
+                     facts->origin, visit->status);
+}
+
+/* Many routers lead nobody from inside to their own outside: no fault by itself. */
+static void diagnose_not_seen(struct findings *findings, const struct public_facts *facts)
+{
+    char end[VISIT_WHY_SIZE + 64];
+    diagnose_end(end, sizeof end, &facts->visit);
+    if (facts->visit.end == VISIT_NO_TLS)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Renew the certificate, with the certificates that lead to its root "
+                     "(fullchain.pem).",
+                     "%s %s.", facts->origin, end);
+    else if (facts->visit.end == VISIT_NO_ADDRESS)
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Enter the name into the DNS, or set web.public_url to the right one.",
+                     "%s %s.", facts->origin, end);
+    else
+        findings_add(findings, SEVERITY_WARNING, web_subject,
+                     "Open it in the phone's browser over its mobile network: if that fails, too, "
+                     "look at the proxy and at the router's port forwarding.",
+                     "From this machine %s %s.", facts->origin, end);
+}
+
+/* What came of the request, though it was answered as it should be or not. */
+
+/* "push.example.org" of "https://push.example.org". */
+static const char *host_of(const char *origin)
+{
+    const char *host = strstr(origin, "://");
+    return host ? host + strlen("://") : origin;
+}
+
+static void diagnose_host(struct findings *findings, const struct public_facts *facts,
+                          const struct proxy_lines *lines)
+{
+    char fix[FINDING_FIX_SIZE];
+    const char *host = facts->sighting.host;
+    if (strcasecmp(host, host_of(facts->origin)) == 0)
+        return;
+    write_fix(fix, "hand on the host that was asked for", lines, lines->host);
+    findings_add(findings, SEVERITY_WARNING, web_subject, fix,
+                 "The proxy at %s asks Doorbell for the host %s: phones are led right by "
+                 "web.public_url, but nobody else knows the address.",
+                 facts->origin, *host ? host : "(none)");
+}
+
+static void diagnose_scheme(struct findings *findings, const struct public_facts *facts,
+                            const struct proxy_lines *lines)
+{
+    char fix[FINDING_FIX_SIZE];
+    const char *scheme = facts->sighting.scheme;
+    if (!*scheme || strcasecmp(scheme, "https") == 0)
+        return;
+    write_fix(fix, "say what it was asked by", lines, lines->scheme);
+    findings_add(findings, SEVERITY_WARNING, web_subject, fix,
+                 "The proxy at %s says that it was asked by %s, and it was https.", facts->origin,
+                 scheme);
+}
+
+static void diagnose_client(struct findings *findings, const struct public_facts *facts,
+                            const struct proxy_lines *lines)
+{
+    char fix[FINDING_FIX_SIZE];
+    if (facts->sighting.names_client)
+        return;
+    write_fix(fix, "say who asks", lines, lines->client);
+    findings_add(findings, SEVERITY_WARNING, web_subject, fix,
+                 "The proxy at %s does not say who asks: to the limits on strangers all phones are "
+                 "one, so a stranger can use them up for all.",
+                 facts->origin);
+}
+
+static void diagnose_stranger(struct findings *findings, const struct public_facts *facts)
+{
+    char fix[FINDING_FIX_SIZE];
+    snprintf(fix, sizeof fix, "If it is yours, add it to web.trusted_proxies: [auto, \"%s\"].",
+             facts->sighting.peer);
+    findings_add(findings, SEVERITY_WARNING, web_subject, fix,
+                 "What the proxy at %s says of host, scheme and client is not read, because "
+                 "web.trusted_proxies does not have its address %s.",
+                 facts->origin, facts->sighting.peer);
+}
+
+/* Asked by https, it came without: a proxy stands in front, whether it says so or not. */
+static void diagnose_proxy(struct findings *findings, const struct public_facts *facts)
+{
+    const struct sighting *sighting = &facts->sighting;
+    const struct proxy_lines *lines = lines_of(&facts->visit);
+    bool proxied = (facts->secure && !sighting->is_tls) || sighting->is_forwarded;
+    if (!facts->seen || !proxied)
+        return;
+    if (sighting->is_forwarded && !sighting->is_trusted) {
+        diagnose_stranger(findings, facts);
+        return;
+    }
+    diagnose_host(findings, facts, lines);
+    if (facts->secure)
+        diagnose_scheme(findings, facts, lines);
+    diagnose_client(findings, facts, lines);
+}
+
+/* It came, but not to where phones are answered. False: it did. */
+static bool diagnose_way(struct findings *findings, const struct public_facts *facts)
+{
+    char fix[FINDING_FIX_SIZE];
+    const struct proxy_lines *lines = lines_of(&facts->visit);
+    if (facts->sighting.lacks_tls) {
+        findings_add(findings, SEVERITY_FAULT, web_subject,
+                     "Let it connect by https, or leave web.tls_cert out.",
+                     "The proxy at %s reaches this Doorbell without TLS, which it speaks since "
+                     "web.tls_cert is set.",
+                     facts->origin);
+        return true;
+    }
+    if (facts->sighting.at_root)
+        return false;
+    write_fix(fix, "take the path of web.public_url away", lines, lines->path);
+    findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                 "The proxy at %s leads to this Doorbell, but hands the path on, and nothing is "
+                 "answered there (%d).",
+                 facts->origin, facts->visit.status);
+    return true;
+}
+
+/* By what answered, or, where it came here, by that. */
+static bool leads_here(const struct public_facts *facts)
+{
+    return facts->visit.has_needle || (facts->seen && facts->visit.status == STATUS_OK);
+}
+
+static void diagnose_other(struct findings *findings, const struct public_facts *facts)
+{
+    findings_add(findings, SEVERITY_FAULT, web_subject,
+                 "Let the proxy keep nothing of it, and lead it to this server alone.",
+                 "What answers at %s has this Doorbell's page, but the request did not come here: "
+                 "a cache answers, or another server with the same key.",
+                 facts->origin);
+}
+
+void diagnose_public(struct findings *findings, const struct public_facts *facts)
+{
+    if (!*facts->origin)
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject,
+                     "Set web.public_url to the address that phones use.",
+                     "How phones come in was not looked at, because web.public_url is not set.");
+    else if (facts->visit.end == VISIT_NOT_MADE)
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject, NULL,
+                     "%s was not looked at, because the VAPID key, by which this server's page is "
+                     "known, cannot be read.",
+                     facts->origin);
+    else if (facts->visit.end != VISIT_ANSWERED)
+        diagnose_not_seen(findings, facts);
+    else if (facts->seen && diagnose_way(findings, facts))
+        return;
+    else if (!leads_here(facts))
+        diagnose_elsewhere(findings, facts);
+    else if (facts->asked && !facts->seen)
+        diagnose_other(findings, facts);
+    else if (!facts->secure)
+        findings_add(findings, SEVERITY_WARNING, web_subject,
+                     "Put a proxy with a certificate in front, or set web.tls_cert.",
+                     "%s leads to this Doorbell, but without TLS: Molly's password goes over the "
+                     "network in the clear.",
+                     facts->origin);
+    else
+        findings_add(findings, SEVERITY_WELL, web_subject, NULL, "%s leads to this Doorbell.",
+                     facts->origin);
+    diagnose_proxy(findings, facts);
+}
