@@ -1,8 +1,10 @@
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/options.h"
 
 static const struct cli_command commands[] = {
@@ -198,6 +200,7 @@ int main(int argc, char **argv)
                       .commands = commands,
                       .options = options};
     struct words words = {.cli = &cli, .overrides = overrides};
+    log_find_journal(getenv("JOURNAL_STREAM"));
     if (sodium_init() < 0) {
         fprintf(stderr, "doorbell: libsodium cannot be initialised.\n");
         return CLI_NOT_DONE;

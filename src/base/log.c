@@ -3,8 +3,10 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,11 +17,31 @@ enum { LINE_MAX_BYTES = 1024, FOREIGN_BURST = 10 };
 
 static _Atomic int wanted_level = LOG_LEVEL_INFO;
 static _Atomic int wanted_format = LOG_FORMAT_TEXT;
+static _Atomic bool goes_to_journal;
 
 void log_configure(enum log_level level, enum log_format format)
 {
     wanted_level = (int)level;
     wanted_format = (int)format;
+}
+
+/* Device and inode: whoever was given another standard error than the service inherits the variable
+ * all the same. */
+void log_find_journal(const char *stream)
+{
+    struct stat status;
+    char ours[64];
+    if (!stream || fstat(STDERR_FILENO, &status) != 0)
+        return;
+    snprintf(ours, sizeof ours, "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino);
+    goes_to_journal = strcmp(stream, ours) == 0;
+}
+
+const char *log_priority(enum log_level level)
+{
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+    return goes_to_journal ? priorities[level] : "";
 }
 
 static const char *level_name(enum log_level level)
@@ -61,10 +83,12 @@ void log_write(enum log_level level, const char *format, ...)
     if (wanted_format == LOG_FORMAT_JSON) {
         char escaped[2 * LINE_MAX_BYTES];
         json_escape(escaped, sizeof escaped, message);
-        length = snprintf(line, sizeof line, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\"%s\"}\n",
-                          stamp, level_name(level), escaped);
+        length =
+            snprintf(line, sizeof line, "%s{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\"%s\"}\n",
+                     log_priority(level), stamp, level_name(level), escaped);
     } else {
-        length = snprintf(line, sizeof line, "%s %-5s %s\n", stamp, level_name(level), message);
+        length = snprintf(line, sizeof line, "%s%s %-5s %s\n", log_priority(level), stamp,
+                          level_name(level), message);
     }
     /* One write per line, so that threads do not mix; there is nobody to tell when it fails. */
     if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)

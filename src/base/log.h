@@ -14,6 +14,12 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* Before any other thread starts, and again on reload. Default: info, text. */
 void log_configure(enum log_level level, enum log_format format);
 
+/* `stream` is what systemd has put into JOURNAL_STREAM, NULL: nothing. Where it names our standard
+ * error, lines go to the journal, and begin with their priority from now on (sd-daemon(3)). */
+void log_find_journal(const char *stream);
+/* "<3>" for an error, or "" where no journal reads it: for a line that others print. */
+const char *log_priority(enum log_level level);
+
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -16,7 +16,7 @@ enum { WORD_MAX = 64 };
 
 int cli_fail(const struct err *err)
 {
-    fprintf(stderr, "doorbell: %s\n", err->text);
+    fprintf(stderr, "%sdoorbell: %s\n", log_priority(LOG_LEVEL_ERROR), err->text);
     return CLI_NOT_DONE;
 }
 

@@ -437,6 +437,34 @@ def test_a_reload_changes_how_much_is_logged_and_how(
     doorbell.changes.wait_for(lambda: doorbell.has_logged(" debug "), "more words")
 
 
+# What systemd puts into the environment of a service whose standard error is the journal's.
+IN_JOURNAL = 'JOURNAL_STREAM=%s exec "$@"'
+OURS, ANOTHERS = "$(stat -L -c %d:%i /proc/self/fd/2)", "$(stat -L -c %d:%i /proc/self/fd/0)"
+
+
+@pytest.mark.parametrize("stream", [OURS, ANOTHERS, "''", "1:2"])
+def test_lines_for_the_journal_and_no_others_carry_their_priority(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, stream: str
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    trusted = doorbell.settings["signal.ca_file"]
+    doorbell.settings["signal.ca_file"] = "/nonexistent.pem"
+    doorbell.launcher = ["sh", "-c", IN_JOURNAL % stream, "sh"]
+    mark = "<%d>" if stream == OURS else ""
+    refused = doorbell.spawn()
+    assert refused.wait(20) == 1
+    assert refused.lines[-1].startswith((mark and mark % 3) + "20"), refused.lines
+    doorbell.settings["signal.ca_file"] = trusted
+    doorbell.start()
+    priorities = {"error": 3, "warn ": 4, "info ": 6, "debug": 7}
+    for line in doorbell.output():
+        level = re.match(r"(?:<\d>)?20[\d:TZ-]+ (.....) ", line)
+        assert level and line.startswith((mark and mark % priorities[level[1]]) + "20"), line
+    doorbell.reload(log__format="json")
+    last = doorbell.process.lines[-1]
+    assert last.startswith(mark and mark % 6) and json.loads(last.removeprefix("<6>"))["msg"]
+
+
 # SIGKILL
 
 
