@@ -85,12 +85,14 @@ static int run_revoke(struct cli *cli, int argc, char **argv)
 
 const struct cli_command cli_admin[] = {
     {.name = "token",
+     .needs = CLI_NEEDS_FILES,
      .help = "Makes the token that opens the status page, in the place of the one before.",
      .run = run_token,
      .details = "It is shown once; the server keeps a hash of it in admin.token_file. Where the "
                 "page is says admin.listen. Valid at once, also while the server runs.",
      .example = "doorbell admin token"},
     {.name = "revoke",
+     .needs = CLI_NEEDS_FILES,
      .help = "Makes that token invalid and ends all sessions, at once.",
      .run = run_revoke},
     {0},

@@ -23,6 +23,17 @@ struct cli_option {
     const char *help;
 };
 
+/* What a command needs beside its configuration, which --help and the manual tell. */
+enum cli_needs {
+    CLI_NEEDS_UNSAID, /* a group of commands; the server itself */
+    CLI_NEEDS_NOTHING,
+    CLI_NEEDS_FILES,  /* of the server's: a key, a token */
+    CLI_NEEDS_STORE,  /* beside the server or without it */
+    CLI_NEEDS_REST,   /* of the server: it must not hold the store */
+    CLI_NEEDS_EITHER, /* it asks the server, or else the store */
+    CLI_NEEDS_SERVER,
+};
+
 /* A row of a table of commands, which --help, the manual and completion are made from. What a
  * command does not have is left out. */
 struct cli_command {
@@ -32,6 +43,7 @@ struct cli_command {
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the word after the name */
     const struct cli_command *table; /* commands of its own; `run` is then for no further word */
     const struct cli_option *options;
+    enum cli_needs needs;
     const char *details; /* more sentences, for its own --help and the manual */
     const char *example; /* a whole command line */
     bool mollysockets;   /* MollySocket has it: any beginning of its name means it */

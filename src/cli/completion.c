@@ -339,14 +339,17 @@ static int run_fish(struct cli *cli, int argc, char **argv)
 
 const struct cli_command cli_completion[] = {
     {.name = "bash",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints the script for bash.",
      .run = run_bash,
      .example = "doorbell completion bash > /etc/bash_completion.d/doorbell"},
     {.name = "zsh",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints the script for zsh, for a folder that $fpath names.",
      .run = run_zsh,
      .example = "doorbell completion zsh > /usr/local/share/zsh/site-functions/_doorbell"},
     {.name = "fish",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints the script for fish.",
      .run = run_fish,
      .example = "doorbell completion fish > ~/.config/fish/completions/doorbell.fish"},

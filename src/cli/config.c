@@ -56,14 +56,19 @@ int cli_config_effective(struct cli *cli, int argc, char **argv)
 
 const struct cli_command cli_config[] = {
     {.name = "check",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Loads the configuration and says what is wrong with it.",
      .run = run_check,
      .details = "Reads every file that a server would read with it, and changes nothing.",
      .example = "doorbell -c new.yaml config check"},
     {.name = "sample",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints a configuration file with every setting and its default.",
      .run = run_sample,
      .example = "doorbell config sample > doorbell.yaml"},
-    {.name = "table", .help = "Prints the settings as the table of the README.", .run = run_table},
+    {.name = "table",
+     .needs = CLI_NEEDS_NOTHING,
+     .help = "Prints the settings as the table of the README.",
+     .run = run_table},
     {0},
 };

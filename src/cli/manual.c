@@ -25,8 +25,12 @@ static void add_command(struct buf *page, const char *words, const struct cli_co
     char *label = mem_format("%s%s%s", words, *arguments ? " " : "", arguments);
     roff_entry(page, label, command->help);
     free(label);
-    if (command->details)
-        roff_more(page, command->details);
+    const char *needs = cli_needs_text(command);
+    char *more = mem_format("%s%s%s", command->details ? command->details : "",
+                            command->details && *needs ? " " : "", needs);
+    if (*more)
+        roff_more(page, more);
+    free(more);
     if (!command->options && !command->example)
         return;
     roff_indent(page);
@@ -63,8 +67,9 @@ static void add_what_it_is(struct buf *page)
                          "is safely on disk. It takes the place of MollySocket: its configuration, "
                          "database and command lines are taken as they are.");
     roff_paragraph(page,
-                   "One process, `doorbell server`, holds the connections. The other commands "
-                   "reach it through its control socket; without a server they act on the store.");
+                   "One process, `doorbell server`, holds the connections. What another command "
+                   "needs stands with it: the running server, which it reaches through the "
+                   "control socket; the store, where no server runs; or neither.");
 }
 
 static void add_signals(struct buf *page)
@@ -74,15 +79,18 @@ static void add_signals(struct buf *page)
                "The server loads its configuration again; doorbell.yaml(5) tells "
                "which settings need a restart.");
     roff_entry(page, "SIGTERM, SIGINT",
-               "It stops. No ring is lost: what is owed is on disk, or "
-               "still waits at the messenger's server.");
+               "The server stops. No ring is lost: what is owed is on disk, or "
+               "still waits at the messenger's server. `doorbell setup` ends its wait, and says "
+               "what is missing; at a question it ends without a change.");
 }
 
 static void add_statuses(struct buf *page)
 {
     roff_heading(page, "EXIT STATUS");
-    roff_entry(page, "0", "Done.");
-    roff_entry(page, "1", "Not done, or a fault was found; a sentence tells which.");
+    roff_entry(page, "0", "Done; of the server: it was told to stop.");
+    roff_entry(page, "1",
+               "Not done, or a fault was found; a sentence tells which. Of `health`, `doctor` and "
+               "`setup` it is told above what counts.");
     roff_entry(page, "2", "The words of the command line are wrong.");
 }
 
@@ -92,29 +100,45 @@ static void add_surroundings(struct buf *page)
     roff_paragraph(page, "Each setting has a variable: DOORBELL_ and its name in capitals, such as "
                          "DOORBELL_PUSH_TIMEOUT for push.timeout. doorbell.yaml(5) has them all, "
                          "and what else is read from the environment.");
+    roff_entry(page, "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
+               "Of systemd: it is told when the server is ready, loads its configuration and "
+               "stops, how many accounts are linked, and that it is alive.");
+    roff_entry(page, "LISTEN_FDS, LISTEN_PID",
+               "Of systemd: sockets that it listens on, in the place of web.listen.");
+    roff_entry(page, "JOURNAL_STREAM",
+               "Of systemd: where it names standard error, lines of the log begin with their "
+               "priority.");
+    roff_entry(page, "TZ, LC_ALL, LC_CTYPE, LANG",
+               "The time zone in which times are shown, and whether the terminal shows more "
+               "than ASCII.");
     roff_heading(page, "FILES");
     roff_entry(page, "doorbell.yaml",
                "The configuration, none is needed: doorbell.yaml(5) tells "
                "where it is looked for.");
     roff_entry(page, schema_find("store.path")->standard,
-               "The database; store.path names another. Only its owner can read it: there are "
-               "passwords of linked devices in it.");
-    roff_entry(page, "vapid.key, doorbell.sock",
-               "Beside the database: the key that signs pushes, and the socket on which commands "
-               "reach the running server.");
+               "The database; store.path names another: packages and the service have it in "
+               "/var/lib/doorbell, the container image in /data. Only its owner can read it: there "
+               "are passwords of linked devices in it.");
+    roff_entry(page, "vapid.key, doorbell.sock, setup.yaml, admin.token",
+               "Beside the database: the key that signs pushes; the socket on which commands "
+               "reach the running server; the answers to `doorbell setup`; the hash of the token "
+               "that opens the status page.");
 }
 
 static void add_examples(struct buf *page)
 {
     roff_heading(page, "EXAMPLES");
-    roff_paragraph(page, "Start, and link a phone that reaches this server at a web address: open "
-                         "that address in a browser, or print its code:");
-    roff_example(page, "doorbell server\ndoorbell qr-code url https://push.example.org/");
+    roff_paragraph(page, "From nothing to a phone that rings, with the server in one terminal and "
+                         "the questions in another:");
+    roff_example(page, "doorbell server\ndoorbell setup");
+    roff_paragraph(page, "Link one more phone that reaches this server at a web address: open that "
+                         "address in a browser, or print its code:");
+    roff_example(page, "doorbell qr-code url https://push.example.org/");
     roff_paragraph(page, "Link a phone that does not reach it: scan the code, then paste the line "
                          "that Molly shows:");
     roff_example(page, "doorbell qr-code airgapped\ndoorbell connection add -");
     roff_paragraph(page, "When nothing rings: which half is it, and what happened last?");
-    roff_example(page, "doorbell status\ndoorbell status --account 4c98 --timeline");
+    roff_example(page, "doorbell doctor\ndoorbell status --account 4c98 --timeline");
 }
 
 /* doorbell(1). */
@@ -163,10 +187,12 @@ static int run_settings(struct cli *cli, int argc, char **argv)
 
 const struct cli_command cli_man[] = {
     {.name = "1",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints doorbell(1): commands, options, signals, files.",
      .run = run_commands,
      .example = "doorbell man 1 | man -l -"},
     {.name = "5",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints doorbell.yaml(5): every setting.",
      .run = run_settings,
      .example = "doorbell man 5 | man -l -"},

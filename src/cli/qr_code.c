@@ -75,11 +75,13 @@ static int run_airgapped(struct cli *cli, int argc, char **argv)
 const struct cli_command cli_qr_code[] = {
     {.name = "url",
      .words = "URL",
+     .needs = CLI_NEEDS_FILES,
      .help = "The code that links Molly with this server at its public URL.",
      .run = run_url,
      .example = "doorbell qr-code url https://push.example.org/",
      .mollysockets = true},
     {.name = "airgapped",
+     .needs = CLI_NEEDS_FILES,
      .help = "The code for a server that Molly cannot reach.",
      .run = run_airgapped,
      .details = "Molly then shows a line for doorbell connection add.",

@@ -143,6 +143,7 @@ static int run_uuid(struct cli *cli, int argc, char **argv)
 const struct cli_command cli_test[] = {
     {.name = "endpoint",
      .words = "ENDPOINT",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Whether this endpoint may be rung.",
      .run = run_endpoint,
      .details = "Its name is looked up; nothing is sent to it.",
@@ -150,6 +151,7 @@ const struct cli_command cli_test[] = {
      .mollysockets = true},
     {.name = "uuid",
      .words = "ACCOUNT_ID",
+     .needs = CLI_NEEDS_EITHER,
      .help = "Whether this account may use this server, and whether it is registered.",
      .run = run_uuid,
      .mollysockets = true},

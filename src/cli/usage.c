@@ -61,10 +61,27 @@ static void print_options(const char *title, const struct cli_option *options, F
     }
 }
 
+const char *cli_needs_text(const struct cli_command *command)
+{
+    static const char *const texts[] = {
+        [CLI_NEEDS_UNSAID] = "",
+        [CLI_NEEDS_NOTHING] = "It needs no server and no store.",
+        [CLI_NEEDS_FILES] =
+            "It needs no server: what it reads or writes is a file beside the store.",
+        [CLI_NEEDS_STORE] = "It reads the store itself, whether a server runs or not.",
+        [CLI_NEEDS_REST] = "It acts on the store itself, while no server runs.",
+        [CLI_NEEDS_EITHER] = "It asks the running server; where none runs it acts on the store.",
+        [CLI_NEEDS_SERVER] = "It needs the running server.",
+    };
+    return texts[command->needs];
+}
+
 static void print_about(const struct cli_command *command, FILE *to)
 {
-    char *text = mem_format("%s%s%s", command->help ? command->help : "",
-                            command->details ? " " : "", command->details ? command->details : "");
+    const char *needs = cli_needs_text(command);
+    char *text =
+        mem_format("%s%s%s%s%s", command->help ? command->help : "", command->details ? " " : "",
+                   command->details ? command->details : "", *needs ? " " : "", needs);
     fprintf(to, "\n");
     text_wrap(to, text, 0, 0, WIDTH);
     free(text);

@@ -21,6 +21,9 @@ const char *cli_arguments(const struct cli_command *command);
 /* "-c, --config FILE"; the caller frees it. */
 char *cli_option_label(const struct cli_option *option);
 
+/* A sentence on what it needs, or "". */
+const char *cli_needs_text(const struct cli_command *command);
+
 /* In all texts for people. */
 extern const char cli_what_it_is[], cli_how_to_abbreviate[];
 

@@ -60,6 +60,7 @@ static int run_test(struct cli *cli, int argc, char **argv)
 
 const struct cli_command cli_vapid[] = {
     {.name = "generate",
+     .needs = CLI_NEEDS_NOTHING,
      .help = "Prints a new private key for push.vapid_key_file.",
      .run = run_generate,
      .details = "Phones that were linked with another key have to be linked anew.",
@@ -67,6 +68,7 @@ const struct cli_command cli_vapid[] = {
      .mollysockets = true},
     {.name = "test",
      .words = "ENDPOINT",
+     .needs = CLI_NEEDS_FILES,
      .help = "Prints the Authorization header for an endpoint's origin.",
      .run = run_test,
      .example = "doorbell vapid test https://ntfy.example.org/",

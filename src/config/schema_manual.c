@@ -18,6 +18,8 @@ static void add_files(struct buf *page)
     roff_entry(page, "$" CONFIG_FILE_VARIABLE, "In the environment.");
     roff_entry(page, "./" CONFIG_FILE_HERE, "In the working directory.");
     roff_entry(page, CONFIG_FILE_OF_SYSTEM, "Of the system.");
+    roff_entry(page, "setup.yaml",
+               "Beside the store: what was answered to `doorbell setup`, below all of these.");
     roff_paragraph(page, "A file that is named and cannot be read stops the start. MollySocket's "
                          "own file is read, too, as it is:");
     roff_entry(page, "-c FILE.toml, $" CONFIG_MOLLY_FILE_VARIABLE,
@@ -62,9 +64,24 @@ static void add_form(struct buf *page)
     roff_entry(page, "list",
                "A sequence of texts, or one text. In the environment and with --set "
                "it is written one,two or as a JSON array.");
-    roff_paragraph(page, "A running server loads its configuration again on SIGHUP. A change that "
-                         "needs a restart, or a mistake, is told in the log, and then the old "
-                         "configuration stays in force as a whole.");
+}
+
+static void add_signals(struct buf *page)
+{
+    roff_heading(page, "SIGNALS");
+    roff_entry(page, "SIGHUP",
+               "A running server loads its configuration again. A "
+               "change that needs a restart, or a mistake, is told in the log, and then the old "
+               "configuration stays in force as a whole.");
+}
+
+static void add_statuses(struct buf *page)
+{
+    roff_heading(page, "EXIT STATUS");
+    roff_paragraph(page, "`doorbell config check` tells what a configuration is good for, with the "
+                         "place of the mistake:");
+    roff_entry(page, "0", "A server would start with it.");
+    roff_entry(page, "1", "It would not.");
 }
 
 static void add_environment(struct buf *page)
@@ -201,7 +218,7 @@ static void add_examples(struct buf *page)
                        "doorbell --set 'push.allowed_endpoints=*,http://ntfy.lan' server");
     roff_paragraph(page, "Try a file before the running server loads it:");
     roff_example(page, "doorbell -c /etc/doorbell/doorbell.yaml config check\n"
-                       "pkill -HUP -x doorbell");
+                       "systemctl reload doorbell");
 }
 
 char *schema_manual(void)
@@ -216,6 +233,8 @@ char *schema_manual(void)
     add_precedence(&page);
     add_settings(&page);
     add_environment(&page);
+    add_signals(&page);
+    add_statuses(&page);
     add_examples(&page);
     roff_heading(&page, "SEE ALSO");
     roff_paragraph(&page, "`doorbell`(1)");

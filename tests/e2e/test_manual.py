@@ -107,6 +107,39 @@ def test_an_option_behind_a_command_that_belongs_before_it_is_told(shell: Shell)
     assert "options stand before the command" in done.stderr
 
 
+# What a command needs beside its configuration
+
+NOTHING, FILES = "It needs no server and no store.", "It needs no server: what it reads or writes"
+STORE, REST = "It reads the store itself, whether", "It acts on the store itself, while no server"
+EITHER, SERVER = "It asks the running server; where none", "It needs the running server."
+
+
+def test_each_command_says_what_it_needs_and_no_page_says_otherwise(
+    shell: Shell, helps: dict[str, Help]
+) -> None:
+    for path, entry in helps.items():
+        is_group = entry.commands and "COMMAND" in entry.usage and path != "config"
+        text = re.sub(r"\s+", " ", entry.text)
+        told = [one for one in (NOTHING, FILES, STORE, REST, EITHER, SERVER) if one in text]
+        assert len(told) == (0 if is_group or path in ("", "server") else 1), path
+    assert "without a server they act on the store" not in rendered(said(shell, "man", "1"))
+
+
+def test_what_needs_nothing_works_in_an_empty_folder_and_what_needs_a_server_says_so(
+    helps: dict[str, Help], tmp_path: Path
+) -> None:
+    empty = Shell(tmp_path)
+    for path, entry in helps.items():
+        text = re.sub(r"\s+", " ", entry.text)
+        if NOTHING in text and path != "test endpoint":
+            assert empty.run(*path.split()).returncode == 0, path
+        if SERVER in text:
+            done = empty.run(*path.split())
+            assert done.returncode == 1 and "o server" in done.stderr, (path, done.stderr)
+    assert "private address" in empty.run("test", "endpoint", "https://127.0.0.1/up").stderr
+    assert not list(tmp_path.iterdir())
+
+
 # The pages
 
 
