@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "alert/alert.h"
+#include "alert/overheard.h"
 #include "alert/post.h"
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -369,6 +370,13 @@ static int make_posts(struct lookout *lookout, const struct config *config, stru
     return lookout->posts ? 0 : err->code;
 }
 
+static void warn_of_listeners(const struct config *config)
+{
+    char text[OVERHEARD_SIZE];
+    if (alert_is_overheard(config, text))
+        log_warn("%s. " OVERHEARD_ADVICE, text);
+}
+
 static struct alert_timing timing_of(const struct config *config)
 {
     return (struct alert_timing){.every_ms = config->alert_every_ms,
@@ -386,6 +394,7 @@ struct lookout *lookout_new(const struct lookout_parts *parts, struct err *err)
     timer_init(&lookout->look, on_look, lookout);
     timer_init(&lookout->retry, on_retry, lookout);
     timer_init(&lookout->beat, on_beat, lookout);
+    warn_of_listeners(parts->config);
     if (read_marks(lookout, err) == 0 &&
         (!is_wanted(parts->config) || make_posts(lookout, parts->config, err) == 0))
         return lookout;
@@ -431,6 +440,7 @@ int lookout_reload(struct lookout *lookout, const struct config *config, struct 
     lookout->failures = 0;
     lookout->alert.failing = lookout->heartbeat.failing = false;
     alerts_retime(&lookout->alerts, &timing);
+    warn_of_listeners(config);
     if (is_wanted(config))
         on_look(lookout);
     return 0;

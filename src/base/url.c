@@ -147,3 +147,14 @@ void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])
         snprintf(origin, URL_ORIGIN_SIZE, "%s://%s%s%s:%u", url->scheme, open, url->host, close,
                  url->port);
 }
+
+bool url_is_this_machine(const struct url *url)
+{
+    struct in_addr ipv4;
+    if (inet_pton(AF_INET, url->host, &ipv4) == 1)
+        return ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
+    struct in6_addr ipv6;
+    if (inet_pton(AF_INET6, url->host, &ipv6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&ipv6);
+    return strcmp(url->host, "localhost") == 0;
+}

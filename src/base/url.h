@@ -29,6 +29,8 @@ void url_fini(struct url *url);
 
 /* scheme://host[:port], the port only where it is not the scheme's own; RFC 6454 section 6.2. */
 void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE]);
+/* By its name or address alone, without a look-up. */
+bool url_is_this_machine(const struct url *url);
 uint16_t url_default_port(const char *scheme);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alert/overheard.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/options.h"
@@ -82,6 +83,13 @@ static void look_at_files(struct findings *findings, const struct config *config
                      "All files that it names can be read.");
 }
 
+static void look_at_alerts(struct findings *findings, const struct config *config)
+{
+    char text[OVERHEARD_SIZE];
+    if (alert_is_overheard(config, text))
+        findings_add(findings, SEVERITY_WARNING, "alerts", OVERHEARD_ADVICE, "%s.", text);
+}
+
 static void look_outside(struct findings *findings, const struct config *config,
                          const json_t *status)
 {
@@ -132,6 +140,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
         look_at_files(findings, config);
         look_at_key(findings, config, status);
     }
+    look_at_alerts(findings, config);
     look_outside(findings, config, status);
     json_decref(status);
 }

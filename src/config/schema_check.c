@@ -172,17 +172,6 @@ int check_trusted_proxy(const char *value, struct err *err)
                    "it must be auto, none, or a network such as 10.0.0.0/8 or fd00::/8");
 }
 
-static bool is_this_machine(const struct url *url)
-{
-    struct in_addr ipv4;
-    if (inet_pton(AF_INET, url->host, &ipv4) == 1)
-        return ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
-    struct in6_addr ipv6;
-    if (inet_pton(AF_INET6, url->host, &ipv6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&ipv6);
-    return strcmp(url->host, "localhost") == 0;
-}
-
 int check_signal_url(const char *value, struct err *err)
 {
     if (!text_starts_nocase(value, "wss://") && !text_starts_nocase(value, "ws://"))
@@ -193,7 +182,7 @@ int check_signal_url(const char *value, struct err *err)
         return result;
     result = check_plain_url(&url, value, err);
     /* The link's credentials are in its first request. */
-    if (result == 0 && strcmp(url.scheme, "ws") == 0 && !is_this_machine(&url))
+    if (result == 0 && strcmp(url.scheme, "ws") == 0 && !url_is_this_machine(&url))
         result =
             err_set(err, ERR_INVALID,
                     "ws:// would send passwords in clear and is for localhost only; use wss://");

@@ -267,7 +267,8 @@ const struct setting schema[] = {
          "over: the address of an ntfy topic or any webhook that takes a POST.",
          SECRET),
     TEXT("alert.token", alert_token, NULL, check_token,
-         "An access token for alert.url, sent as a bearer token.", SECRET),
+         "An access token for alert.url, sent as a bearer token; with http:// in the clear.",
+         SECRET),
     CHOICE("alert.format", alert_format, "text", alert_formats,
            "What is posted to alert.url: the text, with its title and priority in headers as ntfy "
            "wants them, or JSON with title, text, kind, state and count."),
@@ -280,8 +281,9 @@ const struct setting schema[] = {
     DURATION("alert.every", alert_every_ms, "1h", 1, 30 * DAY,
              "While one kind of trouble lasts, how often what came and went is told at most, "
              "together in one message."),
-    DURATION("alert.interval", alert_interval_ms, "30s", 1, HOUR,
-             "How often to look whether something needs the operator."),
+    DURATION("alert.interval", alert_interval_ms, "30s", 50, HOUR,
+             "How often to look whether something needs the operator; each look goes over all "
+             "accounts."),
     DURATION("alert.retry_min", alert_retry_min_ms, "10s", 1, HOUR,
              "The first wait before an alert that was not taken is sent again; it doubles each "
              "time."),

@@ -372,6 +372,18 @@ def test_a_message_may_be_json_and_a_reload_says_where_to(
     )
 
 
+def test_a_token_that_goes_in_the_clear_is_told_by_log_and_doctor(
+    make: MakeDoorbell, receiver: Receiver
+) -> None:
+    doorbell = make(alert__token=TOKEN)
+    assert not doorbell.has_logged("as plain text")
+    doorbell.reload(alert__url=f"http://ntfy.doorbell.test/{ALERTS}")  # nothing is to be told
+    warning = "alert.token goes to http://ntfy.doorbell.test as plain text"
+    assert len([line for line in doorbell.output() if f" warn  {warning}" in line]) == 1
+    report = " ".join(doorbell.command("doctor").stdout.split())
+    assert f"WARN alerts: {warning}" in report and "-> Let alert.url begin with https://" in report
+
+
 def test_the_configuration_shows_no_address_of_an_alert(
     make: MakeDoorbell, receiver: Receiver
 ) -> None:

@@ -72,6 +72,7 @@ START_TEST(what_is_not_a_duration_is_refused)
         {"push.timeout", "15 s", "\"15 s\" is not a duration"},
         {"push.timeout", "15S", "\"15S\" is not a duration"},
         {"push.timeout", "0", "0 is out of range; it must be from 1ms to 10m"},
+        {"alert.interval", "1ms", "1ms is out of range; it must be from 50ms to 1h"},
         {"push.timeout", "0s", "0s is out of range; it must be from 1ms to 10m"},
         {"push.timeout", "601s", "601s is out of range; it must be from 1ms to 10m"},
         {"push.timeout", "999999999999999999d", "is out of range"},
