@@ -101,10 +101,30 @@ static bool is_troubled(const json_t *account)
     return is(account, "health", "broken") || is(account, "health", "trying");
 }
 
+static const char *origin_of(const json_t *account)
+{
+    return text_of(json_object_get(account, "endpoint"), "origin");
+}
+
+static bool has_endpoint_trouble(const json_t *account)
+{
+    const json_t *endpoint = json_object_get(account, "endpoint");
+    return !is(endpoint, "state", "ok") || *text_of(endpoint, "denied");
+}
+
+/* What a push server has to do with is told for each of them; what is between Signal and us is one
+ * trouble, wherever the accounts ring. */
 static bool is_alike(const json_t *account, const json_t *other)
 {
-    return is(account, "health", text_of(other, "health")) &&
-           is(account, "advice", text_of(other, "advice"));
+    const json_t *link = json_object_get(account, "link");
+    const json_t *others_link = json_object_get(other, "link");
+    bool pushes = has_endpoint_trouble(account);
+    if (!is(account, "health", text_of(other, "health")) ||
+        !is(account, "advice", text_of(other, "advice")) || pushes != has_endpoint_trouble(other))
+        return false;
+    if (pushes)
+        return strcmp(origin_of(account), origin_of(other)) == 0;
+    return *text_of(account, "advice") || is(link, "reason", text_of(others_link, "reason"));
 }
 
 /* Looks at one account of each trouble, not at each account: there may be tens of thousands. */
@@ -117,16 +137,19 @@ static bool is_told_before(json_t *told, json_t *account)
     return false;
 }
 
-/* "Account 0123456789" or "3 accounts (0123456789, ...)". */
-static void write_names(char names[NAMES_SIZE], const json_t *accounts, size_t first,
+/* "Account 0123456789" or "3 accounts (0123456789, ...)"; false: they have several push servers. */
+static bool write_names(char names[NAMES_SIZE], const json_t *accounts, size_t first,
                         const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
+    const json_t *one = json_array_get(accounts, first);
+    bool same_origin = true;
     char list[NAMES_SIZE] = "", name[PSEUDONYM_SIZE];
     size_t count = 0, used = 0;
     for (size_t i = first; i < json_array_size(accounts); i++) {
         const json_t *account = json_array_get(accounts, i);
-        if (!is_alike(account, json_array_get(accounts, first)))
+        if (!is_alike(account, one))
             continue;
+        same_origin &= strcmp(origin_of(account), origin_of(one)) == 0;
         if (count++ < NAMES_MOST)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
                                      name_of(name, account, key));
@@ -136,9 +159,11 @@ static void write_names(char names[NAMES_SIZE], const json_t *accounts, size_t f
     else
         snprintf(names, NAMES_SIZE, "%zu accounts (%.90s%s)", count, list,
                  count > NAMES_MOST ? ", ..." : "");
+    return same_origin;
 }
 
-/* Both halves, whichever the remedy is for; of several accounts those of the first. */
+/* Both halves, whichever the remedy is for, and of several accounts the first one's; but a push
+ * server that not all of them have is not what troubles them. */
 static void diagnose_trouble(struct findings *findings, const json_t *accounts, size_t first,
                              const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
@@ -146,16 +171,17 @@ static void diagnose_trouble(struct findings *findings, const json_t *accounts, 
     const json_t *link = json_object_get(account, "link");
     const json_t *endpoint = json_object_get(account, "endpoint");
     int64_t owed_since = number_of(account, "owed_since");
-    char names[NAMES_SIZE], owed[TIME_SIZE], debt[64] = "";
-    write_names(names, accounts, first, key);
+    char names[NAMES_SIZE], owed[TIME_SIZE], debt[64] = "", pushes[ACCOUNT_SIZE] = "";
+    if (write_names(names, accounts, first, key))
+        snprintf(pushes, sizeof pushes, "; push server %s: %s", origin_of(account),
+                 text_of(endpoint, "words"));
     if (owed_since)
         snprintf(debt, sizeof debt, "; a ring is owed since %s", time_text(owed, owed_since));
     const char *advice = text_of(account, "advice");
     bool passes = is(account, "health", "off") || !*advice;
     findings_add(findings, passes ? SEVERITY_WARNING : SEVERITY_FAULT, accounts_subject,
                  *advice ? advice : "It is tried again by itself: run this again in a minute.",
-                 "%s: Signal: %s; push server %s: %s%s.", names, text_of(link, "words"),
-                 text_of(endpoint, "origin"), text_of(endpoint, "words"), debt);
+                 "%s: Signal: %s%s%s.", names, text_of(link, "words"), pushes, debt);
 }
 
 /* What is well */

@@ -256,6 +256,21 @@ def test_accounts_with_the_same_trouble_are_one_finding(
     assert re.match(r"2 accounts \([0-9a-f]{10}, [0-9a-f]{10}\): ", fault["what"])
 
 
+def test_the_same_trouble_at_two_push_servers_is_two_findings(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(push__allowed_endpoints=["*", ntfy.origin, f"https://127.0.0.1:{ntfy.port}"])
+    Patient(doorbell, signal, ntfy)
+    other = ntfy.endpoint().replace("localhost", "127.0.0.1")
+    assert doorbell.register(signal.new_account(), other) == "ok"
+    doorbell.reload(push__allowed_endpoints=["*"])
+    faults = findings(doorbell, "fault")
+    assert len(faults) == 2 and all(re.match("Account [0-9a-f]{10}: ", one["what"]) for one in faults)
+    told = " ".join(one["what"] for one in faults)
+    assert f"push server {ntfy.origin}: " in told
+    assert f"push server https://127.0.0.1:{ntfy.port}: " in told
+
+
 # The way by which phones come in
 
 

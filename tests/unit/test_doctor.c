@@ -299,11 +299,11 @@ END_TEST
 
 static json_t *account_of(const char *pseudonym, const char *health, const char *advice)
 {
-    return json_pack("{s:s, s:i, s:s, s:s?, s:{s:s, s:s}, s:{s:s, s:s, s:I}, s:{s:I, s:b}, "
+    return json_pack("{s:s, s:i, s:s, s:s?, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:I}, s:{s:I, s:b}, "
                      "s:{s:I, s:i}, s:I}",
                      "pseudonym", pseudonym, "device", 2, "health", health, "advice", advice,
                      "link", "state", "up", "words", "connected", "endpoint", "origin",
-                     "https://ntfy.lan", "words", "accepts pushes", "accepted",
+                     "https://ntfy.lan", "state", "ok", "words", "accepts pushes", "accepted",
                      (json_int_t)1700000000, "message", "at", (json_int_t)0, "urgent", 1, "ring",
                      "at", (json_int_t)0, "status", 0, "owed_since", (json_int_t)0);
 }
@@ -332,6 +332,45 @@ START_TEST(accounts_with_the_same_trouble_are_one_finding_under_names_of_this_re
     expect(&findings, SEVERITY_FAULT, "8 accounts (", "Do this.");
     ck_assert_ptr_nonnull(strstr(findings.items[0].what, ", ...): Signal: connected; push server"));
     ck_assert_ptr_null(strstr(findings.items[0].what, "012345678"));
+}
+END_TEST
+
+static json_t *account_at(const char *pseudonym, const char *advice, const char *origin,
+                          const char *state)
+{
+    json_t *account = account_of(pseudonym, "broken", advice);
+    json_t *endpoint = json_object_get(account, "endpoint");
+    json_object_set_new(endpoint, "origin", json_string(origin));
+    json_object_set_new(endpoint, "state", json_string(state));
+    return account;
+}
+
+START_TEST(the_same_trouble_at_several_push_servers_is_one_finding_each)
+{
+    static const char *const origins[] = {"https://a.example", "https://b.example"};
+    json_t *accounts = json_array();
+    for (size_t i = 0; i < 6; i++)
+        json_array_append_new(accounts,
+                              account_at("0123456789", "Allow it.", origins[i % 2], "failing"));
+    json_array_append_new(accounts, account_at("0123456789", "Renew it.", origins[0], "failing"));
+    struct findings findings = told_of(true, accounts, NULL);
+    ck_assert_uint_eq(findings.count, 3);
+    ck_assert_ptr_nonnull(strstr(findings.items[0].what, "3 accounts ("));
+    ck_assert_ptr_nonnull(strstr(findings.items[0].what, "push server https://a.example: "));
+    ck_assert_ptr_nonnull(strstr(findings.items[1].what, "3 accounts ("));
+    ck_assert_ptr_nonnull(strstr(findings.items[1].what, "push server https://b.example: "));
+    ck_assert_str_eq(findings.items[2].fix, "Renew it.");
+}
+END_TEST
+
+START_TEST(signals_trouble_is_one_finding_wherever_the_accounts_ring)
+{
+    json_t *accounts = json_array();
+    json_array_append_new(accounts, account_at("0123456789", "Relink.", "https://a.example", "ok"));
+    json_array_append_new(accounts, account_at("9876543210", "Relink.", "https://b.example", "ok"));
+    struct findings findings = told_of(true, accounts, NULL);
+    expect(&findings, SEVERITY_FAULT, "2 accounts (", "Relink.");
+    ck_assert_ptr_null(strstr(findings.items[0].what, "push server"));
 }
 END_TEST
 
@@ -420,6 +459,8 @@ END_TEST
 UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so,
           each_end_of_a_visit_to_the_public_address_has_its_words,
+          the_same_trouble_at_several_push_servers_is_one_finding_each,
+          signals_trouble_is_one_finding_wherever_the_accounts_ring,
           each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it,
           a_visit_that_came_here_needs_no_key_to_know_the_page_and_one_to_our_own_tls_no_proxy,
           a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes,
