@@ -8,95 +8,24 @@ import http.cookiejar
 import re
 import sqlite3
 import stat
-import time
 import uuid
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator
 from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from lib.background import DEADLINE
-from lib.browser import Browser, View
+from lib.browser import Browser
 from lib.doorbell import Doorbell
 from lib.linked import Linked
+from lib.looks import FEW, PHONE, expect_good
 from lib.ports import free_port
 from lib.push_peer import PushPeer
 from lib.signal_peer import SignalPeer
+from lib.status_page import Page, User, command, fill, make_token, start_with_page, until
 
 MakeDoorbell = Callable[..., Doorbell]
 
-PHONE, DESKTOP = View(390, 844), View(1280, 800)
-NARROWEST = View(320, 640)  # WCAG 2.1, 1.4.10
-VIEWS = {
-    "phone-light": PHONE,
-    "phone-dark": PHONE._replace(scheme="dark"),
-    "desktop-light": DESKTOP,
-    "desktop-dark": DESKTOP._replace(scheme="dark"),
-    "narrowest": NARROWEST,
-}
-FEW = ("phone-dark", "narrowest")  # of what has little on it
 COOKIE = "doorbell_session"
-LEAST_CONTRAST = 4.5  # WCAG 2.1, 1.4.3
-
-Answer = tuple[int, http.client.HTTPMessage, str]
-
-
-class Page:
-    """The status page of a Doorbell that runs, and a client that keeps no cookies by itself."""
-
-    def __init__(self, doorbell: Doorbell, port: int, path: str = "/"):
-        self.doorbell, self.port, self.path = doorbell, port, path
-        self.url = f"http://127.0.0.1:{port}{path}"
-
-    def ask(self, method: str, path: str = "", body: str = "", **headers: str) -> Answer:
-        """Header names with underscores for dashes. A POST is one of the page's own."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        if method == "POST":
-            named = {"Origin": f"http://127.0.0.1:{self.port}", **named}
-            named["Content-Type"] = "application/x-www-form-urlencoded"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        with contextlib.closing(connection):
-            sent = {name: value for name, value in named.items() if value}
-            connection.request(method, self.path + path, body or None, sent)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read().decode()
-
-    def log_in(self, token: str, **headers: str) -> str:
-        """The cookie."""
-        status, answered, html = self.ask("POST", "login", urlencode({"token": token}), **headers)
-        assert (status, answered["Location"]) == (303, "./"), (status, html)
-        return answered["Set-Cookie"].partition(";")[0]
-
-    def shown(self, cookie: str, query: str = "") -> str:
-        status, _, html = self.ask("GET", query, Cookie=cookie)
-        assert status == 200 and "The whole" in html, (status, html)
-        self.expect_no_secret(html)
-        return html
-
-    def expect_no_secret(self, html: str) -> None:
-        text = html.lower()
-        assert not [secret for secret in self.doorbell.secrets if secret.lower() in text], html
-
-
-def command(doorbell: Doorbell, *words: str) -> str:
-    done = doorbell.command("admin", *words)
-    assert (done.returncode, done.stderr) == (0, ""), done
-    return done.stdout
-
-
-def make_token(doorbell: Doorbell) -> str:
-    found = re.search(r"^    (\S{32})$", command(doorbell, "token"), re.MULTILINE)
-    assert found
-    doorbell.secrets.add(found[1])
-    return found[1]
-
-
-def start_with_page(doorbell: Doorbell) -> Page:
-    """On a port that is not the web port's as well."""
-    port = next(port for port in iter(free_port, None) if port != doorbell.port)
-    doorbell.settings["admin.listen"] = f"127.0.0.1:{port}"
-    return Page(doorbell.start(), port)
-
 
 @pytest.fixture
 def make_page(
@@ -116,78 +45,7 @@ def page(make_page: Callable[..., Page]) -> Page:
     return make_page()
 
 
-def until(predicate: Callable[[], bool], what: str) -> None:
-    """By asking again and again: nobody tells."""
-    deadline = time.monotonic() + DEADLINE
-    while not predicate():
-        assert time.monotonic() < deadline, f"in time did not happen: {what}"
-        time.sleep(0.02)
-
-
-class User(Linked):
-    """Connected, and rung once."""
-
-    def __init__(self, page: Page, signal: SignalPeer, ntfy: PushPeer):
-        super().__init__(page.doorbell, signal, ntfy)
-        signal.wait_connected(self.account)
-        signal.wait_acked(self.queue())
-
-
 # What a browser shows
-
-
-def expect_fitting(browser: Browser) -> None:
-    sizes = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    scroll, client = browser.evaluate(sizes)
-    assert scroll <= client, f"it scrolls sideways: {scroll} > {client}"
-
-
-# Of each element with text of its own: the text's colour against the first opaque ground below it.
-CONTRASTS = """
-(() => {
-    const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => {
-        const [x, y, z] = [r, g, b].map((one) => one / 255)
-            .map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-    };
-    const ground = (one) => {
-        for (; one; one = one.parentElement) {
-            const colour = channels(getComputedStyle(one).backgroundColor);
-            if (colour.length === 3 || colour[3] === 1) return colour;
-        }
-        return [255, 255, 255];
-    };
-    const has_text = (one) => [...one.childNodes].some((node) =>
-        node.nodeType === Node.TEXT_NODE && node.data.trim());
-    return [...document.querySelectorAll('body *')]
-        .filter((one) => one.checkVisibility() && !one.closest('svg') && has_text(one))
-        .map((one) => {
-            const [a, b] = [light(channels(getComputedStyle(one).color)), light(ground(one))];
-            return [one.outerHTML.slice(0, 90), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
-        });
-})()
-"""
-
-
-def expect_contrast(browser: Browser) -> None:
-    contrasts = browser.evaluate(CONTRASTS)
-    assert len(contrasts) >= 5
-    assert not [one for one in contrasts if one[1] < LEAST_CONTRAST]
-
-
-def expect_good(
-    browser: Browser, url: str, name: str, views: Sequence[str] = tuple(VIEWS)
-) -> None:
-    for view in views:
-        browser.open(url, VIEWS[view])
-        browser.evaluate(
-            "document.querySelectorAll('details').forEach((one) => { one.open = true })"
-        )
-        expect_fitting(browser)
-        expect_contrast(browser)
-        browser.screenshot(f"{name}-{view}")
-        assert browser.complaints() == []
 
 
 def expect_structure(browser: Browser, regions: list[str]) -> None:
@@ -199,10 +57,6 @@ def expect_structure(browser: Browser, regions: list[str]) -> None:
     levels = [node.level for node in nodes if node.role == "heading"]
     assert levels[0] == 1 and levels.count(1) == 1, levels
     assert all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels  # type: ignore[operator]
-
-
-def fill(browser: Browser, token: str) -> None:
-    browser.evaluate(f"document.getElementById('token').value = '{token}'")
 
 
 def press_until(browser: Browser, key: str, condition: str) -> None:

@@ -4,6 +4,7 @@
 // Arguments: the rules, and the SHA-256 of the trusted key in base64.
 // In:  {"op":"open","url","width","height","scheme":"light"|"dark","script":bool,"forced":bool,
 //       "tag":1}   the value: the HTTP status
+//      {"op":"look","width","height","scheme","forced","tag":10}   at the page that is shown
 //      {"op":"evaluate","expression":"document.title","tag":2}
 //      {"op":"click","selector","tag":3}
 //      {"op":"follow","selector","tag":4}   a click that leads to another document
@@ -65,9 +66,13 @@ async function open({ url, width, height, scheme, script, forced }) {
   }
   page = pages.get(script);
   complaints = [];
+  await look({ width, height, scheme, forced });
+  return (await page.goto(url)).status();
+}
+
+async function look({ width, height, scheme, forced }) {
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: scheme, forcedColors: forced ? 'active' : 'none' });
-  return (await page.goto(url)).status();
 }
 
 async function follow({ selector }) {
@@ -103,6 +108,7 @@ async function accessible() {
 
 const operations = {
   open,
+  look,
   evaluate: ({ expression }) => page.evaluate(expression),
   click: ({ selector }) => page.click(selector),
   follow,

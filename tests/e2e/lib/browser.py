@@ -73,9 +73,13 @@ class Browser:
 
     # What a person does
 
-    def open(self, url: str, view: View = View()) -> None:
+    def open(self, url: str, view: View = View(), expected: int = 200) -> None:
         status = self.do("open", url=url, **view._asdict())
-        assert status == 200, f"{url} was answered with {status}"
+        assert status == expected, f"{url} was answered with {status}"
+
+    def look(self, view: View) -> None:
+        """At the page that is shown, with another window and other colours."""
+        self.do("look", **view._asdict())
 
     def click(self, selector: str) -> None:
         self.do("click", selector=selector)

@@ -1,0 +1,87 @@
+"""How a page looks in each of the ways that people look at it. Screenshots stay in `screenshots`
+beside the program.
+"""
+
+from typing import Sequence
+
+from lib.browser import Browser, View
+
+PHONE, DESKTOP = View(390, 844), View(1280, 800)
+NARROWEST = View(320, 640)  # WCAG 2.1, 1.4.10
+VIEWS = {
+    "phone-light": PHONE,
+    "phone-dark": PHONE._replace(scheme="dark"),
+    "desktop-light": DESKTOP,
+    "desktop-dark": DESKTOP._replace(scheme="dark"),
+    "narrowest": NARROWEST,
+}
+FEW = ("phone-dark", "narrowest")  # of what has little on it
+LEAST_CONTRAST = 4.5  # WCAG 2.1, 1.4.3
+
+
+def expect_fitting(browser: Browser) -> None:
+    sizes = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    scroll, client = browser.evaluate(sizes)
+    assert scroll <= client, f"it scrolls sideways: {scroll} > {client}"
+
+
+# Of each element with text of its own: the text's colour against the first opaque ground below it.
+CONTRASTS = """
+(() => {
+    const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map((one) => one / 255)
+            .map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const ground = (one) => {
+        for (; one; one = one.parentElement) {
+            const colour = channels(getComputedStyle(one).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const has_text = (one) => [...one.childNodes].some((node) =>
+        node.nodeType === Node.TEXT_NODE && node.data.trim());
+    return [...document.querySelectorAll('body *')]
+        .filter((one) => one.checkVisibility() && !one.closest('svg') && has_text(one))
+        .map((one) => {
+            const [a, b] = [light(channels(getComputedStyle(one).color)), light(ground(one))];
+            return [one.outerHTML.slice(0, 90), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+        });
+})()
+"""
+
+
+def expect_contrast(browser: Browser) -> None:
+    contrasts = browser.evaluate(CONTRASTS)
+    assert len(contrasts) >= 2
+    assert not [one for one in contrasts if one[1] < LEAST_CONTRAST]
+
+
+def expect_good_look(browser: Browser, name: str) -> None:
+    browser.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    expect_fitting(browser)
+    expect_contrast(browser)
+    browser.screenshot(name)
+
+
+def expect_good(
+    browser: Browser,
+    url: str,
+    name: str,
+    views: Sequence[str] = tuple(VIEWS),
+    expected: int = 200,
+) -> None:
+    for view in views:
+        browser.open(url, VIEWS[view], expected)
+        expect_good_look(browser, f"{name}-{view}")
+        complaints = browser.complaints()
+        assert not [line for line in complaints if expected == 200 or "status of" not in line]
+
+
+def expect_good_here(browser: Browser, name: str) -> None:
+    """The page that is shown, which may be the answer to a form: it is not asked for again."""
+    for view in VIEWS:
+        browser.look(VIEWS[view])
+        expect_good_look(browser, f"{name}-{view}")
