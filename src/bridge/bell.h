@@ -48,6 +48,7 @@ struct bridge {
     struct list immediate; /* waits that are answered in the next turn */
     struct timer bury_timer;
     bool store_failing; /* said once */
+    bool said_silent;   /* of a link, since one was not; once for all of them */
     int64_t started_unix;
     int64_t heard_unix, message_unix; /* the messenger's last frame, and message; 0: none yet */
     uint64_t connects, reconnections, messages, pushes; /* see bridge_counts */

@@ -32,7 +32,7 @@ static bool prove(struct bell *bell)
         return true;
     bell->bridge->connects++;
     bell->bridge->reconnections += bell->said != SAID_NOTHING;
-    bell->silent = false;
+    bell->silent = bell->bridge->said_silent = false;
     loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
     life_proven(&bell->life);
     if (end_alarms(bell->bridge, bell_now_ms(bell))) {
@@ -168,10 +168,11 @@ static void say_down(struct bell *bell, const struct link_down *down, bool wide,
     if (down->reason == LINK_STOPPED)
         return;
     bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED ||
-                  down->reason == LINK_SILENT;
+                  (down->reason == LINK_SILENT && !bell->bridge->said_silent);
     bool first = bell->said != SAID_DOWN || bell->said_reason != down->reason;
     if (!bell->account)
         return;
+    bell->bridge->said_silent |= down->reason == LINK_SILENT;
     bell_note(bell, TIMELINE_DISCONNECTED,
               (unsigned)(down->status ? down->status : down->close_code));
     bell->said = SAID_DOWN;
@@ -206,7 +207,7 @@ static void take_end(struct bell *bell, const struct link_down *end, struct link
         down->reason = bell->stopped_for;
     if (down->reason == LINK_SILENT)
         snprintf(down->text, sizeof down->text,
-                 "The link was accepted, but whether messages wait was not told within %lld s.",
+                 "What answers accepted the link, and said nothing of messages for %lld s.",
                  (long long)(bell->bridge->config->signal_proof_ms + 999) / 1000);
     bell->silent |= down->reason == LINK_SILENT;
     bell->stopped_for = LINK_STOPPED;

@@ -95,6 +95,7 @@ struct bridge_view {
     enum view_alarm alarm; /* all accounts are refused alike, for: */
     bool store_fails;
     bool no_room;             /* for more links: see LimitNOFILE */
+    size_t links_most;        /* for so many there is; 0: for any number */
     int64_t heard_unix;       /* the last frame of the messenger's server, of any link */
     int64_t message_unix;     /* the last message of any account */
     unsigned queued, sending; /* pushes that wait for their turn; that are under way */

@@ -80,6 +80,22 @@ static bool is_said_of_all(const json_t *bridge, const char *advice)
     return false;
 }
 
+/* Each account needs a connection. That none is left is among what concerns all. */
+static void diagnose_room(struct findings *findings, const json_t *bridge)
+{
+    int64_t most = number_of(bridge, "links_most"), accounts = number_of(bridge, "accounts");
+    if (!most || json_is_true(json_object_get(bridge, "no_room")))
+        return;
+    if (accounts > most / 5 * 4)
+        findings_add(findings, SEVERITY_WARNING, "open files",
+                     "Raise the limit (LimitNOFILE=, ulimit -n) and restart.",
+                     "The server may open as many files as %lld accounts need, and there are %lld.",
+                     (long long)most, (long long)accounts);
+    else
+        findings_add(findings, SEVERITY_WELL, "open files", NULL,
+                     "The server may open as many as %lld accounts need.", (long long)most);
+}
+
 static void diagnose_nobody(struct findings *findings, bool web)
 {
     findings_add(
@@ -261,6 +277,7 @@ void diagnose_accounts(struct findings *findings, const json_t *status,
     const json_t *bridge = json_object_get(status, "bridge");
     bool running = diagnose_server(findings, bridge);
     diagnose_all(findings, bridge);
+    diagnose_room(findings, bridge);
     if (!number_of(bridge, "accounts"))
         diagnose_nobody(findings, web);
     else

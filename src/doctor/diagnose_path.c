@@ -6,6 +6,10 @@
 #include "push/skew.h"
 #include "push/verdict.h"
 
+#define ELSEWHERE_ADVICE                                                                           \
+    " If it is your own, and its name leads elsewhere from here (a home router that leads nobody " \
+    "back inside, another container), say in push.connect_to where it is."
+
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
 static const char signal_subject[] = "Signal", push_subject[] = "push server",
@@ -149,8 +153,9 @@ static void diagnose_failure(struct findings *findings, const struct origin_fact
     char fix[FINDING_FIX_SIZE] = "";
     verdict_judge(&verdict, answer, 0);
     const char *meaning = verdict_meaning(verdict.cause), *advice = verdict_advice(verdict.cause);
+    bool elsewhere = answer->failure == PUSH_NO_ADDRESS || answer->failure == PUSH_NO_CONNECT;
     if (advice)
-        snprintf(fix, sizeof fix, "%s.", advice);
+        snprintf(fix, sizeof fix, "%s.%s", advice, elsewhere ? ELSEWHERE_ADVICE : "");
     findings_add(findings, SEVERITY_FAULT, push_subject, fix, "%s: %s%s%s%s.", facts->origin,
                  meaning, *facts->visit.why ? " (" : "", facts->visit.why,
                  *facts->visit.why ? ")" : "");

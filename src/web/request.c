@@ -91,6 +91,8 @@ void response_see_other(struct response *response, const char *location)
 void response_error(struct response *response, int status, const char *title, const char *text)
 {
     char *body = mem_format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+                            "<meta name=\"viewport\" content=\"width=device-width\">"
+                            "<meta name=\"color-scheme\" content=\"light dark\">"
                             "<title>%s</title><h1>%s</h1><p>%s</p></html>\n",
                             title, title, text);
     response_set(response, status, "text/html; charset=utf-8", body);

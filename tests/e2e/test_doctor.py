@@ -202,7 +202,8 @@ def test_a_push_server_that_is_not_there(
     ntfy.stop_listening()
     report = examine(doorbell, FAULT)
     assert f"push server: {ntfy.origin}: The push server cannot be reached" in report
-    assert "-> Check that it runs and that no firewall or ban is between." in report
+    assert "-> Check that it runs and that no firewall or ban is between. If it is your own" in report
+    assert "say in push.connect_to where it is." in report
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lib.certs import Leaf
 from lib.doorbell import Doorbell
 from lib.linked import Linked
 from lib.linking_page import PAGES, PUBLIC_URL, fault_is_shown, mismatch_is_shown
-from lib.looks import expect_good, expect_good_here
+from lib.looks import VIEWS, expect_good, expect_good_here
 from lib.nginx import Nginx, server_block
 from lib.process import REPOSITORY
 from lib.push_peer import PushPeer
@@ -122,6 +122,11 @@ def test_a_page_that_is_not_there(browser: Browser, make_doorbell: MakeDoorbell)
     doorbell = make_doorbell().start()
     url = f"http://127.0.0.1:{doorbell.port}/nowhere"
     expect_good(browser, url, "every-not-found", expected=404)
+    colours = set()
+    for view in ("phone-light", "phone-dark"):
+        browser.look(VIEWS[view])
+        colours.add(browser.evaluate("getComputedStyle(document.body).color"))
+    assert len(colours) == 2
 
 
 # The operator's

@@ -197,7 +197,7 @@ def test_a_link_that_is_accepted_and_stays_silent_is_no_link_and_is_tried_again(
     signal.end("eof")
     doorbell.changes.wait_for(lambda: doorbell.has_logged("(silent)"), "the word that it is silent")
     (line,) = lines_with(doorbell, "(silent)")
-    assert " warn " in line and "whether messages wait was not told within 1 s" in line
+    assert " warn " in line and "said nothing of messages for 1 s" in line
     shown = json.loads(doorbell.command("status", "--json").stdout)
     (seen,) = shown["accounts"]
     assert seen["link"]["state"] in ("connecting", "backing-off") and not seen["link"]["proven"]

@@ -374,6 +374,29 @@ START_TEST(signals_trouble_is_one_finding_wherever_the_accounts_ring)
 }
 END_TEST
 
+static struct findings with_room_for(size_t accounts, int most, bool no_room)
+{
+    struct findings findings = {0};
+    json_t *status = json_pack("{s:{s:b, s:i, s:i, s:b}, s:[]}", "bridge", "running", 1, "accounts",
+                               (int)accounts, "links_most", most, "no_room", no_room, "accounts");
+    diagnose_accounts(&findings, status, key, true);
+    json_decref(status);
+    return findings;
+}
+
+START_TEST(whether_the_server_may_open_enough_files_is_told_before_it_is_too_late)
+{
+    struct findings findings = with_room_for(80, 100, false);
+    expect(&findings, SEVERITY_WELL, "100 accounts need", NULL);
+    findings = with_room_for(81, 100, false);
+    expect(&findings, SEVERITY_WARNING, "100 accounts need, and there are 81", "LimitNOFILE");
+    findings = with_room_for(81, 0, false);
+    ck_assert_uint_eq(findings.count, 0); /* without a limit */
+    findings = with_room_for(120, 100, true);
+    ck_assert_uint_eq(findings.count, 0); /* it is among what concerns all */
+}
+END_TEST
+
 START_TEST(what_concerns_all_is_not_repeated_for_each)
 {
     json_t *accounts = json_array();
@@ -459,6 +482,7 @@ END_TEST
 UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so,
           each_end_of_a_visit_to_the_public_address_has_its_words,
+          whether_the_server_may_open_enough_files_is_told_before_it_is_too_late,
           the_same_trouble_at_several_push_servers_is_one_finding_each,
           signals_trouble_is_one_finding_wherever_the_accounts_ring,
           each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it,

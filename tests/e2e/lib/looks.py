@@ -34,12 +34,16 @@ CONTRASTS = """
             .map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
         return 0.2126 * x + 0.7152 * y + 0.0722 * z;
     };
+    const probe = document.body.appendChild(document.createElement('i'));
+    probe.style.backgroundColor = 'Canvas';  // what is below a page that has no ground of its own
+    const canvas = channels(getComputedStyle(probe).backgroundColor);
+    probe.remove();
     const ground = (one) => {
         for (; one; one = one.parentElement) {
             const colour = channels(getComputedStyle(one).backgroundColor);
             if (colour.length === 3 || colour[3] === 1) return colour;
         }
-        return [255, 255, 255];
+        return canvas;
     };
     const has_text = (one) => [...one.childNodes].some((node) =>
         node.nodeType === Node.TEXT_NODE && node.data.trim());
