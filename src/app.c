@@ -370,6 +370,11 @@ static json_t *tell_visit(void *arg, const char *nonce)
     return app->web ? web_tell(app->web, nonce) : NULL;
 }
 
+static int try_alert(void *arg, lookout_tried_fn *tried, void *tried_arg, struct err *err)
+{
+    return lookout_try(((struct app *)arg)->lookout, tried, tried_arg, err);
+}
+
 static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
@@ -378,6 +383,7 @@ static int start_server(struct app *app, struct err *err)
                                        .reload = reload_when_told,
                                        .expect = expect_visit,
                                        .seen = tell_visit,
+                                       .try_alert = try_alert,
                                        .arg = app};
     app->control = control_new(&app->loop, &host, config->control_path, err);
     if (!app->control)

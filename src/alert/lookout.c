@@ -36,6 +36,11 @@ struct lookout {
     bool marked[ALERT_KINDS]; /* as the store has it */
     struct timer look, retry, beat;
     struct receiver alert, heartbeat;
+    struct {
+        struct post *post;
+        lookout_tried_fn *fn; /* NULL: there is none */
+        void *arg;
+    } trial;
     enum alert_kind told;          /* what alert.post is about */
     const char *title;             /* of it */
     unsigned failures;             /* of alerts, in a row */
@@ -209,19 +214,18 @@ static void say_delivery(struct receiver *receiver, const char *url, bool taken,
                  origin, why);
 }
 
-static char *write_json(const struct alert_message *message)
+static char *write_json(const struct alert_message *message, const char *kind)
 {
     json_t *json = json_pack("{s:s+, s:s, s:s, s:s, s:I}", "title", "Doorbell: ", message->title,
-                             "text", message->text, "kind", alert_kind_name(message->kind), "state",
+                             "text", message->text, "kind", kind, "state",
                              message->bad ? "bad" : "well", "count", (json_int_t)message->count);
     char *text = json_dumps(json, 0);
     json_decref(json);
     return text;
 }
 
-static void on_delivered(void *arg, bool taken, const char *why);
-
-static bool start_post(struct lookout *lookout, const struct alert_message *message)
+static struct post *post_message(struct lookout *lookout, const struct alert_message *message,
+                                 const char *kind, post_fn *fn)
 {
     /* What ntfy shows around the text; others ignore it. */
     char title[TITLE_SIZE];
@@ -232,17 +236,26 @@ static bool start_post(struct lookout *lookout, const struct alert_message *mess
     const char *const json[] = {"Content-Type: application/json", NULL};
     const struct config *config = lookout->parts.config;
     bool as_json = config->alert_format == ALERT_FORMAT_JSON;
-    char *body = as_json ? write_json(message) : mem_text(message->text);
+    char *body = as_json ? write_json(message, kind) : mem_text(message->text);
     struct post_request request = {.url = config->alert_url,
                                    .body = body,
                                    .token = config->alert_token,
                                    .headers = as_json ? json : text,
                                    .connect_ms = config->push_connect_timeout_ms,
                                    .total_ms = config->push_timeout_ms};
+    struct post *post = body ? post_start(lookout->posts, &request, fn, lookout) : NULL;
+    free(body);
+    return post;
+}
+
+static void on_delivered(void *arg, bool taken, const char *why);
+
+static bool start_post(struct lookout *lookout, const struct alert_message *message)
+{
     lookout->told = message->kind;
     lookout->title = message->title;
-    lookout->alert.post = body ? post_start(lookout->posts, &request, on_delivered, lookout) : NULL;
-    free(body);
+    lookout->alert.post =
+        post_message(lookout, message, alert_kind_name(message->kind), on_delivered);
     return lookout->alert.post;
 }
 
@@ -288,6 +301,39 @@ static void on_delivered(void *arg, bool taken, const char *why)
 static void on_retry(void *arg)
 {
     tell(arg);
+}
+
+/* On trial */
+
+static void end_trial(struct lookout *lookout, bool taken, const char *why)
+{
+    lookout_tried_fn *fn = lookout->trial.fn;
+    lookout->trial.fn = NULL;
+    lookout->trial.post = NULL;
+    if (fn)
+        fn(lookout->trial.arg, taken, why);
+}
+
+static void on_tried(void *arg, bool taken, const char *why)
+{
+    end_trial(arg, taken, why);
+}
+
+int lookout_try(struct lookout *lookout, lookout_tried_fn *fn, void *arg, struct err *err)
+{
+    static const struct alert_message message = {
+        .title = "this is where alerts go",
+        .text = "A trial: when something needs you, Doorbell says so here, and when it is over."};
+    if (!lookout->parts.config->alert_url)
+        return err_set(err, ERR_NOT_FOUND, "alert.url is not set.");
+    if (lookout->trial.fn)
+        return err_set(err, ERR_BUSY, "An alert is being tried already.");
+    lookout->trial.post = post_message(lookout, &message, "trial", on_tried);
+    if (!lookout->trial.post)
+        return err_set(err, ERR_IO, "libcurl takes no further request.");
+    lookout->trial.fn = fn;
+    lookout->trial.arg = arg;
+    return 0;
 }
 
 /* Heartbeat */
@@ -424,6 +470,9 @@ static void forget_posts(struct lookout *lookout)
     if (lookout->heartbeat.post)
         post_cancel(lookout->heartbeat.post);
     lookout->alert.post = lookout->heartbeat.post = NULL;
+    if (lookout->trial.post)
+        post_cancel(lookout->trial.post);
+    end_trial(lookout, false, "the server stopped, or loaded its configuration again");
     loop_timer_cancel(lookout->parts.loop, &lookout->look);
     loop_timer_cancel(lookout->parts.loop, &lookout->retry);
     loop_timer_cancel(lookout->parts.loop, &lookout->beat);

@@ -26,6 +26,11 @@ struct lookout *lookout_new(const struct lookout_parts *parts, struct err *err);
 void lookout_begin(struct lookout *lookout, struct bridge *bridge);
 /* On failure the old configuration stays in force. */
 int lookout_reload(struct lookout *lookout, const struct config *config, struct err *err);
+/* `why` is a clause for people where it was not taken. */
+typedef void lookout_tried_fn(void *arg, bool taken, const char *why);
+/* Sends a message that says that it is none: whether alerts arrive is to be known before one is
+ * due. Calls `fn` once, never before returning; on an error not at all. */
+int lookout_try(struct lookout *lookout, lookout_tried_fn *fn, void *arg, struct err *err);
 /* When the certificate ends that the web server uses; 0: it has none. To be told again and again.
  */
 void lookout_certificate(struct lookout *lookout, int64_t ends_unix);

@@ -257,16 +257,43 @@ static int settle(struct setup *setup)
     return CLI_DONE;
 }
 
+/* Where an alert goes was just said: whether it arrives shows now, or when it is missed. */
+static void try_alert(const struct setup *setup)
+{
+    struct err err;
+    char origin[URL_ORIGIN_SIZE];
+    endpoint_origin(setup->config->alert_url, origin);
+    json_t *answer = setup_request(setup, "try-alert", NULL, &err);
+    if (answer)
+        setup_say("[ok] a message was sent to %s: did it arrive?", origin);
+    else
+        setup_say("[!!] alerts do not reach %s: %s. The answer is kept: mend that, or give another "
+                  "one with --alert.",
+                  origin, err.text);
+    json_decref(answer);
+    fflush(stdout);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static int run(struct setup *setup)
 {
     int status = say_found(setup);
     if (status != CLI_DONE)
         return status;
+    char *alerts = mem_text(setup->config->alert_url);
     hold_interrupts(setup, true);
     status = settle(setup);
+    bool told_elsewhere = setup->config->alert_url && !same_text(alerts, setup->config->alert_url);
+    free(alerts);
     if (status != CLI_DONE)
         return status;
     hold_interrupts(setup, false); /* a check may take long, and changes nothing */
+    if (told_elsewhere)
+        try_alert(setup);
     setup_check(setup);
     if (setup->words.no_link)
         return CLI_DONE;

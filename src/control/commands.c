@@ -194,6 +194,20 @@ static void run_seen(const struct commands_host *host, const char *nonce, struct
     finish(command, done_with(host->seen ? host->seen(host->arg, nonce) : NULL));
 }
 
+static void on_tried(void *arg, bool taken, const char *why)
+{
+    finish(arg, taken ? json_pack("{s:b}", "done", 1) : refusal(why));
+}
+
+static void run_try_alert(const struct commands_host *host, struct command *command)
+{
+    struct err err;
+    if (!host->try_alert)
+        finish(command, refusal("No server runs that could send an alert."));
+    else if (host->try_alert(host->arg, on_tried, command, &err) != 0)
+        finish(command, refusal(err.text));
+}
+
 void commands_run(const struct commands_host *host, const json_t *request, commands_fn *fn,
                   void *arg)
 {
@@ -215,6 +229,8 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_registrations(bridge, command);
     } else if (name && strcmp(name, "reload") == 0) {
         run_reload(host, command);
+    } else if (name && strcmp(name, "try-alert") == 0) {
+        run_try_alert(host, command);
     } else if (name && strcmp(name, "expect") == 0) {
         run_expect(host, command);
     } else if (name && nonce && strcmp(name, "seen") == 0) {

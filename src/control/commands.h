@@ -39,6 +39,9 @@ struct commands_host {
      * {"nonce"} and {"seen", ...}; NULL: there is no web server. */
     json_t *(*expect)(void *arg);
     json_t *(*seen)(void *arg, const char *nonce);
+    /* Sends an alert that says that it is none, and calls `tried` once: alert/lookout.h. */
+    int (*try_alert)(void *arg, void (*tried)(void *tried_arg, bool taken, const char *why),
+                     void *tried_arg, struct err *err);
     void *arg;
 };
 

@@ -5,6 +5,7 @@
  *   {"command": "status", "account"?: id, pseudonym or its beginning, "timeline"?: true}
  *   {"command": "health", "links": true}
  *   {"command": "reload"}   {"command": "registrations"}
+ *   {"command": "try-alert"}
  *   {"command": "expect"}   {"command": "seen", "nonce": ...}
  *   {"command": "list"}   {"command": "remove", "uuid": ...}   {"command": "ping", "uuid": ...}
  *
@@ -15,7 +16,7 @@
  * registrations answers with "registrations": the last ones, oldest first (bridge/arrivals.h), each
  * {"number", "at", "status", "account"?, "origin", "why"}. expect answers with "nonce", which a
  * request to the public address is to carry, and seen with what became of that request
- * (web/witness.h). */
+ * (web/witness.h). try-alert is done once an alert was taken. */
 #ifndef DOORBELL_CONTROL_PROTO_H
 #define DOORBELL_CONTROL_PROTO_H
 

@@ -25,6 +25,9 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
 
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
 
+/* Whether somebody is there whom alerts could reach. Nothing where alert.url is not set. */
+void diagnose_alerts(struct findings *findings, const struct origin_facts *facts);
+
 /* Whether web.public_url leads to this very server, and with what a proxy has to say. */
 void diagnose_public(struct findings *findings, const struct public_facts *facts);
 

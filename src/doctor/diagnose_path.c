@@ -188,6 +188,22 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
         findings_add(findings, SEVERITY_WELL, push_subject, NULL, "%s answers.", facts->origin);
 }
 
+/* Alerts */
+
+void diagnose_alerts(struct findings *findings, const struct origin_facts *facts)
+{
+    char end[VISIT_WHY_SIZE + 64];
+    if (facts->visit.end == VISIT_NOT_MADE)
+        return;
+    diagnose_end(end, sizeof end, &facts->visit);
+    if (answered(&facts->visit))
+        findings_add(findings, SEVERITY_WELL, "alerts", NULL, "%s answers.", facts->origin);
+    else
+        findings_add(findings, SEVERITY_WARNING, "alerts",
+                     "Check alert.url, and whether this machine reaches it.",
+                     "Nobody is told when something breaks: %s %s.", facts->origin, end);
+}
+
 /* The clock */
 
 static bool diagnose_distance(struct findings *findings, const char *origin, int64_t ahead_s)
@@ -231,6 +247,7 @@ void diagnose_path(struct findings *findings, const struct probe_facts *facts)
     if (facts->origins_more)
         findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL,
                      "%zu more push servers were not asked.", facts->origins_more);
+    diagnose_alerts(findings, &facts->alerts);
     if (facts->web)
         diagnose_public(findings, &facts->public);
     diagnose_clock(findings, facts);

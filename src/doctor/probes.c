@@ -99,6 +99,20 @@ static void visit_origins(struct probe *probe, const json_t *status)
     }
 }
 
+static void visit_alerts(struct probe *probe)
+{
+    struct origin_facts *alerts = &probe->facts->alerts;
+    if (!probe->config->alert_url)
+        return;
+    write_origin(alerts->origin, probe->config->alert_url);
+    struct visit_request request = {.url = alerts->origin,
+                                    .lane = RESOLVER_ENDPOINT,
+                                    .family = AF_UNSPEC,
+                                    .user_agent = our_agent,
+                                    .trust = probe->trust};
+    visits_add(probe->visits, &request, &alerts->visit);
+}
+
 /* NULL: no server runs, or one that does not know this command. */
 static json_t *ask_server(const struct probe *probe, json_t *request)
 {
@@ -216,6 +230,7 @@ int probes_run(struct probe_facts *facts, const struct config *config, const jso
     if (result == 0) {
         visit_signal(&probe);
         visit_origins(&probe, status);
+        visit_alerts(&probe);
         visit_public(&probe);
         visits_run(probe.visits);
         ask_what_came(&probe);

@@ -1,7 +1,7 @@
 /* Looks at what is outside: Signal's server, the push servers of the accounts, and the way by which
  * phones come in. Everything at once and within about 15 s. Rings nobody: Signal's server is asked
- * for an anonymous websocket, a push server for its front page, the public address for the linking
- * page. */
+ * for an anonymous websocket, a push server and whoever takes alerts for their front pages, the
+ * public address for the linking page. */
 #ifndef DOORBELL_DOCTOR_PROBES_H
 #define DOORBELL_DOCTOR_PROBES_H
 
@@ -42,6 +42,7 @@ struct probe_facts {
     struct signal_facts signal;
     struct origin_facts origins[PROBE_ORIGINS_MOST];
     size_t origin_count, origins_more;
+    struct origin_facts alerts; /* of alert.url; not made: it is not set */
     bool web;
     struct public_facts public;
 };

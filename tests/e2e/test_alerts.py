@@ -12,6 +12,7 @@ import pytest
 
 from lib.certs import Leaf
 from lib.doorbell import Doorbell
+from lib.ports import free_port
 from lib.push_peer import PushPeer
 from lib.receiver import ALERTS, HEARTBEATS, TOKEN, Receiver
 from lib.signal_peer import Account, SignalPeer
@@ -375,8 +376,10 @@ def test_a_message_may_be_json_and_a_reload_says_where_to(
 def test_a_token_that_goes_in_the_clear_is_told_by_log_and_doctor(
     make: MakeDoorbell, receiver: Receiver
 ) -> None:
-    doorbell = make(alert__token=TOKEN)
+    doorbell = make(alert__token=TOKEN, net__nameservers=[f"127.0.0.1:{free_port()}"])
     assert not doorbell.has_logged("as plain text")
+    report = " ".join(doorbell.command("doctor").stdout.split())
+    assert f"ok alerts: {receiver.origin} answers." in report and "plain text" not in report
     doorbell.reload(alert__url=f"http://ntfy.doorbell.test/{ALERTS}")  # nothing is to be told
     warning = "alert.token goes to http://ntfy.doorbell.test as plain text"
     assert len([line for line in doorbell.output() if f" warn  {warning}" in line]) == 1

@@ -285,7 +285,7 @@ def test_what_root_answers_can_be_read_by_the_user_of_the_server(
     ids = ["--reuid", str(user), "--regid", str(group), "--clear-groups"]
     doorbell.launcher = ["setpriv", *ids]
     doorbell.start()
-    done = set_up(doorbell, "--no-link", "--alert", "https://ntfy.example.org/topic")
+    done = set_up(doorbell, "--no-link", "--alert", f"https://localhost:{free_port()}/topic")
     assert (done.returncode, done.stderr) == (DONE, "")
     status = (folder / "setup.yaml").stat()
     assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (user, 0o600)
@@ -310,13 +310,30 @@ def test_an_alert_is_told_where_the_answer_says(
         done = set_up(doorbell, "--alert", operator.url)
         assert done.returncode == DONE
         assert f"Alerts: {operator.origin}/...." in words_of(done.stdout)
+        assert f"[ok] a message was sent to {operator.origin}: did it arrive?" in words_of(done.stdout)
+        operator.wait_titles("this is where alerts go")
+        assert "[ok] a message" not in set_up(doorbell).stdout  # it was tried
         molly = Molly(doorbell, signal, ntfy)
         assert molly.registers() == "ok"
         signal.remove_account(molly.account.key)
         signal.revoke(molly.account.key)
-        changes.wait_for(operator.alerts, "an alert")
+        operator.wait_titles("this is where alerts go", "account refused")
     finally:
         operator.stop()
+
+
+def test_an_alert_that_would_not_arrive_is_told_when_its_address_is_given(
+    make: MakeDoorbell,
+) -> None:
+    doorbell = make()
+    nowhere = f"https://localhost:{free_port()}/topic"
+    done = set_up(doorbell, "--alert", nowhere, "--no-link")
+    told = words_of(done.stdout)
+    assert done.returncode == DONE and "topic" not in told
+    assert f"[!!] alerts do not reach {nowhere[:-6]}: " in told and "The answer is kept" in told
+    assert nowhere in answers(doorbell)
+    report = words_of(doorbell.command("doctor").stdout)
+    assert f"WARN alerts: Nobody is told when something breaks: {nowhere[:-6]} cannot be" in report
 
 
 @pytest.mark.parametrize(
