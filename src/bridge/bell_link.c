@@ -61,7 +61,8 @@ static void on_up(void *arg)
     struct bell *bell = arg;
     life_up(&bell->life, bell_now_ms(bell));
     wake_link_up(&bell->wake);
-    bell_connect_in(bell, bell->bridge->config->signal_proof_ms);
+    if (!bell_is_disabled(bell)) /* else it is being stopped */
+        bell_connect_in(bell, bell->bridge->config->signal_proof_ms);
 }
 
 static enum tally_message kind_of(bool urgent, bool own_silent)
