@@ -453,7 +453,7 @@ static int endpoint_at(unsigned i)
 }
 
 /* The phone's own, which say whose it is (pushes.c). */
-static void write_keys(char p256dh[88], char auth[23], unsigned i)
+static void write_keys(char *p256dh, char *auth, unsigned i)
 {
     const uint8_t key[STORE_PUSH_KEY_SIZE] = {(uint8_t)i, (uint8_t)world.devices[i].phone_keys};
     b64url_encode(p256dh, key, STORE_PUSH_KEY_SIZE);
@@ -469,7 +469,8 @@ void registration_hurries(unsigned i, int endpoint)
 
 static void send_registration(unsigned i, int password_version, bool ping, bool by_operator)
 {
-    char endpoint[ENDPOINT_SIZE], password[PASSWORD_SIZE], p256dh[88], auth[23];
+    char endpoint[ENDPOINT_SIZE], password[PASSWORD_SIZE];
+    char p256dh[B64_TEXT_SIZE(STORE_PUSH_KEY_SIZE)], auth[B64_TEXT_SIZE(STORE_PUSH_AUTH_SIZE)];
     struct device *device = &world.devices[i];
     struct book *book = &world.books[i];
     struct asked *ask = &asked[asked_count];
