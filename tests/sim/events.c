@@ -136,9 +136,10 @@ static enum link_reason end_reason(const struct event *event)
 static enum link_reason fault_reason(const struct event *event)
 {
     static const enum link_reason reasons[] = {
-        LINK_UNREACHABLE,  LINK_UNAUTHORIZED,   LINK_UNAUTHORIZED,   LINK_MIDDLEBOX,
-        LINK_RATE_LIMITED, LINK_SERVER_TROUBLE, LINK_CLIENT_REFUSED, LINK_MISCONFIGURED};
-    return reasons[event->what % 8];
+        LINK_UNREACHABLE,    LINK_UNAUTHORIZED,  LINK_UNAUTHORIZED,
+        LINK_MIDDLEBOX,      LINK_RATE_LIMITED,  LINK_SERVER_TROUBLE,
+        LINK_CLIENT_REFUSED, LINK_MISCONFIGURED, LINK_SILENT};
+    return reasons[event->what % 9];
 }
 
 static enum link_reason fleet_reason(const struct event *event)

@@ -252,6 +252,7 @@ static const char *const counter_texts[COUNTERS] = {
     [COUNT_RENEWED] = "endpoints that came back with other keys",
     [COUNT_DENIED] = "rings owed while the settings forbade their push server",
     [COUNT_NO_ROOM] = "links that took the last room",
+    [COUNT_MUTE] = "links that showed no queue",
     [COUNT_PUT_OFF] = "rings that push.jitter put off",
     [COUNT_TESTED] = "links tested after the machine slept",
     [COUNT_MADE] = "links made at once then",

@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINKS_MOST = 512, HELD_MOST = 8 /* settled.md "hold time" */, REFUSED_HANDSHAKE = 403 };
+enum {
+    LINKS_MOST = 512,
+    HELD_MOST = 8 /* settled.md "hold time" */,
+    REFUSED_HANDSHAKE = 403,
+    PROOF_MS = MINUTE, /* signal.proof */
+};
 
-enum link_step { STEP_NONE, STEP_HANDSHAKE, STEP_PUMP, STEP_DOWN };
+enum link_step { STEP_NONE, STEP_HANDSHAKE, STEP_PUMP, STEP_MUTE, STEP_DOWN };
 
 struct link {
     const struct link_events *events;
@@ -16,6 +21,7 @@ struct link {
     unsigned account;
     bool candidate, started, up, proven, drained, freed;
     bool dead;   /* the other side has hung up without a word */
+    bool mute;   /* it was accepted, and shows nothing of its queue */
     bool tested; /* since the machine slept */
     uint32_t connection;
     unsigned waited; /* messages that waited when it connected */
@@ -158,7 +164,7 @@ static void leave(struct link *link)
     struct device *device = device_of(link);
     if (device->connected == link)
         device->connected = NULL;
-    link->started = link->up = link->dead = false;
+    link->started = link->up = link->dead = link->mute = false;
     link->connection = 0;
     link->step = STEP_NONE;
     outside_cancel(&link->timer);
@@ -276,6 +282,7 @@ static void note_floor(struct link *link, const struct link_down *down)
 {
     int64_t floor_ms = SECOND, latest_ms = 8 * MINUTE;
     int64_t up_ms = link->up_since_ms ? world.now_ms - link->up_since_ms : 0;
+    bool given_up = link->mute && up_ms >= PROOF_MS;
     if (up_ms >= HOUR) {
         link->displacements = 0;
         link->contested = false;
@@ -283,7 +290,7 @@ static void note_floor(struct link *link, const struct link_down *down)
     link->up_since_ms = 0;
     switch (down->reason) {
     case LINK_STOPPED:
-        floor_ms = 0;
+        floor_ms = given_up ? SECOND : 0;
         break;
     case LINK_CONTESTED:
         floor_ms = doubled(10 * SECOND, 30 * MINUTE, link->displacements++);
@@ -322,8 +329,8 @@ static void step_down(struct link *link)
 {
     struct link_down down = link->down;
     trace("account %u: the connection ended: %s", link->account, link_reason_name(down.reason));
-    leave(link);
     note_floor(link, &down);
+    leave(link);
     link->events->down(link->arg, &down);
     if (down.reason == LINK_UNAUTHORIZED)
         check_refused(link);
@@ -351,7 +358,7 @@ static void step_handshake(struct link *link)
     struct device *device = device_of(link);
     int64_t retry_after_ms;
     enum link_reason fault = fault_of(link, &retry_after_ms);
-    if (fault != LINK_STOPPED) {
+    if (fault != LINK_STOPPED && fault != LINK_SILENT) {
         go_down(link, fault, retry_after_ms,
                 fault == LINK_UNREACHABLE ? dice(link->account, 30 * SECOND) : 0);
         return;
@@ -366,12 +373,18 @@ static void step_handshake(struct link *link)
     link->next = device->first;
     link->unanswered = 0;
     link->up_since_ms = world.now_ms;
-    plan(link, STEP_PUMP, dice(link->account, 3) * 20);
+    link->mute = fault == LINK_SILENT;
+    if (link->mute)
+        plan(link, STEP_MUTE, PROOF_MS + SECOND);
+    else
+        plan(link, STEP_PUMP, dice(link->account, 3) * 20);
     if (device->contentions) {
         device->contentions--;
         go_down(link, LINK_CONTESTED, 0, dice(link->account, 3) * 2 * SECOND);
     }
-    trace("account %u: connected%s", link->account, link->candidate ? " (on trial)" : "");
+    counters[COUNT_MUTE] += link->mute;
+    trace("account %u: connected%s%s", link->account, link->candidate ? " (on trial)" : "",
+          link->mute ? ", and shows no queue" : "");
     link->events->up(link->arg);
 }
 
@@ -479,6 +492,8 @@ static void on_timer(void *arg)
     link->step = STEP_NONE;
     if (step == STEP_HANDSHAKE)
         step_handshake(link);
+    else if (step == STEP_MUTE)
+        broke(SILENCE, "account %u: a link that shows no queue is kept", link->account);
     else
         step_pump(link);
 }
@@ -542,6 +557,12 @@ void messenger_heal(void)
     world.fleet_left = 0;
     for (unsigned i = 0; i < world.accounts; i++)
         world.devices[i].fault_left = world.devices[i].contentions = world.devices[i].replies = 0;
+    for (unsigned i = 0; i < messenger.count; i++) {
+        struct link *link = messenger.links[i];
+        if (link->step == STEP_MUTE)
+            plan(link, STEP_PUMP, 0);
+        link->mute = false;
+    }
 }
 
 /* The operator allows it again: that is a new beginning. */

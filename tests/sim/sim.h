@@ -359,6 +359,7 @@ enum counter {
     COUNT_RENEWED,
     COUNT_DENIED,
     COUNT_NO_ROOM,
+    COUNT_MUTE,
     COUNT_PUT_OFF,
     COUNT_TESTED,
     COUNT_MADE,
