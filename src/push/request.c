@@ -120,9 +120,12 @@ void push_request_report(struct push_request *request)
 void push_request_report_ended(void *arg)
 {
     struct push *push = arg;
-    struct list *node;
-    while ((node = list_first(&push->ended)))
-        push_request_report(list_owner(node, struct push_request, node));
+    size_t count = 0;
+    list_each(node, &push->ended)
+        count++;
+    /* What ends in turn has a turn of its own: nobody who sends again at once holds up the loop. */
+    for (; count && !list_empty(&push->ended); count--)
+        push_request_report(list_owner(list_first(&push->ended), struct push_request, node));
 }
 
 void push_request_end(struct push_request *request)
