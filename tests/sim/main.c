@@ -213,22 +213,23 @@ static void start(struct run *run)
     fflush(stdout);
     for (unsigned i = 0; i < run->jobs; i++) {
         struct worker *worker = &run->workers[i];
-        worker->pid = fork();
-        if (worker->pid == 0) {
+        pid_t pid = fork(); /* not into the memory that both share: the child's is 0 */
+        if (pid == 0) {
             if (run->brief)
                 (void)!freopen("/dev/null", "w", stderr);
             work(run, worker, i);
             _exit(0);
         }
+        worker->pid = pid;
     }
     for (unsigned i = 0; i < run->jobs; i++) {
-        int status;
-        waitpid(run->workers[i].pid, &status, 0);
-        if (!WIFEXITED(status)) {
-            run->workers[i].broken = CRASHED;
-            snprintf(run->workers[i].why, sizeof run->workers[i].why, "signal %d",
-                     WTERMSIG(status));
-        }
+        struct worker *worker = &run->workers[i];
+        int status = 0;
+        if (waitpid(worker->pid, &status, 0) == worker->pid && WIFEXITED(status) &&
+            WEXITSTATUS(status) == 0)
+            continue;
+        worker->broken = CRASHED;
+        snprintf(worker->why, sizeof worker->why, "wait status %#x", (unsigned)status);
     }
 }
 
@@ -289,11 +290,18 @@ static int report(const struct run *run, double took_s)
            (double)sum[COUNT_SEQUENCES] * 60 / took_s, run->jobs, (unsigned long long)run->seed);
     printf("%12.0f  sequences for each minute of one processor\n",
            (double)sum[COUNT_SEQUENCES] * 60 / processor_s());
-    if (broken)
+    if (broken) {
         tell_broken(broken);
-    else
-        printf("The guarantee held in all of them.\n");
-    return broken ? 1 : 0;
+        return 1;
+    }
+    if (!run->seconds && sum[COUNT_SEQUENCES] != run->sequences) {
+        for (unsigned i = 0; i < run->jobs; i++)
+            printf("process %u ended early, at seed %llu\n", i,
+                   (unsigned long long)run->workers[i].playing);
+        return 1;
+    }
+    printf("The guarantee held in all of them.\n");
+    return 0;
 }
 
 static void read_arguments(struct run *run, int count, char **arguments)
