@@ -51,9 +51,9 @@ static void introduce(const struct proxy_snippet *snippet, const struct visit_fa
                   "needs%s:",
                   snippet->name, where);
     else
-        setup_say("     What answers there does not say which proxy it is. HAProxy does not; "
-                  "it needs%s:",
-                  where);
+        setup_say(
+            "     What answers there does not say which proxy it is. %s does not; it needs%s:",
+            snippet->name, where);
 }
 
 static void print_snippet(const struct config *config, const struct public_facts *facts)
@@ -64,10 +64,12 @@ static void print_snippet(const struct config *config, const struct public_facts
     if (!lacks_proxy(facts) || url_parse(&url, config->web_public_url, NULL) != 0)
         return;
     listener_upstream(upstream, facts->listen);
+    int own_status = facts->seen ? 0 : visit->status; /* of the proxy, not of Doorbell behind it */
     const struct proxy_snippet *snippet = proxy_snippet_of(visit->server);
     bool known = snippet != NULL;
     if (!known)
-        snippet = visit->end == VISIT_NO_CONNECT ? proxy_snippets : proxy_snippet_of_silent();
+        snippet =
+            visit->end == VISIT_NO_CONNECT ? proxy_snippets : proxy_snippet_of_silent(own_status);
     char *path = path_of(&url);
     char *lines = proxy_snippet_lines(snippet, url.host, path, upstream);
     introduce(snippet, visit, known, url.host);

@@ -23,7 +23,7 @@ const struct proxy_snippet proxy_snippets[] = {
     {"nginx", "the server block",
      "location {path} {\n"
      "    proxy_pass http://{upstream}/;\n"
-     "    proxy_set_header Host $host;\n"
+     "    proxy_set_header Host $http_host;\n"
      "    proxy_set_header X-Forwarded-For $remote_addr;\n"
      "    proxy_set_header X-Forwarded-Proto $scheme;\n"
      "}",
@@ -43,6 +43,42 @@ const struct proxy_snippet proxy_snippets[] = {
      "http-request set-header X-Forwarded-Proto https\n"
      "http-request replace-path {path}(.*) /\\1\n"
      "server doorbell {upstream}"},
+    {"Traefik", "the dynamic configuration",
+     "# websecure and letsencrypt: entry point and certificate resolver of the static "
+     "configuration\n"
+     "http:\n"
+     "  routers:\n"
+     "    doorbell:\n"
+     "      rule: \"Host(`{host}`)\"\n"
+     "      entryPoints: [websecure]\n"
+     "      tls:\n"
+     "        certResolver: letsencrypt\n"
+     "      service: doorbell\n"
+     "  services:\n"
+     "    doorbell:\n"
+     "      loadBalancer:\n"
+     "        servers:\n"
+     "          - url: \"http://{upstream}\"",
+     "# websecure and letsencrypt: entry point and certificate resolver of the static "
+     "configuration\n"
+     "http:\n"
+     "  routers:\n"
+     "    doorbell:\n"
+     "      rule: \"Host(`{host}`) && PathPrefix(`{path}`)\"\n"
+     "      entryPoints: [websecure]\n"
+     "      tls:\n"
+     "        certResolver: letsencrypt\n"
+     "      middlewares: [doorbell-path]\n"
+     "      service: doorbell\n"
+     "  middlewares:\n"
+     "    doorbell-path:\n"
+     "      stripPrefix:\n"
+     "        prefixes: [\"{prefix}\"]\n"
+     "  services:\n"
+     "    doorbell:\n"
+     "      loadBalancer:\n"
+     "        servers:\n"
+     "          - url: \"http://{upstream}\""},
     {0},
 };
 
@@ -54,9 +90,10 @@ const struct proxy_snippet *proxy_snippet_of(const char *server)
     return NULL;
 }
 
-const struct proxy_snippet *proxy_snippet_of_silent(void)
+/* HAProxy has no 404 of its own: it says 503 where it knows no backend. */
+const struct proxy_snippet *proxy_snippet_of_silent(int status)
 {
-    return proxy_snippet_of("HAProxy");
+    return proxy_snippet_of(status == 404 ? "Traefik" : "HAProxy");
 }
 
 /* What a name in braces stands for; its length in the template in `*length`. NULL: it is none. */
@@ -74,8 +111,12 @@ static const char *value_of(const char *at, const char *const names[][2], size_t
 char *proxy_snippet_lines(const struct proxy_snippet *snippet, const char *host, const char *path,
                           const char *upstream)
 {
-    const char *const names[][2] = {
-        {"{host}", host}, {"{path}", path}, {"{upstream}", upstream}, {NULL, NULL}};
+    char *prefix = mem_copy(path, strlen(path) - 1);
+    const char *const names[][2] = {{"{host}", host},
+                                    {"{path}", path},
+                                    {"{prefix}", prefix},
+                                    {"{upstream}", upstream},
+                                    {NULL, NULL}};
     bool below = snippet->below_path && strcmp(path, "/") != 0;
     struct buf lines;
     buf_init(&lines, LINES_MAX);
@@ -90,5 +131,6 @@ char *proxy_snippet_lines(const struct proxy_snippet *snippet, const char *host,
     }
     char *text = mem_copy((const char *)lines.bytes, lines.length);
     buf_fini(&lines);
+    free(prefix);
     return text;
 }

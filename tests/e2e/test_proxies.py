@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Iterator, NamedTuple, Union
 
 import pytest
+import yaml
 
 from lib.apache import Apache
 from lib.background import Changes
@@ -247,6 +248,7 @@ PROXYING = {
     "apache": re.compile(r"^    ProxyPreserveHost .*\n(?:    .*\n)+", re.MULTILINE),
     "caddy": re.compile(r"^    reverse_proxy .*\n", re.MULTILINE),
     "haproxy": re.compile(r"(?<=^backend doorbell\n)(?:    .*\n)+", re.MULTILINE),
+    "nginx": re.compile(r"^    location / \{\n(?:        .*\n)+    \}\n", re.MULTILINE),
 }
 TITLES = {"nginx": "nginx", "apache": "Apache", "caddy": "Caddy", "haproxy": "HAProxy"}
 
@@ -271,8 +273,9 @@ def test_the_lines_of_a_fault_mend_it(
     assert fault_is_shown(browser)
     lines = lines_of_fault(browser, program)
     front(program, PROXYING[program].sub(lambda _: lines, sample_of(program, "name")))
-    browser.open(PUBLIC_URL)
-    expect_good(browser, doorbell, f"{program}-fault-mended", PUBLIC_URL)
+    for port, origin in ORIGINS.items():
+        browser.open(f"{origin}/")
+        expect_good(browser, doorbell, f"{program}-fault-mended-{port}", f"{origin}/")
 
 
 def test_haproxy_that_tells_nothing_is_given_its_lines(
@@ -348,6 +351,15 @@ def test_traefiks_headers_tell_the_address_outside(
     assert not is_faulty(doorbell, headers_of_traefik)
     url = f"https://{NAME}:8443{PLACES[place]}"
     assert link_told(doorbell, "/", headers_of_traefik) == link_of(doorbell, url=url)
+
+
+def test_the_page_has_the_lines_for_traefik_as_well(doorbell: Doorbell) -> None:
+    page = doorbell.request("GET", "/")[2].decode()
+    found = re.search(r"<summary>Traefik, in .*?<pre><code>(.*?)</code>", page, re.DOTALL)
+    assert found, page
+    told = yaml.safe_load(html.unescape(found[1]).replace("molly.example.org", "push.example.org"))
+    sample = yaml.safe_load(sample_of("traefik", "name").replace(":8020", f":{doorbell.port}"))
+    assert told == sample
 
 
 FORWARDED = "for=203.0.113.9;host=push.example.org;proto=https"

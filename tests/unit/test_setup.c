@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "bridge/arrivals.h"
 #include "cli/setup_progress.h"
@@ -229,9 +230,61 @@ START_TEST(proxies_are_known_by_their_header_and_get_the_path)
                  "ProxyPreserveHost On\nProxyPass /molly/ http://127.0.0.1:8020/\n"
                  "RequestHeader set X-Forwarded-Proto \"https\"");
     ck_assert_str_eq(proxy_snippet_of("nginx/1.22.1")->name, "nginx");
-    ck_assert_str_eq(proxy_snippet_of_silent()->name, "HAProxy");
+    ck_assert_str_eq(proxy_snippet_of_silent(0)->name, "HAProxy");
+    ck_assert_str_eq(proxy_snippet_of_silent(503)->name, "HAProxy");
+    ck_assert_str_eq(proxy_snippet_of_silent(404)->name, "Traefik");
     ck_assert_ptr_null(proxy_snippet_of(""));
     ck_assert_ptr_null(proxy_snippet_of("lighttpd"));
+}
+END_TEST
+
+/* Without comments, empty lines and the name, by which two samples differ. */
+static char *essence(const char *text, const char *host)
+{
+    struct buf kept;
+    buf_init(&kept, 8192);
+    for (const char *at = text; *at;) {
+        size_t length = strcspn(at, "\n");
+        if (length && *at != '#')
+            buf_format(&kept, "%.*s\n", (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+    char *all = mem_copy((const char *)kept.bytes, kept.length);
+    buf_fini(&kept);
+    char *name = strstr(all, host);
+    ck_assert_ptr_nonnull(name);
+    memmove(name, name + strlen(host), strlen(name + strlen(host)) + 1);
+    return all;
+}
+
+static char *read_sample(const char *name)
+{
+    char text[4096];
+    FILE *file = fopen(name, "r");
+    ck_assert_ptr_nonnull(file);
+    size_t length = fread(text, 1, sizeof text, file);
+    fclose(file);
+    ck_assert_uint_lt(length, sizeof text);
+    return mem_copy(text, length);
+}
+
+START_TEST(the_lines_for_traefik_are_its_samples)
+{
+    static const struct {
+        const char *sample, *host, *path;
+    } pairs[] = {{"config/proxies/traefik.yaml", "push.example.org", "/"},
+                 {"config/proxies/traefik-path.yaml", "www.example.org", "/molly/"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *sample = read_sample(pairs[i].sample);
+        char *lines = proxy_snippet_lines(proxy_snippet_of("Traefik"), "a.example.net",
+                                          pairs[i].path, "127.0.0.1:8020");
+        char *expected = essence(sample, pairs[i].host), *told = essence(lines, "a.example.net");
+        ck_assert_str_eq(told, expected);
+        free(expected);
+        free(told);
+        free(lines);
+        free(sample);
+    }
 }
 END_TEST
 
@@ -601,7 +654,8 @@ UNIT_MAIN("setup", every_other_source_but_the_package_wins_over_the_answers,
           an_empty_answer_is_none_also_where_the_package_has_one,
           what_is_written_is_read_again_and_is_the_owners_alone,
           where_it_cannot_be_written_the_folder_is_named, the_last_registrations_are_kept_in_order,
-          proxies_are_known_by_their_header_and_get_the_path, each_step_is_told_once_as_it_happens,
+          proxies_are_known_by_their_header_and_get_the_path, the_lines_for_traefik_are_its_samples,
+          each_step_is_told_once_as_it_happens,
           an_account_from_before_counts_when_it_registers_again,
           of_several_users_one_that_only_repeats_itself_is_not_taken_for_the_new_phone,
           a_new_phone_takes_the_place_of_one_that_only_repeated_itself,
