@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -271,6 +272,39 @@ static char *credential(char **environment, const char *name)
     return NULL;
 }
 
+/* By the built-in defaults or the package's alone. */
+static bool is_default(const struct config *config, const struct config_sources *sources,
+                       const struct setting *setting)
+{
+    const char *place = config->places[setting - schema];
+    return !place || text_starts(place, sources->defaults ? sources->defaults : package_defaults);
+}
+
+static bool is_beside(const char *path, const char *folder)
+{
+    struct stat a, b;
+    char *copy = mem_text(path);
+    bool beside = stat(dirname(copy), &a) == 0 && stat(folder, &b) == 0 && a.st_dev == b.st_dev &&
+                  a.st_ino == b.st_ino;
+    free(copy);
+    return beside;
+}
+
+/* Who configured MollySocket, and not its database, has it in the working directory, which is where
+ * their volume is: ours belongs there, too, unless it is elsewhere already. Commands, reloads and
+ * later starts come to the same answer, also when MollySocket's database is gone. */
+static int follow_mollysocket(struct config *config, const struct config_sources *sources,
+                              struct err *err)
+{
+    static const char place[] = "mollysocket.db in the working directory";
+    const char *path = config->store_path;
+    if (!config->mollysocket || config_is_set(config, "store.mollysocket") ||
+        !is_default(config, sources, schema_find("store.path")) || is_there(path) ||
+        is_beside(path, ".") || (!is_there(CONFIG_MOLLY_DATABASE_HERE) && !is_there("doorbell.db")))
+        return 0;
+    return config_take_molly_database(config, place, err);
+}
+
 static int take_answer(struct config *config, const struct config *answers,
                        const struct setting *setting, struct err *err)
 {
@@ -288,18 +322,15 @@ static int take_answer(struct config *config, const struct config *answers,
 /* The lowest file but the package's: where it is, only all others together tell. */
 static int read_setup(struct config *config, const struct config_sources *sources, struct err *err)
 {
-    const char *defaults = sources->defaults ? sources->defaults : package_defaults;
     char *path = setup_file_path(config);
     struct config *answers = setup_file_read(path, err);
     free(path);
     if (!answers)
         return err->code;
     int result = 0;
-    for (size_t i = 0; i < schema_count && result == 0; i++) {
-        const char *place = config->places[i];
-        if (answers->places[i] && (!place || text_starts(place, defaults)))
+    for (size_t i = 0; i < schema_count && result == 0; i++)
+        if (answers->places[i] && is_default(config, sources, &schema[i]))
             result = take_answer(config, answers, &schema[i], err);
-    }
     config_free(answers);
     return result;
 }
@@ -383,7 +414,8 @@ struct config *config_load(const struct config_sources *sources, struct err *err
     if (read_files(config, sources, err) == 0 &&
         config_read_molly_environment(config, sources->environment, err) == 0 &&
         config_read_environment(config, sources->environment, err) == 0 &&
-        read_overrides(config, sources, err) == 0 && read_setup(config, sources, err) == 0 &&
+        read_overrides(config, sources, err) == 0 &&
+        follow_mollysocket(config, sources, err) == 0 && read_setup(config, sources, err) == 0 &&
         derive(config, sources->environment, err) == 0 && check_together(config, err) == 0)
         return config;
     config_locate(config, err);

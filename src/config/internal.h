@@ -26,6 +26,7 @@ enum {
 #define CONFIG_MOLLY_FILE_HERE "mollysocket.toml"
 #define CONFIG_MOLLY_FILE_OF_USER "mollysocket/config.toml" /* below ~/.config */
 #define CONFIG_MOLLY_FILE_OF_SYSTEM "/etc/mollysocket/config.toml"
+#define CONFIG_MOLLY_DATABASE_HERE "./mollysocket.db"
 
 /* Name files; not settings. */
 #define CONFIG_FILE_VARIABLE "DOORBELL_CONFIG"
@@ -51,6 +52,8 @@ int config_read_file(struct config *config, const char *path, config_reader *rea
  * each. */
 int config_read_environment(struct config *config, char **environment, struct err *err);
 int config_read_molly_environment(struct config *config, char **environment, struct err *err);
+/* As its `db` with the default of MollySocket's own would be; `place` says why. */
+int config_take_molly_database(struct config *config, const char *place, struct err *err);
 /* MollySocket's variables that set one of our settings, "MOLLY_HOST, MOLLY_PORT"; NULL: none. The
  * caller frees it. */
 char *config_molly_names(const struct setting *setting);

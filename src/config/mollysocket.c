@@ -132,6 +132,12 @@ static int take_db(const struct taking *taking, const struct value *value)
     return result;
 }
 
+int config_take_molly_database(struct config *config, const char *place, struct err *err)
+{
+    const struct taking taking = {.config = config, .place = place, .err = err};
+    return take_db(&taking, &(struct value){.text = CONFIG_MOLLY_DATABASE_HERE});
+}
+
 /* Lists */
 
 static void warn_entry(const struct taking *taking, size_t position, const char *why)

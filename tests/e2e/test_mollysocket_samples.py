@@ -252,14 +252,8 @@ def test_the_image_of_the_fly_template_runs_air_gapped(
     (dropped_in.folder / "vapid.key").chmod(0o600)
     account, endpoint = signal.new_account(), ntfy.endpoint()
     MollySocket(dropped_in.folder / "mollysocket.db").add(account, endpoint)
-    # What the operator of a private push server has set, and what docs/migrate-from-mollysocket.md
-    # tells to add where the volume is not at /data.
-    dropped_in.environment.update(
-        {
-            "MOLLY_ALLOWED_ENDPOINTS": f'["{ntfy.origin}"]',
-            "MOLLY_DB": "mollysocket.db",
-        }
-    )
+    # What the operator of a private push server has set.
+    dropped_in.environment["MOLLY_ALLOWED_ENDPOINTS"] = f'["{ntfy.origin}"]'
     dropped_in.words = start.words  # behind our entrypoint
     dropped_in.start()
     signal.wait_connected(account)

@@ -406,6 +406,56 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
 }
 END_TEST
 
+/* MollySocket's database is where it works, and so is its user's volume. */
+START_TEST(a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured)
+{
+    struct folder folder;
+    struct err err;
+    char web[] = "MOLLY_WEBSERVER=false", none[] = "DOORBELL_STORE_MOLLYSOCKET=none";
+    char *configured[] = {web, NULL}, *nothing[] = {NULL}, *without[] = {web, none, NULL};
+    char **const others[] = {nothing, without};
+    enter_folder(&folder);
+    write_file("defaults.yaml", "store.path: elsewhere/doorbell.db\n");
+    struct config_sources sources = {.defaults = "defaults.yaml", .environment = configured};
+    struct config *config = config_load(&sources, &err);
+    expect(config, "store.path", "\"elsewhere/doorbell.db\"");
+    config_free(config);
+    write_file("mollysocket.db", "");
+    for (int i = 0; i < 3; i++) {
+        config = config_load(&sources, &err);
+        expect(config, "store.path", "\"./doorbell.db\"");
+        expect(config, "store.mollysocket", "\"./mollysocket.db\"");
+        expect(config, "control.path", "\"./doorbell.sock\"");
+        expect_place(config, "store.path", "mollysocket.db in the working directory");
+        config_free(config);
+        write_file("doorbell.db", ""); /* as the first start leaves it */
+        if (i == 1)
+            remove("mollysocket.db"); /* by who tidies up */
+    }
+    write_file("mollysocket.db", "");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        sources.environment = others[i];
+        config = config_load(&sources, &err);
+        expect(config, "store.path", "\"elsewhere/doorbell.db\"");
+        config_free(config);
+    }
+    sources.environment = configured;
+    ck_assert_int_eq(mkdir("elsewhere", 0700), 0);
+    write_file("elsewhere/doorbell.db", "");
+    config = config_load(&sources, &err);
+    expect(config, "store.path", "\"elsewhere/doorbell.db\"");
+    config_free(config);
+    remove("elsewhere/doorbell.db");
+    remove("elsewhere");
+    remove("doorbell.db");
+    write_file("defaults.yaml", "store.path: ././doorbell.db\n"); /* the same folder already */
+    config = config_load(&sources, &err);
+    expect(config, "store.path", "\"././doorbell.db\"");
+    config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
 START_TEST(a_credential_of_systemds_is_the_key_unless_something_else_is_named)
 {
     struct folder folder;
@@ -472,6 +522,7 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           a_wrong_toml_file_is_named_with_its_line_and_the_fix,
           ours_wins_over_mollysockets_and_variables_over_files,
           without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks,
+          a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
           the_effective_configuration_tells_each_source_and_hides_key_and_accounts,
           an_empty_or_unlimited_setting_is_shown_even_if_it_may_be_secret)
