@@ -117,7 +117,7 @@ enum { OPTION_CONFIG, OPTION_SET, OPTION_VERBOSE, OPTION_VERSION, OPTION_HELP };
 
 static const struct cli_option options[] = {
     [OPTION_CONFIG] = {"-c", "--config", "FILE",
-                       "The configuration to load; one that ends in .toml is MollySocket's."},
+                       "The configuration to load; one in TOML is MollySocket's."},
     [OPTION_SET] = {NULL, "--set", "PATH=VALUE",
                     "A setting, over file and environment; may be repeated."},
     [OPTION_VERBOSE] = {"-v", "--verbose", NULL,

@@ -174,12 +174,6 @@ static char *find_molly_file(char **environment)
     return is_there_perhaps(molly_file_of_system) ? mem_text(molly_file_of_system) : NULL;
 }
 
-static bool is_toml(const char *path)
-{
-    size_t length = strlen(path);
-    return length > 5 && strcmp(path + length - 5, ".toml") == 0;
-}
-
 /* Which of the two kinds of file are read, and in this order; NULL: none. The caller frees them. */
 struct files {
     char *molly, *own;
@@ -187,7 +181,7 @@ struct files {
 
 static void choose_files(struct files *files, const struct config_sources *sources)
 {
-    bool is_molly = sources->file && is_toml(sources->file);
+    bool is_molly = sources->file && config_file_is_toml(sources->file);
     const char *own = is_molly ? NULL : sources->file;
     const char *molly = is_molly ? sources->file : NULL;
     if (!own)

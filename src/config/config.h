@@ -111,8 +111,8 @@ struct config {
     int log_format; /* enum log_format */
 };
 
-/* What to load from. `file`, or what DOORBELL_CONFIG names, is ours, one that ends in .toml or that
- * MOLLY_CONF names MollySocket's. Where none is named: doorbell.yaml in the working directory, else
+/* What to load from. `file`, or what DOORBELL_CONFIG names, is ours; a `file` that is TOML, or one
+ * that MOLLY_CONF names, is MollySocket's. Where none is named: doorbell.yaml in the working directory, else
  * /etc/doorbell/doorbell.yaml, else MollySocket's in the places where it looks for it, else none.
  * `defaults` NULL: the package's, /usr/share/doorbell/defaults.yaml, if it is there. `overrides`
  * are "path=value" from the command line (may be NULL), `environment` is environ's form. */

@@ -1,6 +1,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -99,7 +100,7 @@ int config_read_environment(struct config *config, char **environment, struct er
 static bool is_secret(const char *variable, size_t length)
 {
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        if (is_named(variable, secrets[i]))
+        if (strlen(secrets[i]) == length && strncasecmp(variable, secrets[i], length) == 0)
             return true;
     for (size_t i = 0; i < schema_count; i++)
         if (schema[i].secret && schema_is_environment_name(&schema[i], variable, length))

@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "config/internal.h"
 
 enum { CHUNK_SIZE = 4096 };
@@ -23,6 +25,52 @@ static int fail_file(const char *path, struct err *err)
                        "which was not there when it started; restart it (docs/sandbox.md)",
                        path);
     return err_set(err, ERR_IO, "%s: it cannot be read (%s)", path, strerror(errno));
+}
+
+static bool ends_in(const char *path, const char *ending)
+{
+    size_t length = strlen(path), least = strlen(ending);
+    return length > least && strcmp(path + length - least, ending) == 0;
+}
+
+/* A table, or a name with = behind it, where YAML has a colon. */
+static bool is_line_of_toml(const char *line)
+{
+    if (*line == '[')
+        return true;
+    const char *behind = line + strcspn(line, ":=\n");
+    return *behind == '=' && behind > line;
+}
+
+/* By the first line that says something. */
+static bool is_text_of_toml(const char *text)
+{
+    text += text_starts(text, "\xef\xbb\xbf") ? 3 : 0;
+    for (;;) {
+        text += strspn(text, " \t\r\n");
+        if (*text != '#')
+            return is_line_of_toml(text);
+        text += strcspn(text, "\n");
+    }
+}
+
+bool config_file_is_toml(const char *path)
+{
+    struct stat status;
+    if (ends_in(path, ".toml"))
+        return true;
+    if (ends_in(path, ".yaml") || ends_in(path, ".yml") || stat(path, &status) != 0 ||
+        !S_ISREG(status.st_mode)) /* of a pipe nothing would be left to read */
+        return false;
+    char text[CHUNK_SIZE + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, CHUNK_SIZE) : -1;
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    bool is_toml = is_text_of_toml(text);
+    sodium_memzero(text, sizeof text); /* there may be a key in it */
+    return is_toml;
 }
 
 /* Stops soon after CONFIG_FILE_MAX, so that whoever reads the content sees that it is too large. */

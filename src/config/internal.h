@@ -46,6 +46,8 @@ typedef int config_reader(struct config *config, const char *name, const void *b
                           struct err *err);
 config_reader config_read_yaml;
 config_reader config_read_molly_toml; /* MollySocket's; unknown keys are one warning each */
+/* Whether it is MollySocket's: by how it ends, else by its first line. */
+bool config_file_is_toml(const char *path);
 int config_read_file(struct config *config, const char *path, config_reader *read, struct err *err);
 
 /* Read variables of the environment, DOORBELL_* or MollySocket's; unknown ones are one warning

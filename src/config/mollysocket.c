@@ -313,10 +313,11 @@ static int read_variable(struct config *config, const char *variable, struct err
     return result;
 }
 
+/* In capitals or not: MollySocket takes both. */
 static bool is_ours_to_read(const char *variable)
 {
-    return text_starts(variable, prefix) && strchr(variable, '=') &&
-           !text_starts(variable, CONFIG_MOLLY_FILE_VARIABLE "=");
+    return text_starts_nocase(variable, prefix) && strchr(variable, '=') &&
+           !text_starts_nocase(variable, CONFIG_MOLLY_FILE_VARIABLE "=");
 }
 
 /* "info", or "warn,mollysocket=debug": the word on MollySocket itself counts more. */

@@ -22,8 +22,9 @@ static void add_files(struct buf *page)
                "Beside the store: what was answered to `doorbell setup`, below all of these.");
     roff_paragraph(page, "A file that is named and cannot be read stops the start. MollySocket's "
                          "own file is read, too, as it is:");
-    roff_entry(page, "-c FILE.toml, $" CONFIG_MOLLY_FILE_VARIABLE,
-               "Where it is named, below a file of ours.");
+    roff_entry(page, "-c FILE, $" CONFIG_MOLLY_FILE_VARIABLE,
+               "Where it is named, below a file of ours. One that -c names is known by its name, "
+               "which ends in .toml, or by its first line, which has = and no colon.");
     roff_entry(page,
                "$XDG_CONFIG_HOME/" CONFIG_MOLLY_FILE_OF_USER ", ./" CONFIG_MOLLY_FILE_HERE
                ", " CONFIG_MOLLY_FILE_OF_SYSTEM,

@@ -460,15 +460,17 @@ END_TEST
 START_TEST(secrets_in_the_environment_are_overwritten_in_place)
 {
     char key[] = "MOLLY_VAPID_PRIVKEY=hunter2", other[] = "MOLLY_VAPID_PRIVKEYS=hunter2",
-         short_name[] = "DOORBELL", path[] = "DOORBELL_STORE_PATH=/x";
-    char *environment[] = {short_name, path, key, other, NULL};
+         small[] = "molly_vapid_privkey=hunter2", short_name[] = "DOORBELL",
+         path[] = "DOORBELL_STORE_PATH=/x";
+    char *environment[] = {short_name, path, key, other, small, NULL};
     char **taken = config_take_environment(environment);
     ck_assert_str_eq(taken[2], "MOLLY_VAPID_PRIVKEY=hunter2");
-    ck_assert_ptr_null(taken[4]);
+    ck_assert_ptr_null(taken[5]);
     config_free_environment(taken);
     for (size_t i = strlen("MOLLY_VAPID_PRIVKEY="); i < sizeof key; i++)
         ck_assert_int_eq(key[i], 0);
     ck_assert_str_eq(key, "MOLLY_VAPID_PRIVKEY=");
+    ck_assert_str_eq(small, "molly_vapid_privkey=");
     ck_assert_str_eq(other, "MOLLY_VAPID_PRIVKEYS=hunter2");
     ck_assert_str_eq(path, "DOORBELL_STORE_PATH=/x");
     ck_assert_ptr_eq(environment[2], key);

@@ -58,6 +58,8 @@ static const struct {
     {"MOLLY_PORT='8099'", "web.listen", "[\"127.0.0.1:8099\"]"},
     {"MOLLY_PORT= \"8099\"\t", "web.listen", "[\"127.0.0.1:8099\"]"},
     {"MOLLY_PORT=8099\r", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"molly_port=8099", "web.listen", "[\"127.0.0.1:8099\"]"},
+    {"Molly_Port=8099", "web.listen", "[\"127.0.0.1:8099\"]"},
     {"MOLLY_WEBSERVER=false", "web.enabled", "false"},
     {"MOLLY_WEBSERVER=\"false\"", "web.enabled", "false"},
     {"MOLLY_WEBSERVER=true", "web.enabled", "true"},
@@ -406,6 +408,42 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
 }
 END_TEST
 
+/* Its guide has /etc/mollysocket.conf for an example. */
+START_TEST(a_file_that_is_named_is_mollysockets_by_what_stands_in_it)
+{
+    static const char *const theirs[] = {
+        "port = 1\n",
+        "# ours: mine\n\n  # more\r\n port=1\n",
+        "\xef\xbb\xbfport = 1",
+        "[other]\nx = 1\n[[a]]\n",
+        "'quoted' = 1\nport = 1\n",
+    };
+    static const char *const ours[] = {"", "# port = 1\n", "log:\n  level: warn\n",
+                                       "log.level: warn\n", "alert.url: https://a.example/?x=1\n"};
+    struct folder folder;
+    struct err err;
+    char *nothing[] = {NULL};
+    enter_folder(&folder);
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
+        write_file("named.conf", theirs[i]);
+        struct config *config = load(nothing, "named.conf", &err);
+        ck_assert_msg(config, "%s: %s", theirs[i], err.text);
+        expect(config, "web.listen", i == 3 ? "[\"127.0.0.1:8020\"]" : "[\"127.0.0.1:1\"]");
+        config_free(config);
+        write_file("named.yaml", theirs[i]);
+        ck_assert_ptr_null(load(nothing, "named.yaml", &err));
+    }
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        write_file("named.conf", ours[i]);
+        struct config *config = load(nothing, "named.conf", &err);
+        ck_assert_msg(config, "%s: %s", ours[i], err.text);
+        ck_assert(!config->mollysocket);
+        config_free(config);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
 /* MollySocket's database is where it works, and so is its user's volume. */
 START_TEST(a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured)
 {
@@ -522,6 +560,7 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           a_wrong_toml_file_is_named_with_its_line_and_the_fix,
           ours_wins_over_mollysockets_and_variables_over_files,
           without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks,
+          a_file_that_is_named_is_mollysockets_by_what_stands_in_it,
           a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
           the_effective_configuration_tells_each_source_and_hides_key_and_accounts,
