@@ -104,7 +104,7 @@ static const char *fault_of(const struct plan *plan, const struct mollysocket_ro
     if (!is_password(row->password))
         return "its password is missing or none that a device has";
     if (!row->endpoint ||
-        policy_check_endpoint(plan->order->policy, row->endpoint, NULL) == ERR_INVALID)
+        policy_check_endpoint(plan->order->policy, row->endpoint, true, NULL) == ERR_INVALID)
         return "its endpoint is missing or no URL that can be rung";
     return NULL;
 }
@@ -250,8 +250,8 @@ static void gather(void *arg, struct account *account)
     if (!account->owner)
         return;
     counts->forbidden += account->owner == &plan->forbidden;
-    counts->unreachable +=
-        policy_check_endpoint(plan->order->policy, account->endpoint.url, NULL) != 0;
+    counts->unreachable += policy_check_endpoint(plan->order->policy, account->endpoint.url,
+                                                 account->endpoint.proven, NULL) != 0;
     registry_row(account, &gathering->intake.rows[gathering->intake.row_count++]);
 }
 

@@ -176,6 +176,23 @@ static bool is_password(const char *password)
     return length > 0 && length <= ACCOUNT_PASSWORD_MAX && text_is_token(password, length);
 }
 
+static bool same_password(const struct account *account, const char *password)
+{
+    size_t length = strlen(password);
+    return length == strlen(account->password) &&
+           sodium_memcmp(password, account->password, length) == 0;
+}
+
+/* Molly repeats itself many times a day; an endpoint that is kept must not be refused for that. */
+static bool is_proven(const struct bridge *bridge, const struct account_key *key,
+                      const struct registration *registration)
+{
+    const struct account *account = registry_find(&bridge->registry, key);
+    return account && account->endpoint.proven &&
+           strcmp(account->endpoint.url, registration->endpoint) == 0 &&
+           same_password(account, registration->password);
+}
+
 static enum registration_status judge_form(const struct bridge *bridge,
                                            const struct registration *registration,
                                            struct account_key *key, struct endpoint *endpoint,
@@ -199,7 +216,8 @@ static enum registration_status judge_form(const struct bridge *bridge,
         err_set(err, ERR_INVALID, "the device's password is empty, too long, or has spaces in it");
         return REGISTRATION_FORBIDDEN;
     }
-    if (policy_check_endpoint(bridge->parts.policy, registration->endpoint, err) != 0 ||
+    if (policy_check_endpoint(bridge->parts.policy, registration->endpoint,
+                              is_proven(bridge, key, registration), err) != 0 ||
         take_push_keys(endpoint, registration, err) != 0)
         return REGISTRATION_INVALID_ENDPOINT;
     endpoint->url = mem_text(registration->endpoint);
@@ -207,13 +225,6 @@ static enum registration_status judge_form(const struct bridge *bridge,
 }
 
 /* The verdict */
-
-static bool same_password(const struct account *account, const char *password)
-{
-    size_t length = strlen(password);
-    return length == strlen(account->password) &&
-           sodium_memcmp(password, account->password, length) == 0;
-}
 
 /* Molly repeats itself many times a day: nothing is written for that but the date, once a day. */
 static void note_date(struct bell *bell)

@@ -104,11 +104,11 @@ static void write_endpoint_words(struct endpoint_view *endpoint)
 
 /* Foreign text: a host's name. */
 static void fill_denied(struct endpoint_view *endpoint, const struct moment *moment,
-                        const char *url)
+                        const struct endpoint *known)
 {
     struct err err;
     const struct policy *policy = moment->bridge->parts.policy;
-    if (policy && policy_check_endpoint(policy, url, &err) != 0)
+    if (policy && policy_check_endpoint(policy, known->url, known->proven, &err) != 0)
         text_printable(endpoint->denied, sizeof endpoint->denied, err.text, strlen(err.text));
 }
 
@@ -128,7 +128,7 @@ static void fill_endpoint(struct endpoint_view *endpoint, const struct moment *m
     endpoint->accepted_unix = to_unix(moment, life->accepted_ms);
     if (later(life->soonest_ms, life->floor_until_ms) > moment->now_ms)
         endpoint->not_before_unix = to_unix(moment, later(life->soonest_ms, life->floor_until_ms));
-    fill_denied(endpoint, moment, known->url);
+    fill_denied(endpoint, moment, known);
     write_endpoint_words(endpoint);
 }
 

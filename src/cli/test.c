@@ -31,7 +31,7 @@ static int check_answer(const struct policy *policy, const struct url *url,
     struct address address;
     if (address_from_sockaddr(&address, answer->ai_addr, answer->ai_addrlen) != 0)
         return err_set(err, ERR_INVALID, "Its name has an address of a kind that is not known.");
-    return policy_check_address(policy, url, &address, err);
+    return policy_check_address(policy, url, false, &address, err);
 }
 
 /* One address that may be reached is enough. */
@@ -59,7 +59,7 @@ int cli_check_endpoint(const struct config *config, const char *endpoint, struct
 {
     struct url url;
     struct policy *policy = policy_new(config, err);
-    int result = policy ? policy_check_endpoint(policy, endpoint, err) : err->code;
+    int result = policy ? policy_check_endpoint(policy, endpoint, false, err) : err->code;
     if (result == 0)
         result = url_parse(&url, endpoint, err);
     if (result == 0) {

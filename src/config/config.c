@@ -24,6 +24,7 @@ struct config *config_new(void)
 {
     struct config *config = mem_new(sizeof *config);
     config->places = mem_new(schema_count * sizeof *config->places);
+    config->in_their_way = mem_new(schema_count * sizeof *config->in_their_way);
     for (size_t i = 0; i < schema_count; i++) {
         int result = 0;
         if (schema[i].standard)
@@ -58,6 +59,7 @@ void config_free(struct config *config)
         free(config->places[i]);
     }
     free(config->places);
+    free(config->in_their_way);
     free_strings(&config->files);
     free(config);
 }
@@ -74,6 +76,7 @@ void config_note_place(struct config *config, const struct setting *setting, con
     char **field = &config->places[setting - schema];
     free(*field);
     *field = mem_text(place);
+    config->in_their_way[setting - schema] = false;
 }
 
 bool config_is_set(const struct config *config, const char *path)
@@ -340,8 +343,18 @@ static void derive_key_file(struct config *config, char **environment)
         config_note_place(config, schema_find("push.vapid_key_file"), "credential vapid.key");
 }
 
+/* Whether MollySocket would read the same list: its own, or that of its defaults, which is ours. */
+static void derive_meaning(struct config *config)
+{
+    const struct setting *setting = schema_find("push.allowed_endpoints");
+    config->push_keeps_proven = config->places[setting - schema]
+                                    ? config->in_their_way[setting - schema]
+                                    : config->mollysocket;
+}
+
 static int derive(struct config *config, char **environment, struct err *err)
 {
+    derive_meaning(config);
     derive_key_file(config, environment);
     if (!config->admin_token_file)
         config->admin_token_file = config_beside_store(config, "admin.token");

@@ -23,6 +23,7 @@ enum net_family { NET_FAMILY_AUTO, NET_FAMILY_IPV4, NET_FAMILY_IPV6 };
 
 struct config {
     char **places;        /* where each setting was written, by row of the table; NULL: nowhere */
+    bool *in_their_way;   /* likewise: whether it was in MollySocket's way */
     struct strings files; /* that were read for it */
 
     char *store_path;
@@ -63,10 +64,11 @@ struct config {
     int64_t signal_reauthenticate_ms; /* 0: never */
 
     struct strings push_allowed_endpoints; /* "*", origins, origins with a path prefix */
-    struct strings push_denied;            /* networks and hosts */
-    struct strings push_connect_to;        /* "host[:port]=host[:port]" */
-    char *push_headers_file;               /* NULL: none */
-    char *push_ca_file;                    /* added to the system's roots; NULL: none */
+    bool push_keeps_proven;     /* that list is MollySocket's: what it rang under "*" is rung on */
+    struct strings push_denied; /* networks and hosts */
+    struct strings push_connect_to; /* "host[:port]=host[:port]" */
+    char *push_headers_file;        /* NULL: none */
+    char *push_ca_file;             /* added to the system's roots; NULL: none */
     int64_t push_timeout_ms, push_connect_timeout_ms;
     int64_t push_hold_ms;
     int64_t push_retry_min_ms, push_retry_max_ms;
@@ -112,10 +114,11 @@ struct config {
 };
 
 /* What to load from. `file`, or what DOORBELL_CONFIG names, is ours; a `file` that is TOML, or one
- * that MOLLY_CONF names, is MollySocket's. Where none is named: doorbell.yaml in the working directory, else
- * /etc/doorbell/doorbell.yaml, else MollySocket's in the places where it looks for it, else none.
- * `defaults` NULL: the package's, /usr/share/doorbell/defaults.yaml, if it is there. `overrides`
- * are "path=value" from the command line (may be NULL), `environment` is environ's form. */
+ * that MOLLY_CONF names, is MollySocket's. Where none is named: doorbell.yaml in the working
+ * directory, else /etc/doorbell/doorbell.yaml, else MollySocket's in the places where it looks for
+ * it, else none. `defaults` NULL: the package's, /usr/share/doorbell/defaults.yaml, if it is there.
+ * `overrides` are "path=value" from the command line (may be NULL), `environment` is environ's
+ * form. */
 struct config_sources {
     const char *file;
     const char *defaults;

@@ -41,6 +41,7 @@ static int taken(const struct taking *taking, const struct setting *setting, int
     if (result != 0)
         return result;
     config_note_place(taking->config, setting, taking->place);
+    taking->config->in_their_way[setting - schema] = true;
     taking->config->mollysocket |= taking->molly != NULL;
     return 0;
 }

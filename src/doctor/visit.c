@@ -257,7 +257,7 @@ static void choose(const struct visit *visit, const struct address_list *from,
         if (visit->request.family != AF_UNSPEC && address->any.sa_family != visit->request.family)
             continue;
         if (!visit->request.policy ||
-            policy_check_address(visit->request.policy, &visit->url, address, err) == 0)
+            policy_check_address(visit->request.policy, &visit->url, false, address, err) == 0)
             to->items[to->count++] = *address;
     }
 }

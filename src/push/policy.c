@@ -25,7 +25,8 @@ struct denial {
 };
 
 struct policy {
-    bool any_public; /* "*" */
+    bool any_public;   /* "*" */
+    bool keeps_proven; /* with the meaning that it has to MollySocket */
     struct entry *entries;
     size_t entry_count;
     struct denial *denials;
@@ -151,6 +152,7 @@ struct policy *policy_new(const struct config *config, struct err *err)
         return NULL;
     }
     policy->own = own_networks_read();
+    policy->keeps_proven = config->push_keeps_proven;
     return policy;
 }
 
@@ -301,29 +303,36 @@ static int refuse_private(const struct url *endpoint, const struct address *addr
     return refuse(endpoint, why, err);
 }
 
-static bool is_public_port(uint16_t port)
+static bool is_denied_port(uint16_t port)
 {
     for (size_t i = 0; i < sizeof denied_ports / sizeof *denied_ports; i++)
         if (port == denied_ports[i])
-            return false;
-    return port == 443 || port >= HIGH_PORTS;
+            return true;
+    return false;
+}
+
+static bool is_public_port(uint16_t port, bool kept)
+{
+    return !is_denied_port(port) && (kept || port == 443 || port >= HIGH_PORTS);
 }
 
 /* What "*" covers, as far as text tells. */
-static int check_unlisted(const struct policy *policy, const struct url *endpoint, struct err *err)
+static int check_unlisted(const struct policy *policy, const struct url *endpoint, bool proven,
+                          struct err *err)
 {
+    bool kept = proven && policy->keeps_proven;
     if (!policy->any_public)
         return refuse(endpoint, "is not listed", err);
-    if (strcmp(endpoint->scheme, "https") != 0)
+    if (!kept && strcmp(endpoint->scheme, "https") != 0)
         return refuse(endpoint, "would be reached without TLS, which \"*\" does not cover", err);
-    if (!is_public_port(endpoint->port))
+    if (!is_public_port(endpoint->port, kept))
         return refuse(endpoint, "has a port that \"*\" does not cover", err);
     if (!endpoint->is_address && host_is_local(endpoint->host))
         return refuse(endpoint, "is a name of the local network", err);
     return 0;
 }
 
-int policy_check_address(const struct policy *policy, const struct url *endpoint,
+int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
                          const struct address *address, struct err *err)
 {
     bool is_listed = policy_is_listed(policy, endpoint);
@@ -332,7 +341,7 @@ int policy_check_address(const struct policy *policy, const struct url *endpoint
     if (result == 0)
         result = check_denied_address(policy, endpoint, address, err);
     if (result == 0 && !is_listed)
-        result = check_unlisted(policy, endpoint, err);
+        result = check_unlisted(policy, endpoint, proven, err);
     if (result != 0)
         return result;
     if (class == ADDRESS_SPECIAL)
@@ -342,7 +351,8 @@ int policy_check_address(const struct policy *policy, const struct url *endpoint
     return 0;
 }
 
-static int check_url(const struct policy *policy, const struct url *endpoint, struct err *err)
+static int check_url(const struct policy *policy, const struct url *endpoint, bool proven,
+                     struct err *err)
 {
     if (host_is_within(endpoint->host, "onion"))
         return err_set(err, ERR_REFUSED,
@@ -352,15 +362,16 @@ static int check_url(const struct policy *policy, const struct url *endpoint, st
         struct address address;
         if (address_parse(&address, endpoint->host, endpoint->port) != 0)
             return err_set(err, ERR_INVALID, "the endpoint's address cannot be read");
-        return policy_check_address(policy, endpoint, &address, err);
+        return policy_check_address(policy, endpoint, proven, &address, err);
     }
     int result = check_denied_name(policy, endpoint, err);
     if (result == 0 && !policy_is_listed(policy, endpoint))
-        result = check_unlisted(policy, endpoint, err);
+        result = check_unlisted(policy, endpoint, proven, err);
     return result;
 }
 
-int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err)
+int policy_check_endpoint(const struct policy *policy, const char *endpoint, bool proven,
+                          struct err *err)
 {
     struct url url;
     int result = strict_url_parse(&url, endpoint, err);
@@ -368,7 +379,7 @@ int policy_check_endpoint(const struct policy *policy, const char *endpoint, str
         err_prefix(err, "the endpoint cannot be used");
         return result;
     }
-    result = check_url(policy, &url, err);
+    result = check_url(policy, &url, proven, err);
     url_fini(&url);
     return result;
 }

@@ -16,15 +16,18 @@ struct policy *policy_new(const struct config *config, struct err *err);
 void policy_free(struct policy *policy);
 
 /* By its text alone: 0, ERR_INVALID (not an endpoint) or ERR_REFUSED (a setting forbids it), with a
- * sentence that names the setting that would allow it. Never repeats the path. */
-int policy_check_endpoint(const struct policy *policy, const char *endpoint, struct err *err);
+ * sentence that names the setting that would allow it. Never repeats the path.
+ * `proven`: it has accepted a push, here or from MollySocket. While the list is MollySocket's, "*"
+ * covers such endpoints as it did there, without TLS and on other ports as well. */
+int policy_check_endpoint(const struct policy *policy, const char *endpoint, bool proven,
+                          struct err *err);
 
 /* Whether a connection for this endpoint may go to this address, which carries the port: private
  * ones only where an entry other than "*" names the endpoint or push.connect_to names the place for
  * its origin; special ones never; push.denied wins.
  * What the settings forbid by text is refused as well, so that a reload also holds for endpoints
  * that are known. */
-int policy_check_address(const struct policy *policy, const struct url *endpoint,
+int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
                          const struct address *address, struct err *err);
 
 /* Whether an entry other than "*" names it. */

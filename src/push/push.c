@@ -66,6 +66,7 @@ static void hand_over(struct push_request *request)
     bool elsewhere = policy_connect_to(push->policy, &request->url, &target);
     struct transfer_request what = {
         .endpoint = &request->url,
+        .proven = request->proven,
         .addresses = &request->addresses,
         .connect_to = elsewhere ? &target : NULL,
         .authorization = needs_token(request) ? authorization : NULL,
@@ -186,7 +187,8 @@ static int take_addresses(struct push_request *request, const struct address_lis
     struct address_list *to = &request->addresses;
     to->count = 0;
     for (size_t i = 0; i < from->count; i++) {
-        if (policy_check_address(request->push->policy, &request->url, &from->items[i], err) == 0)
+        if (policy_check_address(request->push->policy, &request->url, request->proven,
+                                 &from->items[i], err) == 0)
             to->items[to->count++] = from->items[i];
     }
     return to->count > 0 ? 0 : ERR_REFUSED;
@@ -296,7 +298,7 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
     request->fn = fn;
     request->arg = arg;
     struct err err = {0};
-    if (policy_check_endpoint(push->policy, request->endpoint, &err) != 0 ||
+    if (policy_check_endpoint(push->policy, request->endpoint, request->proven, &err) != 0 ||
         url_parse(&request->url, request->endpoint, &err) != 0) {
         fail(request, PUSH_FORBIDDEN, err.text);
         return request;
@@ -395,7 +397,7 @@ static void check_again(struct push *push)
         struct push_request *request = list_owner(node, struct push_request, node);
         struct err err = {0};
         if (!request->place.in_flight &&
-            policy_check_endpoint(push->policy, request->endpoint, &err) != 0)
+            policy_check_endpoint(push->policy, request->endpoint, request->proven, &err) != 0)
             fail(request, PUSH_FORBIDDEN, err.text);
     }
 }

@@ -69,8 +69,8 @@ struct transfer {
 static bool is_permitted(struct transfer *transfer, const struct address *address)
 {
     struct err err;
-    if (policy_check_address(transfer->owner->policy, transfer->request.endpoint, address, &err) ==
-        0)
+    if (policy_check_address(transfer->owner->policy, transfer->request.endpoint,
+                             transfer->request.proven, address, &err) == 0)
         return true;
     transfer->refused = true;
     text_printable(transfer->why, sizeof transfer->why, err.text, strlen(err.text));

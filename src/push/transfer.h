@@ -18,6 +18,7 @@ struct transfer;
 /* What `endpoint`, `addresses` and `body` show must stay until the end. */
 struct transfer_request {
     const struct url *endpoint;
+    bool proven; /* as the policy asks */
     const struct address_list *addresses;
     const struct connect_target *connect_to; /* whose addresses these are; NULL: the endpoint's */
     const char *authorization;               /* NULL: without */

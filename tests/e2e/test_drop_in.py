@@ -10,9 +10,11 @@ from typing import Callable
 
 import pytest
 
+from lib.background import Background, Changes
 from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.drop_in import (
+    MollySocket,
     check_that_it_rings,
     encoded,
     key_pair,
@@ -345,6 +347,46 @@ def test_its_five_series_are_there_for_who_asks_directly(
 
 def test_without_its_configuration_there_are_no_metrics_on_the_web_port(doorbell: Doorbell) -> None:
     assert doorbell.request("GET", "/metrics")[0] == 404
+
+
+# 6. Phone
+
+
+def test_what_its_star_allowed_is_rung_on_and_nothing_new_like_it(
+    dropped_in: Doorbell,
+    background: Background,
+    changes: Changes,
+    authority: Authority,
+    signal: SignalPeer,
+) -> None:
+    """It rang public servers on any port, also without TLS; for strangers "*" means less here."""
+    name = "push.example.org"
+    public = PushPeer(background, changes, authority.leaf("public", [name]))
+    account, other = signal.new_account(), signal.new_account()
+    endpoint = f"https://{name}:81" + public.endpoint()[len(public.origin) :]
+    plain = "http://plain.example.org/upAbCdEfGh"
+    theirs = MollySocket(dropped_in.folder / "mollysocket.db")
+    theirs.add(account, endpoint)
+    theirs.add(other, plain)
+    dropped_in.environment.update(
+        {
+            "MOLLY_DB": "mollysocket.db",
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": '["*"]',
+            "DOORBELL_PUSH_CONNECT_TO": f"{name}:81=localhost:{public.port}",
+        }
+    )
+    dropped_in.start()
+    assert not dropped_in.has_logged("the settings do not allow")
+    number = signal.queue(account.key)
+    changes.wait_for(lambda: public.rings(), "a ring at the port that * does not cover")
+    signal.wait_acked(number)
+    assert dropped_in.register(account, endpoint, ping=False) == "ok"
+    assert dropped_in.register(other, plain, ping=False) == "ok"
+    stranger = signal.new_account()
+    for new, where in [(stranger, endpoint), (account, plain), (other, f"{plain}x")]:
+        assert dropped_in.register(new, where) == "invalid_endpoint"
+    public.stop()
 
 
 # 8. A folder of root's

@@ -58,7 +58,7 @@ static void expect_public(const struct policy *policy, const char *text)
     expect(url_parse(&url, text, NULL) == 0);
     expect(!policy_is_listed(policy, &url));
     expect(address_parse(&loopback, "127.0.0.1", url.port) == 0);
-    expect(policy_check_address(policy, &url, &loopback, NULL) == ERR_REFUSED);
+    expect(policy_check_address(policy, &url, false, &loopback, NULL) == ERR_REFUSED);
     struct address numeric;
     if (url.is_address && address_parse(&numeric, url.host, url.port) == 0)
         expect(address_classify(&numeric, NULL) == ADDRESS_PUBLIC);
@@ -70,7 +70,7 @@ static void try_as_setting(const char *allowed, const char *denied)
     struct err err = {0};
     struct policy *policy = new_policy(allowed, denied, &err);
     if (policy)
-        policy_check_endpoint(policy, "https://ntfy.lan/x", NULL);
+        policy_check_endpoint(policy, "https://ntfy.lan/x", false, NULL);
     else
         expect_sentence(&err);
     policy_free(policy);
@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         struct err err = {0};
         const struct policy *policy = chosen_policy(which);
-        if (policy_check_endpoint(policy, text, &err) != 0)
+        if (policy_check_endpoint(policy, text, false, &err) != 0)
             expect_sentence(&err);
         else if (which == 0 || which == 3)
             expect_public(policy, text);

@@ -746,11 +746,12 @@ void vapid_forget(struct vapid *vapid, const char *origin)
     (void)origin;
 }
 
-int policy_check_address(const struct policy *policy, const struct url *endpoint,
+int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
                          const struct address *address, struct err *err)
 {
     (void)policy;
     (void)endpoint;
+    (void)proven;
     (void)address;
     (void)err;
     return 0;

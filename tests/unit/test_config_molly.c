@@ -494,6 +494,37 @@ START_TEST(a_database_in_the_working_directory_is_where_ours_goes_once_mollysock
 }
 END_TEST
 
+START_TEST(the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way)
+{
+    struct folder folder;
+    struct err err;
+    char list[] = "MOLLY_ALLOWED_ENDPOINTS=[\"*\"]", port[] = "MOLLY_PORT=8099",
+         ours[] = "DOORBELL_PUSH_ALLOWED_ENDPOINTS=*", level[] = "RUST_LOG=info";
+    char *by_list[] = {list, NULL}, *by_default[] = {port, NULL}, *by_both[] = {list, ours, NULL},
+         *by_nobody[] = {level, NULL}, *by_file[] = {NULL};
+    const struct {
+        char **variables;
+        const char *file;
+        bool theirs;
+    } cases[] = {
+        {by_list, "/dev/null", true},     {by_default, "/dev/null", true},
+        {by_both, "/dev/null", false},    {by_nobody, "/dev/null", false},
+        {by_file, "theirs.toml", true},   {by_file, "ours.yaml", false},
+        {by_default, "ours.yaml", false}, {by_list, "ours.yaml", true},
+    };
+    enter_folder(&folder);
+    write_file("theirs.toml", "allowed_endpoints = ['*']\n");
+    write_file("ours.yaml", "push.allowed_endpoints: \"*\"\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *config = load(cases[i].variables, cases[i].file, &err);
+        ck_assert_msg(config, "%s", err.text);
+        ck_assert_msg(config->push_keeps_proven == cases[i].theirs, "case %zu", i);
+        config_free(config);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
 START_TEST(a_credential_of_systemds_is_the_key_unless_something_else_is_named)
 {
     struct folder folder;
@@ -562,6 +593,7 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks,
           a_file_that_is_named_is_mollysockets_by_what_stands_in_it,
           a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured,
+          the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
           the_effective_configuration_tells_each_source_and_hides_key_and_accounts,
           an_empty_or_unlimited_setting_is_shown_even_if_it_may_be_secret)

@@ -518,7 +518,9 @@ START_TEST(every_field_belongs_to_exactly_one_setting)
     unsigned char owners[sizeof(struct config)] = {0};
     /* These are no settings. */
     memset(owners + offsetof(struct config, places), 1, sizeof(char **));
+    memset(owners + offsetof(struct config, in_their_way), 1, sizeof(bool *));
     memset(owners + offsetof(struct config, files), 1, sizeof(struct strings));
+    owners[offsetof(struct config, push_keeps_proven)] = 1;
     owners[offsetof(struct config, mollysocket)] = 1;
     for (size_t i = 0; i < schema_count; i++)
         for (size_t byte = 0; byte < field_size(schema[i].type); byte++)

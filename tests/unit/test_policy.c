@@ -42,7 +42,8 @@ static struct policy *allowing(const char *const *allowed)
 static void check_allowed(const struct policy *policy, const char *endpoint)
 {
     struct err err = {0};
-    ck_assert_msg(policy_check_endpoint(policy, endpoint, &err) == 0, "%s: %s", endpoint, err.text);
+    ck_assert_msg(policy_check_endpoint(policy, endpoint, false, &err) == 0, "%s: %s", endpoint,
+                  err.text);
 }
 
 /* The sentence holds all of `said`, and nothing that came after the host. */
@@ -50,7 +51,7 @@ static void check_not_allowed(const struct policy *policy, const char *endpoint,
                               const char *said)
 {
     struct err err = {0};
-    int result = policy_check_endpoint(policy, endpoint, &err);
+    int result = policy_check_endpoint(policy, endpoint, false, &err);
     ck_assert_msg(result == code && err.code == code, "%s: %d %s", endpoint, result, err.text);
     ck_assert_msg(strstr(err.text, said) != NULL, "%s: %s", endpoint, err.text);
     ck_assert_msg(!strstr(err.text, "SECRET"), "%s", err.text);
@@ -63,7 +64,7 @@ static int check_at(const struct policy *policy, const char *endpoint, const cha
     struct address address;
     ck_assert_int_eq(url_parse(&url, endpoint, NULL), 0);
     ck_assert_int_eq(address_parse(&address, at, url.port), 0);
-    int result = policy_check_address(policy, &url, &address, err);
+    int result = policy_check_address(policy, &url, false, &address, err);
     url_fini(&url);
     return result;
 }
@@ -134,6 +135,48 @@ START_TEST(what_a_star_does_not_cover_is_told_with_the_entry_to_add)
     struct policy *policy = allowing(LIST("*"));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_not_allowed(policy, wrong[i].endpoint, ERR_REFUSED, wrong[i].said);
+    policy_free(policy);
+}
+END_TEST
+
+/* What MollySocket rang goes on under its list. */
+START_TEST(under_mollysockets_star_what_accepted_a_push_needs_neither_tls_nor_a_usual_port)
+{
+    static const char *const kept[] = {"http://" PUBLIC_V4 "/SECRET", "https://ntfy.example:81/x",
+                                       "http://ntfy.example/SECRET"};
+    static const char *const never[] = {"http://192.168.1.5/x", "http://localhost/x",
+                                        "http://127.0.0.1:8080/x", "http://ntfy.example:6379/x"};
+    char star[] = "*", entry[] = "https://other.example", *items[] = {star, entry};
+    struct config config = {.push_allowed_endpoints = {.items = items, .count = 2}};
+    for (int theirs = 0; theirs < 2; theirs++) {
+        config.push_keeps_proven = theirs;
+        struct policy *policy = policy_new(&config, NULL);
+        for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+            check_not_allowed(policy, kept[i], ERR_REFUSED, "\"*\" does not cover");
+            bool is_allowed = policy_check_endpoint(policy, kept[i], true, NULL) == 0;
+            ck_assert_msg(is_allowed == theirs, "%s", kept[i]);
+        }
+        for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+            ck_assert_msg(policy_check_endpoint(policy, never[i], true, NULL) != 0, "%s", never[i]);
+        policy_free(policy);
+    }
+    items[0] = entry; /* without the star */
+    config.push_allowed_endpoints.count = 1;
+    struct policy *policy = policy_new(&config, NULL);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        ck_assert_int_eq(policy_check_endpoint(policy, kept[i], true, NULL), ERR_REFUSED);
+    struct url url;
+    struct address address;
+    ck_assert_int_eq(url_parse(&url, "http://ntfy.example/x", NULL), 0);
+    ck_assert_int_eq(address_parse(&address, PUBLIC_V4, 80), 0);
+    items[0] = star;
+    policy_free(policy);
+    policy = policy_new(&config, NULL);
+    ck_assert_int_eq(policy_check_address(policy, &url, true, &address, NULL), 0);
+    ck_assert_int_eq(policy_check_address(policy, &url, false, &address, NULL), ERR_REFUSED);
+    ck_assert_int_eq(address_parse(&address, "192.168.1.5", 80), 0);
+    ck_assert_int_eq(policy_check_address(policy, &url, true, &address, NULL), ERR_REFUSED);
+    url_fini(&url);
     policy_free(policy);
 }
 END_TEST
@@ -552,7 +595,7 @@ START_TEST(a_place_that_the_operator_named_may_be_private_for_its_origin_alone)
         struct address address;
         ck_assert_int_eq(url_parse(&url, cases[i].endpoint, NULL), 0);
         ck_assert_int_eq(address_parse(&address, cases[i].at, cases[i].port), 0);
-        bool is_allowed = policy_check_address(policy, &url, &address, &err) == 0;
+        bool is_allowed = policy_check_address(policy, &url, false, &address, &err) == 0;
         ck_assert_msg(is_allowed == !cases[i].said, "%s, %s: %s", cases[i].endpoint, cases[i].at,
                       err.text);
         if (cases[i].said)
@@ -566,6 +609,7 @@ END_TEST
 
 UNIT_MAIN("policy", a_star_means_https_to_public_hosts_on_443_or_high_ports,
           what_a_star_does_not_cover_is_told_with_the_entry_to_add,
+          under_mollysockets_star_what_accepted_a_push_needs_neither_tls_nor_a_usual_port,
           a_star_does_not_cover_ports_of_other_services,
           what_is_no_endpoint_is_refused_under_every_policy,
           an_endpoint_has_at_most_1000_bytes_and_a_host_253,
