@@ -250,6 +250,7 @@ static void gather(void *arg, struct account *account)
     if (!account->owner)
         return;
     counts->forbidden += account->owner == &plan->forbidden;
+    counts->disallowed += !config_allows_account(plan->order->config, account->key.uuid);
     counts->unreachable += policy_check_endpoint(plan->order->policy, account->endpoint.url,
                                                  account->endpoint.proven, NULL) != 0;
     registry_row(account, &gathering->intake.rows[gathering->intake.row_count++]);
@@ -369,6 +370,20 @@ bool import_tell_unreachable(const struct import_counts *counts, char text[IMPOR
     return true;
 }
 
+bool import_tell_disallowed(const struct import_counts *counts, char text[IMPORT_TEXT_SIZE])
+{
+    if (!counts->disallowed)
+        return false;
+    snprintf(
+        text, IMPORT_TEXT_SIZE,
+        "Of the accounts from MollySocket, %zu %s not on accounts.allowed, and %s not connected "
+        "until %s, though MollySocket went on with %s.",
+        counts->disallowed, counts->disallowed == 1 ? "is" : "are",
+        counts->disallowed == 1 ? "is" : "are", counts->disallowed == 1 ? "it is" : "they are",
+        counts->disallowed == 1 ? "it" : "them");
+    return true;
+}
+
 bool import_tell_refused(const struct import_order *order, const struct import_counts *counts,
                          char text[IMPORT_TEXT_SIZE])
 {
@@ -413,6 +428,8 @@ static void log_import(const struct import_order *order, const struct import_cou
     log_write(taken ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "%s", text);
     if (import_tell_unreachable(counts, text))
         log_warn("%s", text);
+    if (import_tell_disallowed(counts, text))
+        log_warn("%s", text);
     if (import_tell_refused(order, counts, text))
         log_warn("%s", text);
 }
@@ -432,7 +449,8 @@ int import_at_start(struct store *store, const struct config *config, const stru
     char *path = import_find(config);
     if (!path)
         return 0;
-    struct import_order order = {.path = path, .store_path = config->store_path, .policy = policy};
+    struct import_order order = {
+        .path = path, .store_path = config->store_path, .config = config, .policy = policy};
     struct import_counts counts;
     struct err why = {0};
     int result = import_run(store, &order, &counts, &why);

@@ -17,8 +17,9 @@
 #include "store/store.h"
 
 struct import_order {
-    const char *path;       /* MollySocket's database */
-    const char *store_path; /* ours; in its folder is room for a copy */
+    const char *path;            /* MollySocket's database */
+    const char *store_path;      /* ours; in its folder is room for a copy */
+    const struct config *config; /* whose accounts.allowed holds */
     const struct policy *policy;
     bool by_hand; /* the operator named the file: what was removed here comes back, too */
     bool only_tell;
@@ -32,6 +33,7 @@ struct import_counts {
     size_t added, renewed;
     size_t forbidden;   /* of these, flagged so there */
     size_t unreachable; /* of these, with an endpoint that the settings do not allow */
+    size_t disallowed;  /* of these, not on accounts.allowed */
     size_t kept_away;   /* removed here */
     size_t refused;
     char faults[IMPORT_FAULTS_SIZE]; /* of the refused: "row 3: its account id is no UUID" */
@@ -47,6 +49,7 @@ int import_run(struct store *store, const struct import_order *order, struct imp
 void import_tell(const struct import_order *order, const struct import_counts *counts,
                  char text[IMPORT_TEXT_SIZE]);
 bool import_tell_unreachable(const struct import_counts *counts, char text[IMPORT_TEXT_SIZE]);
+bool import_tell_disallowed(const struct import_counts *counts, char text[IMPORT_TEXT_SIZE]);
 bool import_tell_refused(const struct import_order *order, const struct import_counts *counts,
                          char text[IMPORT_TEXT_SIZE]);
 

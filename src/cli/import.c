@@ -14,6 +14,8 @@ static void print_import(const struct import_order *order, const struct import_c
     char text[IMPORT_TEXT_SIZE];
     import_tell(order, counts, text);
     puts(text);
+    if (import_tell_disallowed(counts, text))
+        fprintf(stderr, "doorbell: %s\n", text);
     if (import_tell_unreachable(counts, text))
         fprintf(stderr, "doorbell: %s\n", text);
     if (import_tell_refused(order, counts, text))
@@ -40,6 +42,7 @@ static int tell(const struct config *config, struct import_order *order)
     if ((!store && err.code != ERR_NOT_FOUND) || !(policy = policy_new(config, &err))) {
         status = cli_fail(&err);
     } else {
+        order->config = config;
         order->policy = policy;
         status = run_order(store, order);
     }
@@ -83,6 +86,7 @@ static int take(struct cli *cli, struct config *config, struct import_order *ord
                 "or stop it and give this command again.",
                 config->store_path, order->path);
     if (result == 0) {
+        order->config = app.config;
         order->policy = app.policy;
         status = run_order(app.store, order);
     } else {

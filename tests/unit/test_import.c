@@ -10,6 +10,7 @@
 #include "account/registry.h"
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "config/schema.h"
 #include "unit.h"
 
 enum { LONG_AGO = 1600000000, ROWS_MOST = 16, NOBODY = 65534, ODD_ROWS = 400 };
@@ -64,8 +65,10 @@ static void place_make(struct place *place, const char *sql)
     place->policy = policy_new(place->config, &place->err);
     ck_assert_ptr_nonnull(place->policy);
     place->ops = store_sqlite;
-    place->order = (struct import_order){
-        .path = place->path, .store_path = place->store_path, .policy = place->policy};
+    place->order = (struct import_order){.path = place->path,
+                                         .store_path = place->store_path,
+                                         .config = place->config,
+                                         .policy = place->policy};
     open_store(place);
     sqlite3 *db;
     ck_assert_int_eq(sqlite3_open(place->path, &db), SQLITE_OK);
@@ -479,6 +482,28 @@ START_TEST(endpoints_that_cannot_be_rung_are_refused_and_those_of_other_settings
 }
 END_TEST
 
+START_TEST(accounts_that_the_settings_do_not_allow_are_counted)
+{
+    struct place place;
+    char text[IMPORT_TEXT_SIZE];
+    place_make(&place, "");
+    const struct setting *setting = schema_find("accounts.allowed");
+    ck_assert_int_eq(schema_set(place.config, setting, BOB, NULL), 0);
+    there(&place,
+          "INSERT INTO connections VALUES('" ALICE "', 2, 'p', 'https://a.example/up', 0, 1)");
+    there(&place,
+          "INSERT INTO connections VALUES('" BOB "', 2, 'p', 'https://a.example/up', 0, 1)");
+    import(&place);
+    expect(&place, 2, 0);
+    ck_assert_uint_eq(place.counts.disallowed, 1);
+    ck_assert(import_tell_disallowed(&place.counts, text));
+    ck_assert_ptr_nonnull(strstr(text, "1 is not on accounts.allowed"));
+    import(&place);
+    ck_assert(!import_tell_disallowed(&place.counts, text));
+    place_remove(&place);
+}
+END_TEST
+
 /* Whatever the columns hold. */
 START_TEST(rows_of_any_content_are_taken_or_refused)
 {
@@ -660,6 +685,7 @@ UNIT_MAIN("import", every_account_is_taken_and_one_flagged_forbidden_gets_a_fres
           two_spellings_of_an_id_are_one_account_and_two_devices_are_two,
           rows_that_make_no_account_are_counted_and_named_without_ids,
           endpoints_that_cannot_be_rung_are_refused_and_those_of_other_settings_taken,
+          accounts_that_the_settings_do_not_allow_are_counted,
           rows_of_any_content_are_taken_or_refused, a_dry_run_tells_and_changes_nothing,
           what_cannot_be_written_is_taken_the_next_time,
           the_server_finds_it_beside_the_store_or_where_the_setting_says_or_not_at_all,
