@@ -6,13 +6,13 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
 from lib.background import Background, Changes
 from lib.certs import Authority
-from lib.doorbell import Doorbell
+from lib.doorbell import MOLLY, Doorbell
 from lib.drop_in import (
     MollySocket,
     check_that_it_rings,
@@ -289,13 +289,70 @@ def test_secrets_are_listed_only_when_they_are_asked_for(
 # 5. HTTP
 
 
+PAGE, WORD = "text/html; charset=utf-8", "application/json"
+ANSWERS = [
+    ("GET", "/discover", "", 200, WORD),
+    ("GET", "/discover/", "", 200, WORD),
+    ("GET", "/", MOLLY, 200, WORD),
+    ("GET", "/", "Mozilla/5.0 Signal-Android", 200, WORD),
+    ("GET", "/", "Mozilla/5.0", 200, PAGE),
+    ("GET", "/?airgapped", "Mozilla/5.0", 200, PAGE),
+    ("HEAD", "/", "", 200, PAGE),
+    ("GET", "/elsewhere", "", 404, PAGE),
+    ("GET", "/metrics/", "", 404, PAGE),
+    ("POST", "/discover", "", 404, PAGE),
+    ("PUT", "/", "", 404, PAGE),
+    ("DELETE", "/", "", 404, PAGE),
+    ("OPTIONS", "/", "", 404, PAGE),
+]
+
+
 def test_its_answers_to_a_phone_are_the_same(dropped_in: Doorbell) -> None:
     dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
     dropped_in.start()
-    for path in ("/discover", "/discover/"):
-        status, headers, body = dropped_in.request("GET", path)
-        assert status == 200 and headers["content-type"] == "application/json"
-        assert isinstance(json.loads(body)["mollysocket"]["version"], str)
+    for method, path, agent, expected, kind in ANSWERS:
+        status, headers, body = dropped_in.request(method, path, headers={"User-Agent": agent})
+        assert (status, headers["content-type"]) == (expected, kind), (method, path, agent)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert headers["permissions-policy"] == "interest-cohort=()"
+        if kind == WORD:
+            assert isinstance(json.loads(body)["mollysocket"]["version"], str)
+
+
+def registered(**changed: Any) -> bytes:
+    """A registration without a member that is None; it would be refused for its endpoint."""
+    members = {"uuid": ID, "device_id": 2, "password": "p", "endpoint": "nothing", **changed}
+    return json.dumps({name: value for name, value in members.items() if value is not None}).encode()
+
+
+REGISTRATIONS = [
+    (registered(), WORD, 200, "invalid_endpoint"),
+    (registered(), f"{WORD}; charset=utf-8", 200, "invalid_endpoint"),
+    (registered(ping=True, new=[1]), WORD, 200, "invalid_endpoint"),
+    (registered()[:-1] + b', "ping": null}', WORD, 200, "invalid_endpoint"),
+    (registered(endpoint="https://192.168.1.5/up"), WORD, 200, "invalid_endpoint"),
+    (registered(uuid="alice"), WORD, 200, "invalid_uuid"),
+    (registered(device_id=0, endpoint="https://ntfy.sh/up"), WORD, 200, "forbidden"),
+    (registered(device_id=-1), WORD, 422, None),
+    (registered(device_id="2"), WORD, 422, None),
+    (registered(password=None), WORD, 422, None),
+    (b"{}", WORD, 422, None),
+    (b"{", WORD, 400, None),
+    (b" " * (1024 * 1024 + 1), WORD, 413, None),
+    (registered(), "text/plain", 404, None),
+]
+
+
+def test_its_words_for_a_registration_are_the_same(dropped_in: Doorbell) -> None:
+    dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
+    dropped_in.start()
+    for body, kind, expected, word in REGISTRATIONS:
+        status, headers, answer = dropped_in.request("POST", "/", body, {"Content-Type": kind})
+        case = (body[:200], kind)
+        assert (status, headers["content-type"]) == (expected, WORD if word else PAGE), case
+        if word:
+            assert json.loads(answer)["mollysocket"]["status"] == word, case
 
 
 SERIES = {

@@ -208,17 +208,25 @@ MOLLYSOCKETS_APACHE = """\
     ProxyPreserveHost On
 </Location>
 """
+MOLLYSOCKETS_NGINX = """\
+    location /molly/ {
+        proxy_pass http://127.0.0.1:8020/;
+        proxy_set_header            Host $host;
+        proxy_set_header X-Original-URL $uri;
+    }
+"""
 # MollySocket's samples are parts of a site that has TLS.
 MOLLYSOCKETS = {
     "caddy": MOLLYSOCKETS_SAMPLE.format(port=8020),
     "apache": MOLLYSOCKETS_APACHE,
+    "nginx": MOLLYSOCKETS_NGINX,  # of its guide
 }
 
 
 def in_a_site(program: str, part: str) -> str:
     """The sample at a name of its own, with `part` for what it does there."""
     site = PROXYING[program].sub("", sample_of(program, "name"))
-    end = {"caddy": "}", "apache": "</VirtualHost>"}[program]
+    end = {"caddy": "}", "apache": "</VirtualHost>", "nginx": "}"}[program]
     return f"{part}{end}".join(site.rsplit(end, 1))
 
 
@@ -234,6 +242,8 @@ def test_a_sample_of_mollysocket_serves_unedited(
 ) -> None:
     front(program, in_a_site(program, MOLLYSOCKETS[program]))
     for port, origin in ORIGINS.items():
+        if program == "nginx" and port != "usual-port":
+            continue  # $host has no port
         browser.open(f"{origin}/molly/")
         expect_good(browser, doorbell, f"mollysocket-{program}-{port}", f"{origin}/molly/")
     assert json.loads(curl(f"{PUBLIC_URL}molly/discover"))["mollysocket"]["version"]
