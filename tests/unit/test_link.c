@@ -483,6 +483,26 @@ START_TEST(first_keepalives_are_spread_over_the_interval)
 }
 END_TEST
 
+/* MollySocket starts its clock before it connects, and ends a slow connection once it is made. */
+START_TEST(however_long_connecting_took_keepalives_begin_when_the_link_is_open)
+{
+    set_up();
+    signal_link_ops.start(link_);
+    advance(10 * (KEEPALIVE_MS + ANSWER_MS));
+    ck_assert_uint_eq(road.sent_count, 0);
+    ck_assert_uint_eq(seen.down, 0);
+    road.channel.events->opened(road.channel.arg);
+    advance(ANSWER_MS - 10); /* nothing is missed yet */
+    ck_assert_uint_eq(seen.down, 0);
+    while (road.sent_count == 0)
+        ck_assert_int_le(await_sent(), KEEPALIVE_MS);
+    answer_keepalive(1, 0xc8, 0x01);
+    ck_assert_int_le(await_sent(), KEEPALIVE_MS);
+    ck_assert_uint_eq(seen.down, 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(messages_do_not_stand_in_for_the_answer_to_a_keepalive)
 {
     set_up();
@@ -825,6 +845,7 @@ UNIT_MAIN(
     another_request_with_a_body_is_taken_for_a_message,
     a_message_that_cannot_be_read_closes_with_1007, a_message_without_id_closes_with_1007,
     keepalives_go_out_at_their_interval_and_want_their_own_answer,
+    however_long_connecting_took_keepalives_begin_when_the_link_is_open,
     first_keepalives_are_spread_over_the_interval,
     messages_do_not_stand_in_for_the_answer_to_a_keepalive,
     a_refused_keepalive_is_the_servers_trouble,
