@@ -21,6 +21,7 @@
 #include "push/trust.h"
 #include "signal/roots.h"
 #include "web/certificate.h"
+#include "web/qr.h"
 
 enum {
     SWEEP_MS = 30 * 1000,
@@ -375,6 +376,16 @@ static int try_alert(void *arg, lookout_tried_fn *tried, void *tried_arg, struct
     return lookout_try(((struct app *)arg)->lookout, tried, tried_arg, err);
 }
 
+/* Where MollySocket logs the code itself. */
+static void tell_how_to_link(const struct app *app)
+{
+    char *link = qr_link_airgapped(vapid_public_text(app->vapid));
+    log_info("The web server is off, so Molly is linked air-gapped: \"doorbell qr-code airgapped\" "
+             "shows the code to scan, which is %s",
+             link);
+    free(link);
+}
+
 static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
@@ -392,6 +403,8 @@ static int start_server(struct app *app, struct err *err)
         app->web = web_new(&app->loop, app->bridge, app->vapid, config, err);
         if (!app->web)
             return err->code;
+    } else {
+        tell_how_to_link(app);
     }
     app->exporter = exporter_new(&app->loop, app->bridge, app->push, app->store, config);
     app->admin = admin_new(&app->loop, app->bridge, app->push, config);

@@ -264,6 +264,8 @@ def test_the_image_of_the_fly_template_runs_air_gapped(
     added = dropped_in.command("mollysocket", *words)
     assert added.stdout.startswith(f"Connection for {other.uuid} added."), added.stderr
     rings(signal, ntfy, other, others)
+    assert dropped_in.has_logged(f"mollysocket://link?vapid={public}&type=airgapped")
+    assert dropped_in.has_logged('"doorbell qr-code airgapped" shows the code')
     assert "enabled: false  # MOLLY_WEBSERVER" in settings_of(dropped_in)
     assert (dropped_in.folder / "doorbell.db").exists()
 
