@@ -5,24 +5,15 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "web/proxy_headers.h"
 
 enum { METRICS_MAX = 4096 };
-
-static bool was_handed_on(const struct request *request)
-{
-    static const char *const names[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
-                                        "X-Forwarded-Proto", "X-Real-IP",       "Via"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (request_header(request, names[i]))
-            return true;
-    return false;
-}
 
 /* Through a Unix socket nobody comes directly: that is how proxies are connected. */
 bool metrics_may_see(const struct request *request)
 {
     return request->peer.length && address_classify(&request->peer, NULL) == ADDRESS_PRIVATE &&
-           !was_handed_on(request);
+           !proxies_forwarded(request);
 }
 
 static void add(struct buf *buf, const char *name, const char *type, const char *help,
