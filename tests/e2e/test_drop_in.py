@@ -5,6 +5,7 @@ file's environment, its systemd unit's file and credential, its command lines.
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, Callable
 
@@ -20,8 +21,10 @@ from lib.drop_in import (
     key_pair,
     public_key,
     put_in_its_place,
+    rings,
     shown_key,
 )
+from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
 from lib.shell import STRANGER, OpenFolder, Shell, stranger_ids
 from lib.signal_peer import SignalPeer
@@ -505,6 +508,47 @@ def test_a_folder_that_a_container_left_to_root_is_handed_over(
     dropped_in.stop()
     assert dropped_in.command("connection", "list").returncode == DONE
     assert {entry.stat().st_uid for entry in data.glob("doorbell*")} == {stranger_ids()[0]}
+
+
+# What `docker compose run` makes: processes, network and names of its own, and the same volume.
+SECOND = ["unshare", "--fork", "--pid", "--mount-proc", "--net", "--ipc", "--uts"]
+
+
+@only_root
+def test_a_second_container_on_the_same_volume_reaches_the_running_server(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, open_folder: OpenFolder
+) -> None:
+    if subprocess.run([*SECOND, "true"], capture_output=True).returncode != 0:
+        pytest.skip("there are no namespaces to be had")
+    data = open_folder.make("data", 0o755)
+    dropped_in.binary = open_folder.binary
+    dropped_in.environment.update(
+        {
+            "MOLLY_DB": f"{data}/mollysocket.db",
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+            "DOORBELL_USER": STRANGER,
+            "DOORBELL_SIGNAL_CA_FILE": open_folder.copy(dropped_in.settings["signal.ca_file"]),
+            "DOORBELL_PUSH_CA_FILE": open_folder.copy(dropped_in.settings["push.ca_file"]),
+        }
+    )
+    dropped_in.start()
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    for words, said in [
+        (["add", account.uuid, str(account.device), account.password, endpoint], "added."),
+        (["list"], account.uuid),
+        (["ping", account.uuid], "accepted"),
+    ]:
+        done = subprocess.run(
+            [*SECOND, str(dropped_in.binary), "mollysocket", "connection", *words],
+            env=dropped_in.clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=STOP_DEADLINE,
+        )
+        assert done.returncode == DONE and said in done.stdout, (words[0], done.stderr)
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
 
 
 @only_root
