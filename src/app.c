@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/collect.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -355,6 +356,11 @@ static void on_absence(void *arg, int64_t slept_ms)
     bridge_resumed(app->bridge, slept_ms);
 }
 
+static int back_up(void *arg, bool secrets, struct buf *content, struct err *err)
+{
+    return backup_collect(((struct app *)arg)->config, secrets, content, err);
+}
+
 static json_t *expect_visit(void *arg)
 {
     struct app *app = arg;
@@ -392,6 +398,7 @@ static int start_server(struct app *app, struct err *err)
     const struct commands_host host = {.bridge = app->bridge,
                                        .sandbox = &app->sandbox,
                                        .reload = reload_when_told,
+                                       .back_up = back_up,
                                        .expect = expect_visit,
                                        .seen = tell_visit,
                                        .try_alert = try_alert,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/restore.h"
 #include "base/log.h"
 #include "cli/options.h"
 
@@ -99,6 +100,28 @@ static const struct cli_command commands[] = {
      .details = "MollySocket keeps one device for each account; it gets the one that registered "
                 "last.",
      .example = "doorbell export --mollysocket mollysocket.db"},
+    {.name = "backup",
+     .words = "FILE [--passphrase-file FILE | --without-secrets] [--replace]",
+     .needs = CLI_NEEDS_EITHER,
+     .help = "Writes the store, the VAPID key and the settings into one file, encrypted.",
+     .run = cli_backup,
+     .options = cli_backup_options,
+     .details =
+         "The server goes on meanwhile. FILE may be -, standard output. The passphrase is asked "
+         "for at a terminal; without it nobody can open the file. Printed is also what is not in "
+         "it: settings of the environment, and files such as certificates.",
+     .example = "doorbell backup doorbell.backup --passphrase-file /root/passphrase"},
+    {.name = "restore",
+     .words = "FILE [--passphrase-file FILE]",
+     .needs = CLI_NEEDS_REST,
+     .help = "Puts what \"doorbell backup\" has written into an empty place: all of it or nothing.",
+     .run = cli_restore,
+     .options = cli_restore_options,
+     .details =
+         "FILE may be -, standard input. Stop the server whose backup it is before another one "
+         "starts with it. doorbell.yaml is put beside the store as doorbell.yaml" RESTORED_SUFFIX
+         ", for you to look at and put where it belongs. docs/moving.md has the whole way.",
+     .example = "doorbell restore doorbell.backup"},
     {.name = "man",
      .help = "Prints the manual: 1 for the commands, 5 for the settings.",
      .table = cli_man},

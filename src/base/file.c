@@ -78,8 +78,30 @@ static bool write_all(int fd, const char *bytes, size_t length)
 static bool hand_over(int fd, const char *like)
 {
     struct stat status;
-    return geteuid() != 0 || stat(like, &status) != 0 ||
+    return !like || geteuid() != 0 || stat(like, &status) != 0 ||
            fchown(fd, status.st_uid, status.st_gid) == 0;
+}
+
+bool file_hand_over(const char *path, const char *like)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool done = hand_over(fd, like);
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return done;
+}
+
+/* Some file systems know only the older way. */
+bool file_put_in_place(const char *temporary, const char *path)
+{
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    return link(temporary, path) == 0 && unlink(temporary) == 0;
 }
 
 bool file_sync_folder(const char *path)
@@ -97,13 +119,19 @@ bool file_sync_folder(const char *path)
     return done;
 }
 
-enum file_replaced file_replace(const char *path, const void *bytes, size_t length,
-                                const char *like)
+static bool replace(const char *temporary, const char *path)
+{
+    return rename(temporary, path) == 0;
+}
+
+static enum file_replaced write_beside(const char *path, const void *bytes, size_t length,
+                                       const char *like,
+                                       bool (*place)(const char *temporary, const char *path))
 {
     char *temporary = mem_format("%s.XXXXXX", path);
     int fd = mkostemp(temporary, O_CLOEXEC); /* 0600, and never one that is there */
-    bool done = fd >= 0 && write_all(fd, bytes, length) && hand_over(fd, like) &&
-                rename(temporary, path) == 0;
+    bool done =
+        fd >= 0 && write_all(fd, bytes, length) && hand_over(fd, like) && place(temporary, path);
     int reason = errno;
     if (fd >= 0)
         close(fd);
@@ -114,4 +142,15 @@ enum file_replaced file_replace(const char *path, const void *bytes, size_t leng
     if (!done)
         return FILE_NOT_REPLACED;
     return file_sync_folder(path) ? FILE_REPLACED : FILE_NOT_SYNCED;
+}
+
+enum file_replaced file_replace(const char *path, const void *bytes, size_t length,
+                                const char *like)
+{
+    return write_beside(path, bytes, length, like, replace);
+}
+
+enum file_replaced file_create(const char *path, const void *bytes, size_t length, const char *like)
+{
+    return write_beside(path, bytes, length, like, file_put_in_place);
 }

@@ -21,6 +21,15 @@ enum file_replaced { FILE_REPLACED, FILE_NOT_REPLACED, FILE_NOT_SYNCED };
  * after a power cut the one before may be back. */
 enum file_replaced file_replace(const char *path, const void *bytes, size_t length,
                                 const char *like);
+/* Likewise, where there is no such file yet: FILE_NOT_REPLACED with EEXIST where there is one,
+ * which stays. `like` NULL: it belongs to whom we are. */
+enum file_replaced file_create(const char *path, const void *bytes, size_t length,
+                               const char *like);
+/* Root gives the file to the owner of `like`, if that is there. False with errno set. */
+bool file_hand_over(const char *path, const char *like);
+/* Gives a file another name in the same folder, in one step, and never that of one that is there:
+ * EEXIST. False with errno set. */
+bool file_put_in_place(const char *temporary, const char *path);
 /* The entries of the folder that `path` is in, durably. False with errno set. */
 bool file_sync_folder(const char *path);
 

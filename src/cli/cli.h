@@ -59,11 +59,14 @@ extern const struct cli_command cli_connection[], cli_vapid[], cli_qr_code[], cl
     cli_completion[], cli_config[], cli_admin[];
 
 extern const struct cli_option cli_import_options[], cli_export_options[], cli_status_options[],
-    cli_health_options[], cli_doctor_options[], cli_setup_options[];
+    cli_health_options[], cli_doctor_options[], cli_setup_options[], cli_backup_options[],
+    cli_restore_options[];
 
 int cli_server(struct cli *cli, int argc, char **argv);
 int cli_import(struct cli *cli, int argc, char **argv);
 int cli_export(struct cli *cli, int argc, char **argv);
+int cli_backup(struct cli *cli, int argc, char **argv);
+int cli_restore(struct cli *cli, int argc, char **argv);
 int cli_health(struct cli *cli, int argc, char **argv);
 int cli_config_effective(struct cli *cli, int argc, char **argv);
 int cli_setup(struct cli *cli, int argc, char **argv);

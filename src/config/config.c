@@ -61,6 +61,8 @@ void config_free(struct config *config)
     free(config->places);
     free(config->in_their_way);
     free_strings(&config->files);
+    free(config->own_file);
+    free(config->molly_file);
     free(config);
 }
 
@@ -211,8 +213,8 @@ static int read_files(struct config *config, const struct config_sources *source
         result = config_read_file(config, files.molly, config_read_molly_toml, err);
     if (result == 0 && files.own)
         result = config_read_file(config, files.own, config_read_yaml, err);
-    free(files.molly);
-    free(files.own);
+    config->molly_file = files.molly;
+    config->own_file = files.own;
     return result;
 }
 

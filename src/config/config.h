@@ -25,6 +25,7 @@ struct config {
     char **places;        /* where each setting was written, by row of the table; NULL: nowhere */
     bool *in_their_way;   /* likewise: whether it was in MollySocket's way */
     struct strings files; /* that were read for it */
+    char *own_file, *molly_file; /* which of them the operator wrote; NULL: there is none */
 
     char *store_path;
     int64_t store_retry_ms;

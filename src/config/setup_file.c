@@ -73,6 +73,16 @@ struct config *setup_file_read(const char *path, struct err *err)
     return NULL;
 }
 
+int setup_file_check(const void *bytes, size_t length, struct err *err)
+{
+    struct config *answers = config_new();
+    int result = config_read_yaml(answers, SETUP_FILE_NAME, bytes, length, err);
+    if (result == 0)
+        result = check_taken(answers, err);
+    config_free(answers);
+    return result;
+}
+
 /* Changing */
 
 static void note(struct config *answers, const struct setting *setting, const char *place)
@@ -137,16 +147,21 @@ static int put(const char *path, const char *store, const struct buf *text, stru
     return 0;
 }
 
+int setup_file_text(const struct config *answers, bool secrets, struct buf *text)
+{
+    int result = buf_add_text(text, written_by);
+    for (size_t i = 0; i < schema_count && result == 0; i++)
+        if (answers->places[i] && setup_file_takes(&schema[i]) && (secrets || !schema[i].secret))
+            result = add_setting(text, answers, &schema[i]);
+    return result;
+}
+
 int setup_file_write(const char *path, const char *store, const struct config *answers,
                      struct err *err)
 {
     struct buf text;
     buf_init(&text, CONFIG_FILE_MAX);
-    buf_add_text(&text, written_by);
-    int result = 0;
-    for (size_t i = 0; i < schema_count && result == 0; i++)
-        if (answers->places[i] && setup_file_takes(&schema[i]))
-            result = add_setting(&text, answers, &schema[i]);
+    int result = setup_file_text(answers, true, &text);
     if (result != 0)
         err_set(err, result, "%s would be longer than a configuration may be; enter fewer.", path);
     else

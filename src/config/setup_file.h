@@ -6,6 +6,7 @@
 #ifndef DOORBELL_CONFIG_SETUP_FILE_H
 #define DOORBELL_CONFIG_SETUP_FILE_H
 
+#include "base/buf.h"
 #include "config/config.h"
 #include "config/schema.h"
 
@@ -21,12 +22,17 @@ bool setup_file_decides(const struct config *config, const char *setting);
 
 /* Defaults and what the file has, which need not be there. NULL with a sentence. */
 struct config *setup_file_read(const char *path, struct err *err);
+/* Whether such a file could be read; sentences call it setup.yaml. */
+int setup_file_check(const void *bytes, size_t length, struct err *err);
 /* Sets one of its settings, or takes it out (`text` NULL). The sentence is about the value alone.
  */
 int setup_file_set(struct config *answers, const char *setting, const char *text, struct err *err);
 /* Adds to the list of push.allowed_endpoints, which begins with what is in force now. */
 int setup_file_allow(struct config *answers, const struct config *now, const char *origin,
                      struct err *err);
+/* What setup_file_write would write; without `secrets` those that are none. ERR_LIMIT where it is
+ * longer than a configuration may be. */
+int setup_file_text(const struct config *answers, bool secrets, struct buf *text);
 /* In one step, 0600. What root writes belongs to whom `store` belongs to, for the server to read.
  */
 int setup_file_write(const char *path, const char *store, const struct config *answers,

@@ -131,6 +131,8 @@ out:
     if (fd >= 0)
         close(fd);
     mem_free_secret(text);
+    if (answer.length)
+        explicit_bzero(answer.bytes, answer.length);
     buf_fini(&answer);
     return result;
 }

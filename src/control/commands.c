@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup/collect.h"
+#include "backup/envelope.h"
+#include "base/b64.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/url.h"
@@ -208,6 +211,34 @@ static void run_try_alert(const struct commands_host *host, struct command *comm
         finish(command, refusal(err.text));
 }
 
+static json_t *answer_with_backup(const struct buf *content)
+{
+    char *text = mem_new(B64_TEXT_SIZE(content->length));
+    b64_encode(text, content->bytes, content->length);
+    json_t *answer = json_pack("{s:b, s:s}", "done", 1, "backup", text);
+    mem_free_secret(text);
+    return answer;
+}
+
+static void run_backup(const struct commands_host *host, const json_t *request,
+                       struct command *command)
+{
+    struct err err;
+    struct buf content;
+    bool secrets = json_is_true(json_object_get(request, "secrets"));
+    if (!host->back_up) {
+        finish(command, refusal("No server runs that could be asked for a backup."));
+        return;
+    }
+    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    if (host->back_up(host->arg, secrets, &content, &err) == 0)
+        finish(command, answer_with_backup(&content));
+    else
+        finish(command, refusal(err.text));
+    backup_wipe(&content);
+    buf_fini(&content);
+}
+
 void commands_run(const struct commands_host *host, const json_t *request, commands_fn *fn,
                   void *arg)
 {
@@ -231,6 +262,8 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_reload(host, command);
     } else if (name && strcmp(name, "try-alert") == 0) {
         run_try_alert(host, command);
+    } else if (name && strcmp(name, "backup") == 0) {
+        run_backup(host, request, command);
     } else if (name && strcmp(name, "expect") == 0) {
         run_expect(host, command);
     } else if (name && nonce && strcmp(name, "seen") == 0) {

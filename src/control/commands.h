@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "bridge/bridge.h"
 #include "sandbox/sandbox.h"
 
@@ -35,6 +36,8 @@ struct commands_host {
     const struct sandbox *sandbox;
     /* Loads the configuration again, as SIGHUP does. */
     int (*reload)(void *arg, struct err *err);
+    /* An archive (backup/collect.h), which the caller wipes; NULL: no server runs. */
+    int (*back_up)(void *arg, bool secrets, struct buf *content, struct err *err);
     /* A nonce for a request to the public address, and what became of it (web/witness.h), as
      * {"nonce"} and {"seen", ...}; NULL: there is no web server. */
     json_t *(*expect)(void *arg);

@@ -5,7 +5,7 @@
  *   {"command": "status", "account"?: id, pseudonym or its beginning, "timeline"?: true}
  *   {"command": "health", "links": true}
  *   {"command": "reload"}   {"command": "registrations"}
- *   {"command": "try-alert"}
+ *   {"command": "try-alert"}   {"command": "backup", "secrets": true}
  *   {"command": "expect"}   {"command": "seen", "nonce": ...}
  *   {"command": "list"}   {"command": "remove", "uuid": ...}   {"command": "ping", "uuid": ...}
  *
@@ -16,7 +16,9 @@
  * registrations answers with "registrations": the last ones, oldest first (bridge/arrivals.h), each
  * {"number", "at", "status", "account"?, "origin", "why"}. expect answers with "nonce", which a
  * request to the public address is to carry, and seen with what became of that request
- * (web/witness.h). try-alert is done once an alert was taken. */
+ * (web/witness.h). try-alert is done once an alert was taken. backup answers with "backup", an
+ * archive in base64 (backup/archive.h), with passwords and keys or without: it is sealed by whoever
+ * asked, so that the server never sees the passphrase. */
 #ifndef DOORBELL_CONTROL_PROTO_H
 #define DOORBELL_CONTROL_PROTO_H
 

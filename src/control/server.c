@@ -73,6 +73,14 @@ static void on_written(uv_write_t *write, int status)
     close_client(client_of((uv_handle_t *)write->handle));
 }
 
+/* What is secret in it is not left in memory. */
+static void forget_text(json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (text)
+        explicit_bzero((char *)(uintptr_t)text, strlen(text));
+}
+
 static void on_answer(void *arg, json_t *answer)
 {
     struct client *client = arg;
@@ -83,6 +91,7 @@ static void on_answer(void *arg, json_t *answer)
         if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &piece, 1, on_written) != 0)
             close_client(client);
     }
+    forget_text(answer, "backup");
     json_decref(answer);
     free_if_over(client);
 }
@@ -95,9 +104,7 @@ static void run(struct client *client, size_t length)
         commands_run(&client->control->host, request, on_answer, client);
     else
         on_answer(client, json_pack("{s:b, s:s}", "done", 0, "error", "This is not a request."));
-    const char *password = json_string_value(json_object_get(request, "password"));
-    if (password)
-        explicit_bzero((char *)(uintptr_t)password, strlen(password));
+    forget_text(request, "password");
     json_decref(request);
 }
 

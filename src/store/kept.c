@@ -1,5 +1,7 @@
 #include "store/kept.h"
 
+#include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -83,4 +85,63 @@ int kept_mark(sqlite3 *db, const char *path, const uint8_t mark[STORE_MARK_SIZE]
         result = sqlite_error(db, path, err);
     sqlite3_finalize(statement);
     return result;
+}
+
+int kept_put_secret(sqlite3 *db, const char *path, const struct store_kept_secret *secret,
+                    struct err *err)
+{
+    return insert_secret(db, path, secret->name, secret->value, err);
+}
+
+/* Calls `take` for each row; it returns false for one that makes no sense. */
+static int read_each(sqlite3 *db, const char *path, const char *query,
+                     bool (*take)(sqlite3_stmt *statement, const struct store_reader *reader),
+                     const struct store_reader *reader, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    int step = sqlite3_prepare_v2(db, query, -1, &statement, NULL);
+    while (result == 0 && (step == SQLITE_OK || step == SQLITE_ROW)) {
+        step = sqlite3_step(statement);
+        if (step == SQLITE_ROW && !take(statement, reader))
+            result = sqlite_damaged(path, "something in it has the wrong length", err);
+    }
+    if (result == 0 && step != SQLITE_DONE)
+        result = sqlite_error(db, path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+static bool take_secret(sqlite3_stmt *statement, const struct store_reader *reader)
+{
+    struct store_kept_secret secret = {0};
+    const char *name = (const char *)sqlite3_column_text(statement, 0);
+    if (!name || strlen(name) >= sizeof secret.name ||
+        !sqlite_read_bytes(statement, 1, secret.value, sizeof secret.value))
+        return false;
+    snprintf(secret.name, sizeof secret.name, "%s", name);
+    reader->secret(reader->arg, &secret);
+    sodium_memzero(&secret, sizeof secret);
+    return true;
+}
+
+int kept_read_secrets(sqlite3 *db, const char *path, const struct store_reader *reader,
+                      struct err *err)
+{
+    return read_each(db, path, "SELECT name, value FROM secrets", take_secret, reader, err);
+}
+
+static bool take_mark(sqlite3_stmt *statement, const struct store_reader *reader)
+{
+    struct store_kept_mark mark = {.at_unix = sqlite3_column_int64(statement, 1)};
+    if (!sqlite_read_bytes(statement, 0, mark.mark, sizeof mark.mark))
+        return false;
+    reader->mark(reader->arg, &mark);
+    return true;
+}
+
+int kept_read_marks(sqlite3 *db, const char *path, const struct store_reader *reader,
+                    struct err *err)
+{
+    return read_each(db, path, "SELECT mark, at_unix FROM marks", take_mark, reader, err);
 }

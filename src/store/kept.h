@@ -12,6 +12,15 @@
 int kept_secret(sqlite3 *db, const char *path, const char *name, uint8_t secret[STORE_SECRET_SIZE],
                 struct err *err);
 
+int kept_put_secret(sqlite3 *db, const char *path, const struct store_kept_secret *secret,
+                    struct err *err);
+
+/* All of them. */
+int kept_read_secrets(sqlite3 *db, const char *path, const struct store_reader *reader,
+                      struct err *err);
+int kept_read_marks(sqlite3 *db, const char *path, const struct store_reader *reader,
+                    struct err *err);
+
 /* `*at_unix` is 0 where it was never marked. */
 int kept_marked(sqlite3 *db, const char *path, const uint8_t mark[STORE_MARK_SIZE],
                 int64_t *at_unix, struct err *err);

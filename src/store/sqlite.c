@@ -28,7 +28,6 @@ enum statement {
     STATEMENT_SET_OWED,
     STATEMENT_SET_REFUSED,
     STATEMENT_COMMIT,
-    STATEMENT_ROLLBACK,
     STATEMENT_COUNT,
 };
 
@@ -46,7 +45,6 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_SET_OWED] = "UPDATE accounts SET owed_since_unix = ?4" THIS_ACCOUNT,
     [STATEMENT_SET_REFUSED] = "UPDATE accounts SET refused = ?4" THIS_ACCOUNT,
     [STATEMENT_COMMIT] = "COMMIT",
-    [STATEMENT_ROLLBACK] = "ROLLBACK",
 };
 
 struct sqlite {
@@ -347,8 +345,7 @@ static int sqlite_open_to_read(void **engine, const char *path, struct err *err)
     return result;
 }
 
-/* Also the rule for writing: what could not be read again must not be written. */
-static bool row_is_sound(const struct store_account *row)
+bool store_row_is_sound(const struct store_account *row)
 {
     return row->key.messenger != 0 && row->key.device >= 1 && row->key.device <= DEVICE_MOST &&
            row->password && *row->password && strnlen(row->password, TEXT_MOST + 1) <= TEXT_MOST &&
@@ -415,7 +412,7 @@ static bool read_row(sqlite3_stmt *statement, struct store_account *row)
     return read_small(statement, 0, &row->key.messenger) &&
            sqlite_read_bytes(statement, 1, row->key.uuid, sizeof row->key.uuid) &&
            read_small(statement, 2, &row->key.device) && read_push_keys(statement, 5, row) &&
-           read_small(statement, 9, &row->endpoint_state) && row_is_sound(row);
+           read_small(statement, 9, &row->endpoint_state) && store_row_is_sound(row);
 }
 
 static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_account *row),
@@ -508,7 +505,7 @@ static int sqlite_begin(void *engine, struct err *err)
 
 static int sqlite_put(void *engine, const struct store_account *row, struct err *err)
 {
-    if (!row_is_sound(row))
+    if (!store_row_is_sound(row))
         return err_set(err, ERR_INVALID,
                        "An account without password, endpoint or valid device is not stored.");
     struct sqlite *sqlite = engine;
@@ -567,7 +564,29 @@ static void sqlite_rollback(void *engine)
 {
     struct sqlite *sqlite = engine;
     if (!sqlite3_get_autocommit(sqlite->db))
-        execute(sqlite, STATEMENT_ROLLBACK, SQLITE_OK, NULL);
+        sqlite3_exec(sqlite->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* A plain BEGIN takes its picture with the first read. */
+static int sqlite_read_begin(void *engine, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    if (sqlite3_exec(sqlite->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    return 0;
+}
+
+static int sqlite_read_kept(void *engine, const struct store_reader *reader, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    int result = kept_read_secrets(sqlite->db, sqlite->path, reader, err);
+    return result == 0 ? kept_read_marks(sqlite->db, sqlite->path, reader, err) : result;
+}
+
+static int sqlite_put_secret(void *engine, const struct store_kept_secret *secret, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    return kept_put_secret(sqlite->db, sqlite->path, secret, err);
 }
 
 const struct store_ops store_sqlite = {
@@ -577,6 +596,9 @@ const struct store_ops store_sqlite = {
     .load = sqlite_load,
     .secret = sqlite_secret,
     .marked = sqlite_marked,
+    .read_kept = sqlite_read_kept,
+    .put_secret = sqlite_put_secret,
+    .read_begin = sqlite_read_begin,
     .begin = sqlite_begin,
     .put = sqlite_put,
     .remove = sqlite_remove,

@@ -91,6 +91,12 @@ static int take_lock(const char *path, int *lock, struct err *err)
     return result;
 }
 
+int store_lock(const char *path, int *lock, struct err *err)
+{
+    int result = store_make_folders(path, err);
+    return result == 0 ? take_lock(path, lock, err) : result;
+}
+
 struct store *store_open(const struct store_ops *ops, const char *path, struct loop *loop,
                          struct err *err)
 {
@@ -100,7 +106,7 @@ struct store *store_open(const struct store_ops *ops, const char *path, struct l
     }
     struct store *store = mem_new(sizeof *store);
     store->ops = ops;
-    if (store_make_folders(path, err) != 0 || take_lock(path, &store->lock, err) != 0)
+    if (store_lock(path, &store->lock, err) != 0)
         goto no_lock;
     if (ops->open(&store->engine, path, err) != 0)
         goto no_engine;
@@ -174,6 +180,40 @@ int store_take(struct store *store, const struct store_intake *intake, struct er
         result = ops->put(store->engine, &intake->rows[i], err);
     for (size_t i = 0; i < intake->mark_count && result == 0; i++)
         result = ops->mark(store->engine, intake->marks[i], intake->at_unix, err);
+    if (result == 0)
+        result = ops->commit(store->engine, err);
+    if (result != 0)
+        ops->rollback(store->engine);
+    return result;
+}
+
+int store_read(struct store *store, const struct store_reader *reader, struct err *err)
+{
+    assert(!store->writer);
+    const struct store_ops *ops = store->ops;
+    int result = ops->read_begin(store->engine, err);
+    if (result != 0)
+        return result;
+    result = ops->load(store->engine, reader->account, reader->arg, err);
+    if (result == 0)
+        result = ops->read_kept(store->engine, reader, err);
+    ops->rollback(store->engine);
+    return result;
+}
+
+int store_fill(struct store *store, const struct store_contents *contents, struct err *err)
+{
+    assert(store->writer && !store->changed && !store->reading);
+    const struct store_ops *ops = store->ops;
+    int result = ops->begin(store->engine, err);
+    if (result != 0)
+        return result;
+    for (size_t i = 0; i < contents->row_count && result == 0; i++)
+        result = ops->put(store->engine, &contents->rows[i], err);
+    for (size_t i = 0; i < contents->secret_count && result == 0; i++)
+        result = ops->put_secret(store->engine, &contents->secrets[i], err);
+    for (size_t i = 0; i < contents->mark_count && result == 0; i++)
+        result = ops->mark(store->engine, contents->marks[i].mark, contents->marks[i].at_unix, err);
     if (result == 0)
         result = ops->commit(store->engine, err);
     if (result != 0)

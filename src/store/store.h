@@ -18,6 +18,7 @@ enum {
     STORE_PUSH_AUTH_SIZE = 16,
     STORE_SECRET_SIZE = 32,
     STORE_MARK_SIZE = 32,
+    STORE_NAME_SIZE = 64, /* of a secret */
 };
 
 /* The key of an account: spelling and order of fields do not make two. */
@@ -49,11 +50,36 @@ struct store_account {
     uint32_t spent_day, spent;  /* pushes of a daily budget: so many on that day since 1970 */
 };
 
+/* What a store keeps beside accounts. */
+struct store_kept_secret {
+    char name[STORE_NAME_SIZE];
+    uint8_t value[STORE_SECRET_SIZE];
+};
+struct store_kept_mark {
+    uint8_t mark[STORE_MARK_SIZE];
+    int64_t at_unix;
+};
+
+/* Called for each thing that there is. */
+struct store_reader {
+    void (*account)(void *arg, const struct store_account *row);
+    void (*secret)(void *arg, const struct store_kept_secret *secret);
+    void (*mark)(void *arg, const struct store_kept_mark *mark);
+    void *arg;
+};
+struct store_contents {
+    struct store_account *rows;
+    struct store_kept_secret *secrets;
+    struct store_kept_mark *marks;
+    size_t row_count, secret_count, mark_count;
+};
+
 struct store;
 
 /* What a storage engine must do; SQLite is the first. Called by the writer thread only, except
- * the opening ones, load, secret and marked (before the thread starts), those that store_take needs
- * (likewise) and close (after it ended). Each returns 0 or a code. */
+ * the opening ones, load, secret, marked and read_kept (before the thread starts), those that
+ * store_take and store_fill need (likewise) and close (after it ended). Each returns 0 or a code.
+ */
 struct store_ops {
     const char *name;
     int (*open)(void **engine, const char *path, struct err *err);
@@ -64,6 +90,10 @@ struct store_ops {
                   struct err *err);
     int (*marked)(void *engine, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
                   struct err *err);
+    int (*read_kept)(void *engine, const struct store_reader *reader, struct err *err);
+    int (*put_secret)(void *engine, const struct store_kept_secret *secret, struct err *err);
+    int (*read_begin)(void *engine,
+                      struct err *err); /* what is read until commit is of one state */
     int (*begin)(void *engine, struct err *err);
     int (*put)(void *engine, const struct store_account *row, struct err *err);
     int (*remove)(void *engine, const struct account_key *key, struct err *err);
@@ -80,16 +110,24 @@ extern const struct store_ops store_sqlite;
 
 typedef void store_done_fn(void *arg, int result, const struct err *err);
 
+/* What cannot be read again is not written: no password or endpoint, or one that is too long; a
+ * device that cannot be. */
+bool store_row_is_sound(const struct store_account *row);
+
 /* All folders on the way to a file, 0700. */
 int store_make_folders(const char *path, struct err *err);
+
+/* Takes the lock of a store that need not be there, with its folder: a descriptor, whose end is the
+ * lock's. ERR_BUSY where another process holds it. */
+int store_lock(const char *path, int *lock, struct err *err);
 
 /* Makes folder (0700) and file (0600) where they are missing, takes the lock (ERR_BUSY, with a
  * sentence, when another process holds it), migrates the schema (a newer one than we know:
  * ERR_NOT_NOW). */
 struct store *store_open(const struct store_ops *ops, const char *path, struct loop *loop,
                          struct err *err);
-/* Without the lock, beside a server perhaps, for store_load, store_secret and store_marked only,
- * and store_close. Changes nothing; ERR_NOT_FOUND where there is no such file. */
+/* Without the lock, beside a server perhaps, for store_load, store_secret, store_marked and
+ * store_read only, and store_close. Changes nothing; ERR_NOT_FOUND where there is no such file. */
 struct store *store_open_to_read(const struct store_ops *ops, const char *path, struct err *err);
 /* Writes what is queued, calls the callbacks that are left, closes. Not from one of these
  * callbacks, and before loop_fini. */
@@ -120,6 +158,12 @@ struct store_intake {
 /* Puts rows and marks, all or none; they are durable when it returns. Before the first change only.
  */
 int store_take(struct store *store, const struct store_intake *intake, struct err *err);
+
+/* All that it has, as it was at one moment. Of a store that is opened to read. */
+int store_read(struct store *store, const struct store_reader *reader, struct err *err);
+/* Puts all of it into an empty store, or nothing; durable when it returns. Before the first change
+ * only. */
+int store_fill(struct store *store, const struct store_contents *contents, struct err *err);
 
 /* `done` may be NULL. It is called on the loop, never before returning; its `err` is NULL when the
  * result is 0. A change that failed is logged and not tried again by the store. A put inserts the

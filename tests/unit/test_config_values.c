@@ -521,6 +521,7 @@ START_TEST(every_field_belongs_to_exactly_one_setting)
     memset(owners + offsetof(struct config, in_their_way), 1, sizeof(bool *));
     memset(owners + offsetof(struct config, files), 1, sizeof(struct strings));
     owners[offsetof(struct config, push_keeps_proven)] = 1;
+    memset(owners + offsetof(struct config, own_file), 1, 2 * sizeof(char *)); /* and molly_file */
     owners[offsetof(struct config, mollysocket)] = 1;
     for (size_t i = 0; i < schema_count; i++)
         for (size_t byte = 0; byte < field_size(schema[i].type); byte++)

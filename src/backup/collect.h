@@ -1,0 +1,18 @@
+/* Gathers what is backed up: by the running server, which alone knows what its environment and its
+ * credentials say, or by a command where none runs. Reads the store beside whoever writes it, as it
+ * was at one moment. Blocks for some milliseconds per thousand accounts. */
+#ifndef DOORBELL_BACKUP_COLLECT_H
+#define DOORBELL_BACKUP_COLLECT_H
+
+#include "backup/archive.h"
+#include "config/config.h"
+
+/* Adds an archive to `content`, which is initialised with ENVELOPE_CONTENT_MAX and which the caller
+ * wipes. Without `secrets` it has the settings that are none, and no account: one without its
+ * password is of no use. */
+int backup_collect(const struct config *config, bool secrets, struct buf *content, struct err *err);
+
+/* Overwrites what is in it. */
+void backup_wipe(struct buf *buf);
+
+#endif
