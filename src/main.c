@@ -89,7 +89,8 @@ static const struct cli_command commands[] = {
      .help = "Takes accounts over from MollySocket's database, which is never written.",
      .run = cli_import,
      .options = cli_import_options,
-     .details = "A server that is started beside that database does so by itself.",
+     .details = "A server that is started beside that database does so by itself. With --dry-run "
+                "it only looks, also while the server runs.",
      .example = "doorbell import mollysocket.db --dry-run"},
     {.name = "export",
      .words = "--mollysocket FILE",

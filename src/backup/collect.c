@@ -33,10 +33,11 @@ static void add_name(struct buf *list, const char *name)
     buf_format(list, "%s%s", list->length ? ", " : "", name);
 }
 
-/* A place is a file with a line, a variable, the command line or a credential. */
+/* A place is a file with a line, a variable, the command line, a credential, or where something was
+ * found. */
 static bool is_in_no_file(const char *place)
 {
-    return place && !strchr(place, ':') && !text_starts(place, "credential ");
+    return place && (strcmp(place, "command line") == 0 || !strpbrk(place, ": "));
 }
 
 static bool is_covered(const struct setting *setting)

@@ -298,9 +298,11 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     if (!account && (int64_t)registry_count(&bridge->registry) >= bridge->config->accounts_max)
         return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
                               "there are as many accounts as accounts.max allows", fn, arg);
+    bool same_url = account && endpoint_same_url(&account->endpoint, endpoint);
     struct store_account row = {.key = *key,
                                 .password = password,
                                 .endpoint = endpoint->url,
+                                .endpoint_proven = same_url && account->endpoint.proven,
                                 .has_push_keys = endpoint->has_keys,
                                 .registered_unix = clock_unix()};
     memcpy(row.push_p256dh, endpoint->p256dh, sizeof row.push_p256dh);
@@ -309,8 +311,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;
     struct spending spending = account ? bell_of(account)->spending : (struct spending){0};
-    bool renewed = account && endpoint_same_url(&account->endpoint, endpoint) &&
-                   !endpoint_same(&account->endpoint, endpoint);
+    bool renewed = same_url && !endpoint_same(&account->endpoint, endpoint);
     bool owes = account && (owed_since || wake_owes(&bell_of(account)->wake));
     if (account) {
         bell_free(bell_of(account));

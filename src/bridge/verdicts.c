@@ -160,10 +160,18 @@ static void hurry_one(void *arg, struct account *account)
         verdicts_hurry(bell);
 }
 
+static bool has_other_login(const struct bell *bell)
+{
+    const struct push *push = bell->bridge->parts.push;
+    char origin[URL_ORIGIN_SIZE];
+    endpoint_origin(bell->account->endpoint.url, origin);
+    return push && push_headers_changed(push, origin);
+}
+
 void verdicts_follow_config(struct bell *bell)
 {
     struct endpoint_life *life = &bell->endpoint_life;
-    if (verdict_is_of_own_login(bridge_endpoint_cause(bell->account)))
+    if (verdict_is_of_own_login(bridge_endpoint_cause(bell->account)) && has_other_login(bell))
         bell_hurry(bell, life->floor_until_ms);
     else if (life->denials)
         bell_hurry(bell, later(life->retry_at_ms, life->floor_until_ms));

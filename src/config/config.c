@@ -304,6 +304,16 @@ static int follow_mollysocket(struct config *config, const struct config_sources
     return config_take_molly_database(config, place, err);
 }
 
+/* Whether MollySocket would read the same list: its own, or that of its defaults, which is ours.
+ * What was answered to `doorbell setup` only adds to it, and changes nothing of that. */
+static void derive_meaning(struct config *config)
+{
+    const struct setting *setting = schema_find("push.allowed_endpoints");
+    config->push_keeps_proven = config->places[setting - schema]
+                                    ? config->in_their_way[setting - schema]
+                                    : config->mollysocket;
+}
+
 static int take_answer(struct config *config, const struct config *answers,
                        const struct setting *setting, struct err *err)
 {
@@ -321,6 +331,7 @@ static int take_answer(struct config *config, const struct config *answers,
 /* The lowest file but the package's: where it is, only all others together tell. */
 static int read_setup(struct config *config, const struct config_sources *sources, struct err *err)
 {
+    derive_meaning(config);
     char *path = setup_file_path(config);
     struct config *answers = setup_file_read(path, err);
     free(path);
@@ -345,18 +356,8 @@ static void derive_key_file(struct config *config, char **environment)
         config_note_place(config, schema_find("push.vapid_key_file"), "credential vapid.key");
 }
 
-/* Whether MollySocket would read the same list: its own, or that of its defaults, which is ours. */
-static void derive_meaning(struct config *config)
-{
-    const struct setting *setting = schema_find("push.allowed_endpoints");
-    config->push_keeps_proven = config->places[setting - schema]
-                                    ? config->in_their_way[setting - schema]
-                                    : config->mollysocket;
-}
-
 static int derive(struct config *config, char **environment, struct err *err)
 {
-    derive_meaning(config);
     derive_key_file(config, environment);
     if (!config->admin_token_file)
         config->admin_token_file = config_beside_store(config, "admin.token");

@@ -247,8 +247,18 @@ void headers_warn(const struct headers *headers)
 
 const struct header_list *headers_for(const struct headers *headers, const char *origin)
 {
-    for (size_t i = 0; i < headers->count; i++)
+    for (size_t i = 0; headers && i < headers->count; i++)
         if (strcmp(headers->origins[i].origin, origin) == 0)
             return &headers->origins[i].list;
     return NULL;
+}
+
+bool headers_same(const struct header_list *a, const struct header_list *b)
+{
+    if (!a || !b || a->count != b->count)
+        return !a && !b;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->lines[i], b->lines[i]) != 0)
+            return false;
+    return true;
 }

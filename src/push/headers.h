@@ -34,7 +34,9 @@ void headers_free(struct headers *headers); /* NULL is fine */
 /* Logs it where others on this machine may read the file. */
 void headers_warn(const struct headers *headers);
 
-/* `origin` as url_origin writes it. NULL: none; else it lasts as long as `headers`. */
+/* `origin` as url_origin writes it. NULL: none; else it lasts as long as `headers` (NULL is fine).
+ */
 const struct header_list *headers_for(const struct headers *headers, const char *origin);
+bool headers_same(const struct header_list *a, const struct header_list *b); /* NULL: none */
 
 #endif

@@ -335,7 +335,8 @@ static void take_settings(struct push *push, struct policy *policy, const struct
 
 static void take_headers(struct push *push, struct headers *headers)
 {
-    headers_free(push->headers);
+    headers_free(push->former_headers);
+    push->former_headers = push->headers;
     push->headers = headers;
     headers_warn(headers);
 }
@@ -386,6 +387,7 @@ void push_free(struct push *push)
     transfers_free(push->transfers);
     origins_fini(&push->origins);
     headers_free(push->headers);
+    headers_free(push->former_headers);
     free(push->subject);
     free(push);
 }
@@ -426,6 +428,12 @@ bool push_has_login(const struct push *push, const char *origin)
 {
     const struct header_list *list = headers_for(push->headers, origin);
     return list && list->has_authorization;
+}
+
+bool push_headers_changed(const struct push *push, const char *origin)
+{
+    return !headers_same(headers_for(push->headers, origin),
+                         headers_for(push->former_headers, origin));
 }
 
 void push_listen(struct push *push, const struct push_events *events, void *arg)

@@ -49,8 +49,10 @@ void push_free(struct push *push);
 int push_reload(struct push *push, struct policy *policy, const struct config *config,
                 struct err *err);
 
-/* Whether push.headers_file has an Authorization for this origin. */
+/* Whether push.headers_file has an Authorization for this origin; whether what it has for it is not
+ * what it had before the last reload. */
 bool push_has_login(const struct push *push, const char *origin);
+bool push_headers_changed(const struct push *push, const char *origin);
 
 struct push_events {
     /* Whether an endpoint other than this one lives at the origin, too. */

@@ -16,7 +16,7 @@ struct push {
     struct resolver *resolver;
     struct policy *policy;
     struct vapid *vapid;
-    struct headers *headers;
+    struct headers *headers, *former_headers; /* before the last reload; NULL: there was none */
     unsigned reloads;
     char *subject;
     int64_t connect_ms, total_ms;

@@ -445,6 +445,12 @@ def test_what_its_star_allowed_is_rung_on_and_nothing_new_like_it(
     signal.wait_acked(number)
     assert dropped_in.register(account, endpoint, ping=False) == "ok"
     assert dropped_in.register(other, plain, ping=False) == "ok"
+    words = [account.uuid, str(account.device), account.password, endpoint]
+    assert dropped_in.command("connection", "add", *words).returncode == 0
+    before, number = len(public.rings()), signal.queue(account.key)
+    changes.wait_for(lambda: len(public.rings()) > before, "a ring after it was entered anew")
+    signal.wait_acked(number)
+    assert dropped_in.register(account, endpoint, ping=False) == "ok"
     stranger = signal.new_account()
     for new, where in [(stranger, endpoint), (account, plain), (other, f"{plain}x")]:
         assert dropped_in.register(new, where) == "invalid_endpoint"

@@ -291,11 +291,13 @@ def test_a_refused_token_has_a_cause_of_its_own_also_after_a_restart_and_ends_wi
         doorbell.start()
 
     own.answer_with(200)
-    write_headers(file, **{origin: {"Authorization": "Bearer tk_secondsecret"}})
     before = len(linked.pushes(RING))
+    doorbell.reload()  # with the same one, whose wait goes on
+    write_headers(file, **{origin: {"Authorization": "Bearer tk_secondsecret"}})
     doorbell.reload()  # well before the wait that the answer demands
     doorbell.changes.wait_for(lambda: len(linked.pushes(RING)) > before, "a ring with the new one")
-    assert linked.pushes(RING)[-1].get("Authorization") == "Bearer tk_secondsecret"
+    used = [push.get("Authorization") for push in linked.pushes(RING)[before:]]
+    assert set(used) == {"Bearer tk_secondsecret"}, used
 
 
 def test_a_file_that_everybody_may_read_is_told_once(

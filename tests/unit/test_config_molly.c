@@ -521,6 +521,14 @@ START_TEST(the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way
         ck_assert_msg(config->push_keeps_proven == cases[i].theirs, "case %zu", i);
         config_free(config);
     }
+    ck_assert_int_eq(mkdir("data", 0700), 0);
+    write_file("data/setup.yaml", "push.allowed_endpoints: [\"*\", \"https://ntfy.lan\"]\n");
+    struct config *answered = load(by_default, "/dev/null", &err);
+    ck_assert_msg(answered, "%s", err.text);
+    ck_assert_uint_eq(answered->push_allowed_endpoints.count, 2);
+    ck_assert_msg(answered->push_keeps_proven, "an answer to setup takes nothing away");
+    config_free(answered);
+    ck_assert_int_eq(remove("data/setup.yaml"), 0);
     leave_folder(&folder);
 }
 END_TEST
