@@ -157,6 +157,14 @@ static int check_certificate(const struct config *config, struct err *err)
     return certificate ? 0 : err->code;
 }
 
+static int check_seal(const struct config *config, struct err *err)
+{
+    struct seal *seal;
+    int result = seal_from_config(&seal, config, err);
+    seal_free(seal);
+    return result;
+}
+
 static int check_policy(const struct config *config, struct err *err)
 {
     struct policy *policy = policy_new(config, err);
@@ -169,7 +177,7 @@ int app_check_config(const struct config *config, struct err *err)
     if (check_policy(config, err) == 0 && check_roots(config->signal_ca_file, err) == 0 &&
         check_trust(config->push_ca_file, err) == 0 &&
         check_headers(config->push_headers_file, err) == 0 && check_key(config, err) == 0 &&
-        check_certificate(config, err) == 0)
+        check_seal(config, err) == 0 && check_certificate(config, err) == 0)
         return 0;
     config_locate(config, err);
     return err->code;
@@ -358,7 +366,8 @@ static void on_absence(void *arg, int64_t slept_ms)
 
 static int back_up(void *arg, bool secrets, struct buf *content, struct err *err)
 {
-    return backup_collect(((struct app *)arg)->config, secrets, content, err);
+    struct app *app = arg;
+    return backup_collect(app->config, app->seal, secrets, content, err);
 }
 
 static json_t *expect_visit(void *arg)
@@ -437,6 +446,7 @@ static int start_bridge(struct app *app, struct err *err)
     struct bridge_parts parts = {.loop = &app->loop,
                                  .config = app->config,
                                  .store = app->store,
+                                 .seal = app->seal,
                                  .push = app->push,
                                  .policy = app->policy};
     if (app->kind == APP_SERVER) {
@@ -452,10 +462,24 @@ static int start_bridge(struct app *app, struct err *err)
     return app->bridge ? 0 : err->code;
 }
 
+/* Sealed by the server alone: a command may have a key that the server is never given. */
+static int use_seal(struct app *app, struct err *err)
+{
+    bool is_sealed;
+    int result = store_is_sealed(app->store, &is_sealed, err);
+    if (result == 0 && !is_sealed && app->kind != APP_SERVER) {
+        seal_free(app->seal);
+        app->seal = NULL;
+    }
+    return result == 0 ? store_use_seal(app->store, app->seal, err) : result;
+}
+
 static int open_store(struct app *app, struct err *err)
 {
+    if (seal_from_config(&app->seal, app->config, err) != 0)
+        return err->code;
     app->store = store_open(&store_sqlite, app->config->store_path, &app->loop, err);
-    if (app->store)
+    if (app->store && use_seal(app, err) == 0)
         return 0;
     err_prefix(err, "store.path");
     return err->code;
@@ -490,9 +514,9 @@ static int open_key(struct app *app, struct err *err)
 static int import(struct app *app, size_t *imported, struct err *err)
 {
     *imported = 0;
-    int result = app->kind != APP_SERVER
-                     ? 0
-                     : import_at_start(app->store, app->config, app->policy, imported, err);
+    int result = app->kind != APP_SERVER ? 0
+                                         : import_at_start(app->store, app->config, app->policy,
+                                                           app->seal, imported, err);
     app->rows += *imported;
     return result;
 }
@@ -635,6 +659,7 @@ void app_stop(struct app *app)
         resolver_free(app->resolver);
     if (app->store)
         store_close(app->store);
+    seal_free(app->seal);
     vapid_free(app->vapid);
     policy_free(app->policy);
     loop_fini(&app->loop);

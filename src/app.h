@@ -28,6 +28,7 @@ struct app {
     struct sandbox sandbox;
     struct loop loop;
     struct config *config;
+    struct seal *seal; /* NULL: no key is given */
     struct store *store;
     size_t rows;       /* accounts in it at the start */
     size_t links_most; /* as many as descriptors allow */

@@ -123,6 +123,12 @@ static const struct cli_command commands[] = {
          "starts with it. doorbell.yaml is put beside the store as doorbell.yaml" RESTORED_SUFFIX
          ", for you to look at and put where it belongs. docs/moving.md has the whole way.",
      .example = "doorbell restore doorbell.backup"},
+    {.name = "unseal",
+     .needs = CLI_NEEDS_REST,
+     .help = "Puts the device passwords of a sealed store back into the clear.",
+     .run = cli_unseal,
+     .details = "It needs the key, as the server does. docs/sealing.md has more.",
+     .example = "doorbell --set store.key_file=/etc/credstore/doorbell.store.key unseal"},
     {.name = "man",
      .help = "Prints the manual: 1 for the commands, 5 for the settings.",
      .table = cli_man},

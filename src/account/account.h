@@ -65,7 +65,7 @@ struct account {
     struct map_node by_key, by_user, by_endpoint, by_origin; /* the registry's */
     struct account_key key;
     char pseudonym[PSEUDONYM_SIZE];
-    char *password;
+    char *password; /* as the store has it: sealed, where there is a key */
     struct endpoint endpoint;
     enum account_state state;
     int64_t registered_unix;

@@ -90,6 +90,7 @@ void registry_init(struct registry *registry, const uint8_t pseudonym_key[STORE_
     map_init(&registry->by_endpoint);
     map_init(&registry->by_origin);
     memcpy(registry->pseudonym_key, pseudonym_key, sizeof registry->pseudonym_key);
+    registry->seal = NULL;
 }
 
 static void free_node(void *arg, struct map_node *node)
@@ -135,7 +136,7 @@ struct account *registry_add(struct registry *registry, const struct store_accou
     assert(!registry_find(registry, &row->key));
     struct account *account = mem_new(sizeof *account);
     account->key = row->key;
-    account->password = mem_text(row->password);
+    account->password = seal_close(registry->seal, &row->key, row->password);
     endpoint_from_row(&account->endpoint, row);
     account->state = row->refused ? ACCOUNT_REFUSED : ACCOUNT_CONNECTING;
     account->registered_unix = row->registered_unix;
@@ -254,6 +255,27 @@ void registry_set_endpoint(struct registry *registry, struct account *account,
     endpoint_fini(&account->endpoint);
     account->endpoint = copy;
     add_endpoint(registry, account);
+}
+
+/* All were opened once when the store was: one that cannot be any more was altered in memory. */
+char *registry_password(const struct registry *registry, const struct account *account)
+{
+    char *password = seal_open(registry->seal, &account->key, account->password);
+    assert(password);
+    return password;
+}
+
+bool registry_same_password(const struct registry *registry, const struct account *account,
+                            const char *password)
+{
+    return seal_same(registry->seal, &account->key, account->password, password);
+}
+
+void registry_set_password(const struct registry *registry, struct account *account,
+                           const char *password)
+{
+    mem_free_secret(account->password);
+    account->password = seal_close(registry->seal, &account->key, password);
 }
 
 void registry_row(const struct account *account, struct store_account *row)

@@ -7,12 +7,13 @@
 struct registry {
     struct map by_key, by_user, by_endpoint, by_origin;
     uint8_t pseudonym_key[STORE_SECRET_SIZE];
+    const struct seal *seal; /* of all passwords in it; NULL: they are in the clear */
 };
 
 void registry_init(struct registry *registry, const uint8_t pseudonym_key[STORE_SECRET_SIZE]);
 void registry_fini(struct registry *registry); /* frees all accounts */
 
-/* Copies the row. The key must not be in it yet. */
+/* Copies the row, and seals its password if it is not. The key must not be in it yet. */
 struct account *registry_add(struct registry *registry, const struct store_account *row);
 void registry_remove(struct registry *registry, struct account *account); /* and frees it */
 
@@ -37,6 +38,13 @@ size_t registry_count_endpoint(const struct registry *registry, const char *url)
 /* Copied; state ok, not proven. What is known about the same URL stays, whatever its keys. */
 void registry_set_endpoint(struct registry *registry, struct account *account,
                            const struct endpoint *endpoint);
+
+/* The caller frees it by mem_free_secret. */
+char *registry_password(const struct registry *registry, const struct account *account);
+bool registry_same_password(const struct registry *registry, const struct account *account,
+                            const char *password);
+void registry_set_password(const struct registry *registry, struct account *account,
+                           const char *password);
 
 /* The row that mirrors the account; its texts are borrowed from it. */
 void registry_row(const struct account *account, struct store_account *row);

@@ -153,13 +153,21 @@ static int add_settings(struct archive_writer *writer, const struct config *conf
 
 struct gathering {
     struct archive_writer *writer;
-    size_t accounts;
+    const struct seal *seal;
+    size_t accounts, broken;
 };
 
 static void add_account(void *arg, const struct store_account *row)
 {
     struct gathering *gathering = arg;
-    archive_add_account(gathering->writer, row);
+    struct store_account opened = *row;
+    char *password = seal_open(gathering->seal, &row->key, row->password);
+    opened.password = password;
+    if (password)
+        archive_add_account(gathering->writer, &opened);
+    else /* sealed since the store was looked at */
+        gathering->broken++;
+    mem_free_secret(password);
     gathering->accounts++;
 }
 
@@ -188,12 +196,14 @@ static int add_key(struct archive_writer *writer, const struct config *config, b
     return 0;
 }
 
-static int add_all(struct archive_writer *writer, const struct config *config, struct store *store,
-                   struct err *err)
+static int add_all(struct archive_writer *writer, const struct config *config,
+                   const struct seal *seal, struct store *store, struct err *err)
 {
-    struct gathering gathering = {.writer = writer};
+    struct gathering gathering = {.writer = writer, .seal = seal};
     const struct store_reader reader = {add_account, add_secret, add_mark, &gathering};
     int result = store_read(store, &reader, err);
+    if (result == 0 && gathering.broken)
+        result = err_set(err, ERR_BUSY, "The store is being sealed; try again.");
     if (result == 0)
         result = add_key(writer, config, gathering.accounts > 0, err);
     return result == 0 ? add_files(writer, config, err) : result;
@@ -205,8 +215,8 @@ static void count_account(void *arg, const struct store_account *row)
     ++*(uint32_t *)arg;
 }
 
-static int collect(const struct config *config, bool secrets, struct store *store,
-                   struct buf *content, struct err *err)
+static int collect(const struct config *config, const struct seal *seal, bool secrets,
+                   struct store *store, struct buf *content, struct err *err)
 {
     struct archive_writer writer;
     struct archive_head head = {
@@ -221,8 +231,8 @@ static int collect(const struct config *config, bool secrets, struct store *stor
     int result = secrets ? 0 : store_load(store, count_account, &head.left_out, err);
     archive_begin(&writer, content, &head);
     if (result == 0)
-        result =
-            secrets ? add_all(&writer, config, store, err) : add_settings(&writer, config, err);
+        result = secrets ? add_all(&writer, config, seal, store, err)
+                         : add_settings(&writer, config, err);
     if (result == 0)
         result = archive_end(&writer, err);
     buf_fini(&environment);
@@ -230,12 +240,15 @@ static int collect(const struct config *config, bool secrets, struct store *stor
     return result;
 }
 
-int backup_collect(const struct config *config, bool secrets, struct buf *content, struct err *err)
+int backup_collect(const struct config *config, const struct seal *seal, bool secrets,
+                   struct buf *content, struct err *err)
 {
     struct store *store = store_open_to_read(&store_sqlite, config->store_path, err);
     if (!store)
         return err->code;
-    int result = collect(config, secrets, store, content, err);
+    int result = store_use_seal(store, seal, err);
+    if (result == 0)
+        result = collect(config, seal, secrets, store, content, err);
     store_close(store);
     return result;
 }

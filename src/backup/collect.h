@@ -9,8 +9,9 @@
 
 /* Adds an archive to `content`, which is initialised with ENVELOPE_CONTENT_MAX and which the caller
  * wipes. Without `secrets` it has the settings that are none, and no account: one without its
- * password is of no use. */
-int backup_collect(const struct config *config, bool secrets, struct buf *content, struct err *err);
+ * password is of no use. `seal` opens what is sealed in the store. */
+int backup_collect(const struct config *config, const struct seal *seal, bool secrets,
+                   struct buf *content, struct err *err);
 
 /* Overwrites what is in it. */
 void backup_wipe(struct buf *buf);

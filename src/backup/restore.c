@@ -201,11 +201,21 @@ static void remove_staged(const struct restore *restore)
 static int fill(const struct restore *restore, struct err *err)
 {
     struct loop loop;
+    struct seal *seal = NULL;
+    struct store *store = NULL;
     loop_init(&loop);
-    struct store *store = store_open(&store_sqlite, restore->staged, &loop, err);
-    int result = store ? store_fill(store, &restore->archive->contents, err) : err->code;
+    int result = seal_from_config(&seal, restore->config, err);
+    if (result == 0) {
+        store = store_open(&store_sqlite, restore->staged, &loop, err);
+        result = store ? 0 : err->code;
+    }
+    if (result == 0)
+        result = store_use_seal(store, seal, err);
+    if (result == 0)
+        result = store_fill(store, &restore->archive->contents, seal, err);
     if (store)
         store_close(store); /* with which SQLite moves its log into the file */
+    seal_free(seal);
     loop_fini(&loop);
     return result;
 }

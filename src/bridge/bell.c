@@ -165,7 +165,8 @@ static void open_link(struct bell *bell, const struct link_request *request)
 static void open_own_link(struct bell *bell)
 {
     struct link_request request = {.device = bell->account->key.device,
-                                   .password = bell->account->password};
+                                   .password = bell->account->password,
+                                   .seal = bell->bridge->registry.seal};
     memcpy(request.uuid, bell->account->key.uuid, sizeof request.uuid);
     open_link(bell, &request);
 }

@@ -102,6 +102,7 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
         fleet_init(&bridge->fleets[i]);
     take_config(bridge, parts->config);
     registry_init(&bridge->registry, pseudonym_key);
+    bridge->registry.seal = parts->seal;
     limits_init(&bridge->limits);
     list_init(&bridge->trials);
     list_init(&bridge->buried);

@@ -17,6 +17,7 @@ struct bridge_parts {
     struct loop *loop;
     const struct config *config;
     struct store *store;
+    const struct seal *seal; /* of its passwords; NULL: none */
     struct push *push;
     const struct policy *policy;
     const struct link_ops

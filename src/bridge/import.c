@@ -159,15 +159,14 @@ static void renew_account(struct plan *plan, struct account *account,
                           const struct mollysocket_row *row, int64_t registered_unix)
 {
     bool other_endpoint = strcmp(account->endpoint.url, row->endpoint) != 0;
-    bool other_password = strcmp(account->password, row->password) != 0;
+    bool other_password = !registry_same_password(&plan->registry, account, row->password);
     if (registered_unix <= account->registered_unix || (!other_endpoint && !other_password))
         return;
     if (other_endpoint) {
         change_endpoint(plan, account, row->endpoint);
         account->endpoint.proven = !row->forbidden;
     }
-    mem_free_secret(account->password);
-    account->password = mem_text(row->password);
+    registry_set_password(&plan->registry, account, row->password);
     account->state = ACCOUNT_CONNECTING;
     account->registered_unix = registered_unix;
     note_taken(plan, account, row, &plan->counts->renewed);
@@ -231,6 +230,7 @@ static int plan_init(struct plan *plan, struct err *err)
     if (result != 0)
         return result;
     registry_init(&plan->registry, key);
+    plan->registry.seal = plan->order->seal;
     sodium_memzero(key, sizeof key);
     result = plan->store ? store_load(plan->store, on_stored, plan, err) : 0;
     plan->counts->here = registry_count(&plan->registry);
@@ -443,14 +443,17 @@ static int pass_over(const char *path, bool empty_store)
 }
 
 int import_at_start(struct store *store, const struct config *config, const struct policy *policy,
-                    size_t *added, struct err *err)
+                    const struct seal *seal, size_t *added, struct err *err)
 {
     *added = 0;
     char *path = import_find(config);
     if (!path)
         return 0;
-    struct import_order order = {
-        .path = path, .store_path = config->store_path, .config = config, .policy = policy};
+    struct import_order order = {.path = path,
+                                 .store_path = config->store_path,
+                                 .config = config,
+                                 .policy = policy,
+                                 .seal = seal};
     struct import_counts counts;
     struct err why = {0};
     int result = import_run(store, &order, &counts, &why);

@@ -21,6 +21,7 @@ struct import_order {
     const char *store_path;      /* ours; in its folder is room for a copy */
     const struct config *config; /* whose accounts.allowed holds */
     const struct policy *policy;
+    const struct seal *seal; /* of the store's passwords; NULL: none */
     bool by_hand; /* the operator named the file: what was removed here comes back, too */
     bool only_tell;
 };
@@ -61,6 +62,6 @@ char *import_find(const struct config *config);
  * be read ends the start, because its accounts would be missing without a word. `*added` are in the
  * store now that were not there before. */
 int import_at_start(struct store *store, const struct config *config, const struct policy *policy,
-                    size_t *added, struct err *err);
+                    const struct seal *seal, size_t *added, struct err *err);
 
 #endif

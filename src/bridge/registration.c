@@ -372,7 +372,7 @@ struct registration_wait *bridge_register(struct bridge *bridge,
         goto out;
     }
     struct account *account = registry_find(&bridge->registry, &key);
-    if (account && same_password(account, registration->password))
+    if (account && registry_same_password(&bridge->registry, account, registration->password))
         wait = answer_known(bridge, account, &endpoint, registration->ping, fn, arg);
     else
         wait = try_unknown(bridge, &key, registration, &endpoint, fn, arg);

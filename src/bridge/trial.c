@@ -1,6 +1,5 @@
 #include "bridge/trial.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +19,6 @@ static bool same_user(const struct account_key *a, const struct account_key *b)
 static bool same_key(const struct account_key *a, const struct account_key *b)
 {
     return same_user(a, b) && a->device == b->device;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    size_t length = strlen(a);
-    return length == strlen(b) && sodium_memcmp(a, b, length) == 0;
 }
 
 static void leave_table(struct bell *bell)
@@ -48,7 +41,8 @@ static struct bell *find(struct bridge *bridge, const struct account_key *key, c
 {
     list_each(node, &bridge->trials) {
         struct trial *trial = bell_at(node)->trial;
-        if (same_key(&trial->key, key) && same_text(trial->password, password))
+        if (same_key(&trial->key, key) &&
+            seal_same(bridge->registry.seal, key, trial->password, password))
             return bell_at(node);
     }
     return NULL;
@@ -89,11 +83,13 @@ struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key
     }
     struct trial *trial = mem_new(sizeof *trial);
     trial->key = *key;
-    trial->password = mem_text(password);
+    trial->password = seal_close(bridge->registry.seal, key, password);
     endpoint_copy(&trial->endpoint, endpoint);
     trial->expires_ms = bridge_now_ms(bridge) + TRIAL_LIFE_MS;
-    struct link_request request = {
-        .device = key->device, .password = trial->password, .candidate = true};
+    struct link_request request = {.device = key->device,
+                                   .password = trial->password,
+                                   .seal = bridge->registry.seal,
+                                   .candidate = true};
     memcpy(request.uuid, key->uuid, sizeof request.uuid);
     bell = bell_on_trial(bridge, trial, &request);
     list_append(&bridge->trials, &bell->node);

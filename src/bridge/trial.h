@@ -14,7 +14,7 @@ enum {
 
 struct trial {
     struct account_key key;
-    char *password;
+    char *password; /* as that of an account */
     struct endpoint endpoint;
     int64_t expires_ms;
 };

@@ -52,7 +52,12 @@ static int read_store(const struct config *config, bool secrets, struct buf *con
                        "%.160s. Run this where the server runs, or name its configuration with "
                        "--config.",
                        config->control_path, config->store_path);
-    return backup_collect(config, secrets, content, err);
+    struct seal *seal;
+    int result = seal_from_config(&seal, config, err);
+    if (result == 0)
+        result = backup_collect(config, seal, secrets, content, err);
+    seal_free(seal);
+    return result;
 }
 
 static int gather(const struct config *config, bool secrets, struct buf *content, struct err *err)

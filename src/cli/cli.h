@@ -67,6 +67,7 @@ int cli_import(struct cli *cli, int argc, char **argv);
 int cli_export(struct cli *cli, int argc, char **argv);
 int cli_backup(struct cli *cli, int argc, char **argv);
 int cli_restore(struct cli *cli, int argc, char **argv);
+int cli_unseal(struct cli *cli, int argc, char **argv);
 int cli_health(struct cli *cli, int argc, char **argv);
 int cli_config_effective(struct cli *cli, int argc, char **argv);
 int cli_setup(struct cli *cli, int argc, char **argv);

@@ -130,6 +130,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     json_t *status = status_of(cli, config, &err);
     if (status) {
         look_at_accounts(findings, config, status);
+        diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
     } else {
         add_no_status(findings, &err);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "account/account.h"
+#include "base/mem.h"
 #include "base/uuid.h"
 #include "cli/options.h"
 #include "store/mollysocket.h"
@@ -12,6 +13,7 @@
 struct export
 {
     struct mollysocket *file;
+    struct seal *seal;
     size_t devices;
     int result;
     struct err err;
@@ -24,14 +26,20 @@ static void add_row(void *arg, const struct store_account *row)
     if (row->key.messenger != MESSENGER_SIGNAL || export->result != 0)
         return;
     uuid_format(uuid, row->key.uuid);
+    char *password = seal_open(export->seal, &row->key, row->password);
+    if (!password) {
+        export->result = err_set(&export->err, ERR_BUSY, "The store is being sealed; try again.");
+        return;
+    }
     struct mollysocket_row written = {.uuid = uuid,
                                       .device = row->key.device,
-                                      .password = row->password,
+                                      .password = password,
                                       .endpoint = row->endpoint,
                                       .forbidden = row->refused,
                                       .registered_unix = row->registered_unix};
     export->devices++;
     export->result = mollysocket_add(export->file, &written, &export->err);
+    mem_free_secret(password);
 }
 
 static int write_rows(struct store *store, struct export *export, size_t *accounts)
@@ -70,12 +78,15 @@ static int export_to(const struct config *config, const char *path)
         return cli_fail(&export.err);
     }
     int status = CLI_DONE;
-    export.file = mollysocket_create(path, &export.err);
+    bool opens = seal_from_config(&export.seal, config, &export.err) == 0 &&
+                 store_use_seal(store, export.seal, &export.err) == 0;
+    export.file = opens ? mollysocket_create(path, &export.err) : NULL;
     if (!export.file || write_rows(store, &export, &accounts) != 0)
         status = cli_fail(&export.err);
     else
         print_export(path, accounts, export.devices);
     store_close(store);
+    seal_free(export.seal);
     return status;
 }
 

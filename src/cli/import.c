@@ -38,15 +38,19 @@ static int tell(const struct config *config, struct import_order *order)
     struct err err = {0};
     struct store *store = store_open_to_read(&store_sqlite, config->store_path, &err);
     struct policy *policy = NULL;
+    struct seal *seal = NULL;
     int status;
-    if ((!store && err.code != ERR_NOT_FOUND) || !(policy = policy_new(config, &err))) {
+    if ((!store && err.code != ERR_NOT_FOUND) || seal_from_config(&seal, config, &err) != 0 ||
+        (store && store_use_seal(store, seal, &err) != 0) || !(policy = policy_new(config, &err))) {
         status = cli_fail(&err);
     } else {
         order->config = config;
         order->policy = policy;
+        order->seal = seal;
         status = run_order(store, order);
     }
     policy_free(policy);
+    seal_free(seal);
     if (store)
         store_close(store);
     return status;
@@ -88,6 +92,7 @@ static int take(struct cli *cli, struct config *config, struct import_order *ord
     if (result == 0) {
         order->config = app.config;
         order->policy = app.policy;
+        order->seal = app.seal;
         status = run_order(app.store, order);
     } else {
         status = cli_fail(&err);

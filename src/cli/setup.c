@@ -217,6 +217,7 @@ static int say_found(struct setup *setup)
     setup_say("Doorbell " DOORBELL_VERSION " runs and %s%s.",
               listens ? "listens on " : "has no web server",
               listens ? config->web_listen.items[0] : "");
+    setup->sealed = json_is_true(json_object_get(status, "sealed"));
     setup->first = json_integer_value(json_object_get(bridge, "accounts")) == 0;
     say_accounts(bridge);
     print_advice(bridge);
@@ -292,6 +293,7 @@ static int run(struct setup *setup)
     if (status != CLI_DONE)
         return status;
     hold_interrupts(setup, false); /* a check may take long, and changes nothing */
+    setup_seal(setup, setup->sealed);
     if (told_elsewhere)
         try_alert(setup);
     setup_check(setup);

@@ -38,6 +38,7 @@ struct setup {
     bool changed;           /* `answers` are not in the file yet */
     int interrupts;         /* becomes readable with SIGINT and SIGTERM; -1: it cannot be told */
     int64_t ends_ms;        /* questions wait no longer; 0: for ever */
+    bool sealed;            /* device passwords, in the store */
     bool first;             /* there was no account at the beginning */
     char declined[SETUP_DECLINED_MOST][URL_ORIGIN_SIZE]; /* that are not to be allowed */
     size_t declined_count;
@@ -77,6 +78,8 @@ int setup_save(struct setup *setup, struct err *err);
 json_t *setup_request(const struct setup *setup, const char *command, const char *uuid,
                       struct err *err);
 
+/* setup_seal.c: makes the key that seals the store, where there is a place for it */
+void setup_seal(const struct setup *setup, bool is_sealed);
 void setup_check(const struct setup *setup);    /* setup_check.c: Signal, the public address */
 int setup_show_code(const struct setup *setup); /* setup_code.c */
 int setup_wait(struct setup *setup);            /* setup_wait.c: the exit status */

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "config/internal.h"
+#include "config/service.h"
 #include "config/setup_file.h"
 
 static const char file_here[] = CONFIG_FILE_HERE;
@@ -356,9 +357,29 @@ static void derive_key_file(struct config *config, char **environment)
         config_note_place(config, schema_find("push.vapid_key_file"), "credential vapid.key");
 }
 
+/* A command of root's has no credentials; the service's own key lies where it may read. */
+static bool is_of_service(const struct config *config)
+{
+    return text_starts(config->store_path, CONFIG_SERVICE_FOLDER) &&
+           access(CONFIG_SERVICE_STORE_KEY, R_OK) == 0;
+}
+
+static void derive_store_key(struct config *config, char **environment)
+{
+    if (config->store_key_file || config->store_key)
+        return;
+    config->store_key_file = credential(environment, CONFIG_STORE_CREDENTIAL);
+    if (!config->store_key_file && is_of_service(config))
+        config->store_key_file = mem_text(CONFIG_SERVICE_STORE_KEY);
+    if (config->store_key_file)
+        config_note_place(config, schema_find("store.key_file"),
+                          "credential " CONFIG_STORE_CREDENTIAL);
+}
+
 static int derive(struct config *config, char **environment, struct err *err)
 {
     derive_key_file(config, environment);
+    derive_store_key(config, environment);
     if (!config->admin_token_file)
         config->admin_token_file = config_beside_store(config, "admin.token");
     if (config->control_path)

@@ -29,6 +29,8 @@ struct config {
 
     char *store_path;
     int64_t store_retry_ms;
+    char *store_key_file;    /* NULL: none, or a credential's after loading. Wins over store_key */
+    char *store_key;         /* secret; NULL: none */
     char *store_mollysocket; /* MollySocket's database, "none", or NULL: where it usually lies */
     char *control_path; /* never NULL after loading: "doorbell.sock" beside the store by default */
 

@@ -68,6 +68,14 @@ const struct setting schema[] = {
     DURATION("store.retry", store_retry_ms, "5s", 1, HOUR,
              "How long to wait before a write that failed, on a full disk for instance, is tried "
              "again."),
+    TEXT("store.key_file", store_key_file, NULL, check_file_path,
+         "A file outside the folder of store.path with a key, 32 bytes in base64, that device "
+         "passwords are sealed with in the store (docs/sealing.md); empty means that they are not, "
+         "unless systemd hands over a credential doorbell-key.",
+         FIXED),
+    TEXT("store.key", store_key, NULL, NULL,
+         "That key itself, for those who cannot give a file; store.key_file wins over it.", FIXED,
+         SECRET),
     TEXT("store.mollysocket", store_mollysocket, NULL, check_file_path,
          "MollySocket's database, whose accounts are taken over and which is never written; empty "
          "means mollysocket.db beside store.path or in the working directory, none means none.",

@@ -69,7 +69,7 @@ static void run_add(struct bridge *bridge, const json_t *request, struct command
 }
 
 struct listing {
-    const struct bridge *bridge;
+    struct bridge *bridge;
     json_t *accounts;
     bool timeline, secrets;
 };
@@ -101,7 +101,9 @@ static void list_one(void *arg, struct account *account)
     json_t *described = describe(listing, account);
     if (listing->secrets) {
         json_object_set_new(described, "endpoint", json_string(account->endpoint.url));
-        json_object_set_new(described, "password", json_string(account->password));
+        char *password = registry_password(bridge_registry(listing->bridge), account);
+        json_object_set_new(described, "password", json_string(password));
+        mem_free_secret(password);
     }
     json_array_append_new(listing->accounts, described);
 }
@@ -121,6 +123,9 @@ static void run_status(const struct commands_host *host, const json_t *request,
 {
     struct err err;
     json_t *answer = status_answer(host->bridge, request, &err);
+    if (answer)
+        json_object_set_new(answer, "sealed",
+                            json_boolean(bridge_registry(host->bridge)->seal != NULL));
     if (answer && host->sandbox)
         json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
     finish(command, answer ? answer : refusal(err.text));

@@ -12,6 +12,8 @@
 /* What "status" answers (bridge/view.h says more). Times are seconds since 1970, 0 where there is
  * none; no id, password or path of an endpoint is in it.
  *
+ * "sealed": whether device passwords are in the store
+ *
  * "sandbox": "files", "calls", each "on", "off" (by the setting) or "missing" (this machine); only
  *   of a server that runs
  *

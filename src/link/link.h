@@ -53,13 +53,15 @@ struct link_events {
     void (*down)(void *arg, const struct link_down *down);
 };
 
+struct seal;
 struct link; /* each messenger's own */
 
 struct link_request {
     uint8_t uuid[16];
     uint8_t device;
-    const char *password; /* borrowed for the link's life; read at each start */
-    bool candidate;       /* nobody proved these credentials yet: lower limits apply */
+    const char *password;    /* borrowed for the link's life; opened at each start, and wiped */
+    const struct seal *seal; /* NULL: the password is in the clear */
+    bool candidate;          /* nobody proved these credentials yet: lower limits apply */
 };
 
 struct link_ops {

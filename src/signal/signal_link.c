@@ -1,7 +1,9 @@
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "account/account.h"
 #include "base/b64.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,7 +30,8 @@ struct link {
     struct signal_server *server;
     const struct link_events *events;
     void *arg;
-    const char *password;
+    const char *password; /* sealed, where there is a key */
+    const struct seal *seal;
     struct channel *channel; /* NULL: down */
     struct scanner *scanner; /* while a message is coming in */
     struct timer timer;      /* at the earliest of the next three */
@@ -348,6 +351,7 @@ static struct link *link_open(void *messenger, const struct link_request *reques
     memcpy(link->uuid, request->uuid, sizeof link->uuid);
     link->device = request->device;
     link->password = request->password;
+    link->seal = request->seal;
     link->candidate = request->candidate;
     timer_init(&link->timer, on_timer, link);
     return link;
@@ -359,7 +363,12 @@ static char *authorization(const struct link *link)
     static const char scheme[] = "Basic ";
     char uuid[UUID_TEXT_SIZE];
     uuid_format(uuid, link->uuid);
-    char *plain = mem_format("%s.%u:%s", uuid, link->device, link->password);
+    struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = link->device};
+    memcpy(key.uuid, link->uuid, sizeof key.uuid);
+    char *password = seal_open(link->seal, &key, link->password);
+    assert(password); /* it was opened when the store was */
+    char *plain = mem_format("%s.%u:%s", uuid, link->device, password);
+    mem_free_secret(password);
     size_t length = strlen(plain);
     char *header = mem_new(sizeof scheme + B64_TEXT_SIZE(length));
     memcpy(header, scheme, sizeof scheme);

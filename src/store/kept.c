@@ -128,7 +128,8 @@ static bool take_secret(sqlite3_stmt *statement, const struct store_reader *read
 int kept_read_secrets(sqlite3 *db, const char *path, const struct store_reader *reader,
                       struct err *err)
 {
-    return read_each(db, path, "SELECT name, value FROM secrets", take_secret, reader, err);
+    return read_each(db, path, "SELECT name, value FROM secrets WHERE name NOT LIKE 'seal%'",
+                     take_secret, reader, err);
 }
 
 static bool take_mark(sqlite3_stmt *statement, const struct store_reader *reader)
@@ -144,4 +145,29 @@ int kept_read_marks(sqlite3 *db, const char *path, const struct store_reader *re
                     struct err *err)
 {
     return read_each(db, path, "SELECT mark, at_unix FROM marks", take_mark, reader, err);
+}
+
+int kept_get(sqlite3 *db, const char *path, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+             struct err *err)
+{
+    return read_secret(db, path, name, secret, err);
+}
+
+static int remove_secret(sqlite3 *db, const char *path, const char *name, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = 0;
+    if (sqlite3_prepare_v2(db, "DELETE FROM secrets WHERE name = ?1", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_DONE)
+        result = sqlite_error(db, path, err);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+int kept_set(sqlite3 *db, const char *path, const char *name, const uint8_t *secret,
+             struct err *err)
+{
+    return secret ? insert_secret(db, path, name, secret, err) : remove_secret(db, path, name, err);
 }

@@ -15,7 +15,13 @@ int kept_secret(sqlite3 *db, const char *path, const char *name, uint8_t secret[
 int kept_put_secret(sqlite3 *db, const char *path, const struct store_kept_secret *secret,
                     struct err *err);
 
-/* All of them. */
+/* As store_ops has them. */
+int kept_get(sqlite3 *db, const char *path, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+             struct err *err);
+int kept_set(sqlite3 *db, const char *path, const char *name, const uint8_t *secret,
+             struct err *err);
+
+/* All of them, but that of the seal, which is of this store's file alone. */
 int kept_read_secrets(sqlite3 *db, const char *path, const struct store_reader *reader,
                       struct err *err);
 int kept_read_marks(sqlite3 *db, const char *path, const struct store_reader *reader,

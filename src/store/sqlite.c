@@ -583,6 +583,30 @@ static int sqlite_read_kept(void *engine, const struct store_reader *reader, str
     return result == 0 ? kept_read_marks(sqlite->db, sqlite->path, reader, err) : result;
 }
 
+static int sqlite_get_kept(void *engine, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+                           struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    return kept_get(sqlite->db, sqlite->path, name, secret, err);
+}
+
+static int sqlite_set_kept(void *engine, const char *name, const uint8_t *secret, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    return kept_set(sqlite->db, sqlite->path, name, secret, err);
+}
+
+/* secure_delete has overwritten the cells already; this also gives back the pages that were free
+ * before, and ends the log, which has the old ones. */
+static int sqlite_forget(void *engine, struct err *err)
+{
+    struct sqlite *sqlite = engine;
+    if (sqlite3_exec(sqlite->db, "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) !=
+        SQLITE_OK)
+        return sqlite_error(sqlite->db, sqlite->path, err);
+    return 0;
+}
+
 static int sqlite_put_secret(void *engine, const struct store_kept_secret *secret, struct err *err)
 {
     struct sqlite *sqlite = engine;
@@ -598,6 +622,9 @@ const struct store_ops store_sqlite = {
     .marked = sqlite_marked,
     .read_kept = sqlite_read_kept,
     .put_secret = sqlite_put_secret,
+    .get_kept = sqlite_get_kept,
+    .set_kept = sqlite_set_kept,
+    .forget = sqlite_forget,
     .read_begin = sqlite_read_begin,
     .begin = sqlite_begin,
     .put = sqlite_put,

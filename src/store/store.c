@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/writer.h"
 
@@ -201,7 +203,19 @@ int store_read(struct store *store, const struct store_reader *reader, struct er
     return result;
 }
 
-int store_fill(struct store *store, const struct store_contents *contents, struct err *err)
+static int put_sealed(struct store *store, const struct store_account *row, const struct seal *seal,
+                      struct err *err)
+{
+    struct store_account sealed = *row;
+    char *password = seal_close(seal, &row->key, row->password);
+    sealed.password = password;
+    int result = store->ops->put(store->engine, &sealed, err);
+    mem_free_secret(password);
+    return result;
+}
+
+int store_fill(struct store *store, const struct store_contents *contents, const struct seal *seal,
+               struct err *err)
 {
     assert(store->writer && !store->changed && !store->reading);
     const struct store_ops *ops = store->ops;
@@ -209,7 +223,7 @@ int store_fill(struct store *store, const struct store_contents *contents, struc
     if (result != 0)
         return result;
     for (size_t i = 0; i < contents->row_count && result == 0; i++)
-        result = ops->put(store->engine, &contents->rows[i], err);
+        result = put_sealed(store, &contents->rows[i], seal, err);
     for (size_t i = 0; i < contents->secret_count && result == 0; i++)
         result = ops->put_secret(store->engine, &contents->secrets[i], err);
     for (size_t i = 0; i < contents->mark_count && result == 0; i++)
@@ -219,6 +233,181 @@ int store_fill(struct store *store, const struct store_contents *contents, struc
     if (result != 0)
         ops->rollback(store->engine);
     return result;
+}
+
+/* Sealing */
+
+static const char seal_name[] = "seal"; /* of the secret that tells with which key */
+/* There while what was in the clear may still be in free parts of the file. */
+static const char rest_name[] = "seal-rest";
+
+/* Rows whose passwords change, and what they become. */
+struct resealing {
+    const struct seal *seal;
+    bool opens; /* it is to be in the clear */
+    struct store_account *rows;
+    char **texts; /* two for each row: password and endpoint */
+    size_t count, room, broken;
+};
+
+static void take_row(void *arg, const struct store_account *row)
+{
+    struct resealing *all = arg;
+    char *plain = seal_open(all->seal, &row->key, row->password);
+    if (!plain) {
+        all->broken++;
+        return;
+    }
+    if (all->count == all->room) {
+        all->room = all->room ? 2 * all->room : 64;
+        all->rows = mem_resize(all->rows, all->room * sizeof *all->rows);
+        all->texts = mem_resize(all->texts, 2 * all->room * sizeof *all->texts);
+    }
+    char **texts = all->texts + 2 * all->count;
+    texts[0] = all->opens ? mem_text(plain) : seal_close(all->seal, &row->key, plain);
+    texts[1] = mem_text(row->endpoint);
+    all->rows[all->count] = *row;
+    all->rows[all->count].password = texts[0];
+    all->rows[all->count++].endpoint = texts[1];
+    mem_free_secret(plain);
+}
+
+static void resealing_fini(struct resealing *all)
+{
+    for (size_t i = 0; i < 2 * all->count; i++)
+        mem_free_secret(all->texts[i]);
+    free(all->texts);
+    free(all->rows);
+}
+
+static int broken_seal(size_t count, struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "Of the sealed passwords in the store %zu cannot be opened with its key: their "
+                   "rows were altered. Put a backup in its place.",
+                   count);
+}
+
+static int put_rows(struct store *store, const struct resealing *all, const uint8_t *check,
+                    struct err *err)
+{
+    const struct store_ops *ops = store->ops;
+    int result = ops->begin(store->engine, err);
+    if (result != 0)
+        return result;
+    for (size_t i = 0; i < all->count && result == 0; i++)
+        result = ops->put(store->engine, &all->rows[i], err);
+    if (result == 0)
+        result = ops->set_kept(store->engine, seal_name, check, err);
+    if (result == 0 && check)
+        result = ops->set_kept(store->engine, rest_name, check, err);
+    if (result == 0)
+        result = ops->commit(store->engine, err);
+    if (result != 0)
+        ops->rollback(store->engine);
+    return result;
+}
+
+/* Again at the next start, where it failed or was killed. */
+static int forget_rest(struct store *store, struct err *err)
+{
+    uint8_t rest[STORE_SECRET_SIZE];
+    int result = store->ops->get_kept(store->engine, rest_name, rest, err);
+    if (result != 0)
+        return result == ERR_NOT_FOUND ? 0 : result;
+    result = store->ops->forget(store->engine, err);
+    return result == 0 ? store->ops->set_kept(store->engine, rest_name, NULL, err) : result;
+}
+
+/* `check` NULL: into the clear. */
+static int reseal(struct store *store, const struct seal *seal, const uint8_t *check,
+                  struct err *err)
+{
+    struct resealing all = {.seal = seal, .opens = !check};
+    int result = store_load(store, take_row, &all, err);
+    if (result == 0 && all.broken)
+        result = broken_seal(all.broken, err);
+    if (result == 0)
+        result = put_rows(store, &all, check, err);
+    if (result == 0)
+        result = forget_rest(store, err);
+    resealing_fini(&all);
+    return result;
+}
+
+struct looking {
+    const struct seal *seal;
+    size_t broken;
+};
+
+static void look_at_row(void *arg, const struct store_account *row)
+{
+    struct looking *looking = arg;
+    char *plain = seal_open(looking->seal, &row->key, row->password);
+    looking->broken += !plain;
+    mem_free_secret(plain);
+}
+
+static int check_rows(struct store *store, const struct seal *seal, struct err *err)
+{
+    struct looking looking = {.seal = seal};
+    int result = store_load(store, look_at_row, &looking, err);
+    return result == 0 && looking.broken ? broken_seal(looking.broken, err) : result;
+}
+
+/* ERR_NOT_FOUND: it is not sealed. */
+static int check_seal(struct store *store, const struct seal *seal, struct err *err)
+{
+    uint8_t kept[STORE_SECRET_SIZE], check[SEAL_CHECK_SIZE];
+    int result = store->ops->get_kept(store->engine, seal_name, kept, err);
+    if (result != 0)
+        return result;
+    if (!seal)
+        return err_set(err, ERR_REFUSED,
+                       "The store is sealed with a key, and none is given: store.key_file, "
+                       "DOORBELL_STORE_KEY or the credential doorbell-key must have it. It cannot "
+                       "be made anew; without it, begin with an empty store.");
+    seal_check(seal, check);
+    if (sodium_memcmp(kept, check, sizeof check) != 0)
+        return err_set(err, ERR_REFUSED,
+                       "The store is sealed with another key than the one that is given "
+                       "(store.key_file, DOORBELL_STORE_KEY or the credential doorbell-key). Put "
+                       "the right one back.");
+    return 0;
+}
+
+int store_use_seal(struct store *store, const struct seal *seal, struct err *err)
+{
+    uint8_t check[SEAL_CHECK_SIZE];
+    int result = check_seal(store, seal, err);
+    if (result == 0)
+        result = check_rows(store, seal, err);
+    if (result == 0)
+        return store->writer ? forget_rest(store, err) : 0;
+    if (result != ERR_NOT_FOUND || !seal || !store->writer)
+        return result == ERR_NOT_FOUND ? 0 : result;
+    seal_check(seal, check);
+    result = reseal(store, seal, check, err);
+    if (result == 0)
+        log_info("Device passwords in the store are sealed from now on. Copies that were made "
+                 "before, such as those of an upgrade (.before-v...), have them in the clear.");
+    return result;
+}
+
+int store_is_sealed(struct store *store, bool *is_sealed, struct err *err)
+{
+    uint8_t kept[STORE_SECRET_SIZE];
+    int result = store->ops->get_kept(store->engine, seal_name, kept, err);
+    *is_sealed = result == 0;
+    return result == ERR_NOT_FOUND ? 0 : result;
+}
+
+int store_unseal(struct store *store, const struct seal *seal, struct err *err)
+{
+    int result = check_seal(store, seal, err);
+    if (result == ERR_NOT_FOUND)
+        return err_set(err, ERR_NOT_FOUND, "The store is not sealed.");
+    return result == 0 ? reseal(store, seal, NULL, err) : result;
 }
 
 static void change(struct store *store, enum change_kind kind, const struct store_account *row,

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "store/seal.h"
 
 enum {
     STORE_PUSH_KEY_SIZE = 65,
@@ -104,6 +105,11 @@ struct store_ops {
                 struct err *err);
     int (*commit)(void *engine, struct err *err);
     void (*rollback)(void *engine);
+    /* Removes it where `secret` is NULL. */
+    int (*set_kept)(void *engine, const char *name, const uint8_t *secret, struct err *err);
+    int (*get_kept)(void *engine, const char *name, uint8_t secret[STORE_SECRET_SIZE],
+                    struct err *err);             /* ERR_NOT_FOUND: none */
+    int (*forget)(void *engine, struct err *err); /* what was replaced leaves the file for good */
     void (*close)(void *engine);
 };
 extern const struct store_ops store_sqlite;
@@ -159,11 +165,22 @@ struct store_intake {
  */
 int store_take(struct store *store, const struct store_intake *intake, struct err *err);
 
+/* Before anything else of a store that was opened: that it is sealed with this key (NULL: with
+ * none). One that is not sealed yet is, all of it or nothing, and what it was leaves the disk. A
+ * store that is sealed with another key, or is and none is given: ERR_REFUSED, and one with a
+ * password that cannot be opened: ERR_INVALID. One that is opened to read is only looked at. */
+int store_use_seal(struct store *store, const struct seal *seal, struct err *err);
+/* Whether it is. */
+int store_is_sealed(struct store *store, bool *is_sealed, struct err *err);
+/* Back again: its passwords are in the clear then. */
+int store_unseal(struct store *store, const struct seal *seal, struct err *err);
+
 /* All that it has, as it was at one moment. Of a store that is opened to read. */
 int store_read(struct store *store, const struct store_reader *reader, struct err *err);
-/* Puts all of it into an empty store, or nothing; durable when it returns. Before the first change
- * only. */
-int store_fill(struct store *store, const struct store_contents *contents, struct err *err);
+/* Puts all of it, sealed, into an empty store, or nothing; durable when it returns. Before the
+ * first change only. */
+int store_fill(struct store *store, const struct store_contents *contents, const struct seal *seal,
+               struct err *err);
 
 /* `done` may be NULL. It is called on the loop, never before returning; its `err` is NULL when the
  * result is 0. A change that failed is logged and not tried again by the store. A put inserts the

@@ -370,7 +370,7 @@ static void make_place(void)
     loop_init(&loop);
     struct store *store = store_open(&store_sqlite, "./here/doorbell.db", &loop, &err);
     ck_assert_msg(store != NULL, "%s", err.text);
-    ck_assert_int_eq(store_fill(store, &contents, &err), 0);
+    ck_assert_int_eq(store_fill(store, &contents, NULL, &err), 0);
     store_close(store);
     loop_fini(&loop);
     write_file("here/setup.yaml", "web:\n  public_url: https://a.example/\nalert:\n"
@@ -384,7 +384,7 @@ static void collect(struct buf *content, bool secrets)
     struct err err = {0};
     struct config *config = config_at("./here/doorbell.db");
     buf_init(content, ENVELOPE_CONTENT_MAX);
-    ck_assert_msg(backup_collect(config, secrets, content, &err) == 0, "%s", err.text);
+    ck_assert_msg(backup_collect(config, NULL, secrets, content, &err) == 0, "%s", err.text);
     config_free(config);
 }
 
@@ -566,7 +566,7 @@ START_TEST(a_backup_without_the_key_that_its_accounts_need_is_not_made)
     ck_assert_int_eq(unlink("here/vapid.key"), 0);
     struct config *config = config_at("./here/doorbell.db");
     buf_init(&content, ENVELOPE_CONTENT_MAX);
-    ck_assert_int_eq(backup_collect(config, true, &content, &err), ERR_NOT_FOUND);
+    ck_assert_int_eq(backup_collect(config, NULL, true, &content, &err), ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.text, "push.vapid_key_file"));
     config_free(config);
     buf_fini(&content);

@@ -591,7 +591,7 @@ END_TEST
 static int start(struct place *place, size_t *added)
 {
     place->err = (struct err){0};
-    return import_at_start(place->store, place->config, place->policy, added, &place->err);
+    return import_at_start(place->store, place->config, place->policy, NULL, added, &place->err);
 }
 
 static void set_database(struct place *place, const char *path)

@@ -1081,9 +1081,9 @@ START_TEST(a_newer_schema_is_refused_and_left_alone)
     struct store_account row = a_row(1, 1);
     put_and_wait(&place, &row);
     close_it(&place);
+    run_sql(place.path, "PRAGMA user_version = 6");
+    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 6, this one knows 5)");
     run_sql(place.path, "PRAGMA user_version = 5");
-    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 5, this one knows 4)");
-    run_sql(place.path, "PRAGMA user_version = 4");
     ck_assert_uint_eq(count_rows(&place), 1);
     place_remove(&place);
 }
@@ -1121,9 +1121,9 @@ START_TEST(an_older_schema_is_upgraded_and_a_copy_is_kept)
         ck_assert_int_eq(rows->all[0].row.endpoint_not_before_unix, 0);
         free(rows);
     }
-    ck_assert_uint_eq(mode_of(place.path, ".before-v4"), 0600);
+    ck_assert_uint_eq(mode_of(place.path, ".before-v5"), 0600);
     char copy[600];
-    snprintf(copy, sizeof copy, "%s.before-v4", place.path);
+    snprintf(copy, sizeof copy, "%s.before-v5", place.path);
     run_sql(copy, "INSERT INTO accounts SELECT 1, zeroblob(16), 2, password, endpoint, NULL, NULL, "
                   "0, 0, 0, 0, 0 FROM accounts"); /* the first schema, with its row */
     ck_assert_int_eq(rename(copy, place.path), 0);
@@ -1156,7 +1156,7 @@ START_TEST(the_third_schema_keeps_what_it_knows_of_an_endpoint)
     ck_assert_uint_eq(back->spent_day, 0);
     ck_assert_uint_eq(back->spent, 0);
     free(rows);
-    ck_assert_uint_eq(mode_of(place.path, ".before-v4"), 0600);
+    ck_assert_uint_eq(mode_of(place.path, ".before-v5"), 0600);
     place_remove(&place);
 }
 END_TEST
@@ -1171,7 +1171,7 @@ START_TEST(an_upgrade_without_room_for_the_copy_changes_nothing)
     close_it(&place);
     run_sql(place.path, to_first_schema);
     char copy[600];
-    snprintf(copy, sizeof copy, "%s.before-v4", place.path);
+    snprintf(copy, sizeof copy, "%s.before-v5", place.path);
     ck_assert_int_eq(mkdir(copy, 0700), 0); /* in its way */
     cannot_open(&place, ERR_IO, "the copy that is made before an upgrade");
     rmdir(copy);
@@ -1390,9 +1390,84 @@ START_TEST(whoever_only_reads_makes_and_upgrades_nothing)
     ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
     ck_assert_int_eq(err.code, ERR_NOT_NOW);
     ck_assert_ptr_nonnull(strstr(err.text, "Start the server of this version once"));
-    run_sql(place.path, "PRAGMA user_version = 5");
+    run_sql(place.path, "PRAGMA user_version = 6");
     ck_assert_ptr_null(store_open_to_read(&place.ops, place.path, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "newer Doorbell"));
+    place_remove(&place);
+}
+END_TEST
+
+/* Sealing */
+
+static const char seal_key[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+static bool has_password_in_clear(struct place *place)
+{
+    struct rows *rows = reread(place);
+    ck_assert_uint_eq(rows->count, 1);
+    bool is_clear = strcmp(rows->all[0].password, "a device password") == 0;
+    free(rows);
+    return is_clear;
+}
+
+static void put_one(struct place *place)
+{
+    struct store_account row = a_row(1, 1);
+    open_it(place);
+    put_and_wait(place, &row);
+    close_it(place);
+}
+
+static int use_seal(struct place *place, struct err *err)
+{
+    struct seal *seal = seal_from_text(seal_key, err);
+    open_it(place);
+    int result = store_use_seal(place->store, seal, err);
+    close_it(place);
+    seal_free(seal);
+    return result;
+}
+
+START_TEST(a_seal_that_cannot_be_committed_leaves_all_passwords_as_they_were)
+{
+    struct place place;
+    struct err err = {0};
+    place_make(&place);
+    put_one(&place);
+    probe.failing_commits = 1;
+    ck_assert_int_eq(use_seal(&place, &err), ERR_IO);
+    ck_assert(has_password_in_clear(&place));
+    ck_assert_int_eq(use_seal(&place, &err), 0);
+    ck_assert(!has_password_in_clear(&place));
+    place_remove(&place);
+}
+END_TEST
+
+static bool contains(const char *path, const char *text)
+{
+    unsigned char *bytes = malloc(FILE_SIZE);
+    size_t length = read_whole(path, bytes);
+    bool found = memmem(bytes, length, text, strlen(text)) != NULL;
+    free(bytes);
+    return found;
+}
+
+START_TEST(what_a_killed_sealing_left_in_the_file_is_removed_at_the_next_start)
+{
+    struct place place;
+    struct err err = {0};
+    place_make(&place);
+    put_one(&place);
+    ck_assert_int_eq(use_seal(&place, &err), 0);
+    /* As if it had been killed between the commit and the end; without secure_delete. */
+    run_sql(place.path, "PRAGMA secure_delete = OFF;"
+                        "INSERT INTO secrets(name, value) VALUES('seal-rest', zeroblob(32));"
+                        "CREATE TABLE old(a); INSERT INTO old VALUES('in the clear: a-password');"
+                        "DELETE FROM old; DROP TABLE old; PRAGMA wal_checkpoint(TRUNCATE)");
+    ck_assert(contains(place.path, "in the clear: a-password"));
+    ck_assert_int_eq(use_seal(&place, &err), 0);
+    ck_assert(!contains(place.path, "in the clear: a-password"));
+    ck_assert(!contains(place.path, "seal-rest"));
     place_remove(&place);
 }
 END_TEST
@@ -1720,6 +1795,8 @@ UNIT_MAIN(
     an_empty_file_becomes_a_store, a_secret_is_random_and_stays, a_mark_stays_with_its_last_date,
     an_intake_is_written_as_a_whole_or_not_at_all,
     whoever_only_reads_sees_what_is_committed_beside_the_one_that_writes,
+    a_seal_that_cannot_be_committed_leaves_all_passwords_as_they_were,
+    what_a_killed_sealing_left_in_the_file_is_removed_at_the_next_start,
     whoever_only_reads_makes_and_upgrades_nothing, file_systems_without_shared_memory_are_known,
     without_shared_memory_it_uses_a_rollback_journal_and_says_so_once,
     a_store_that_moved_to_such_a_file_system_keeps_its_rows,
