@@ -1,4 +1,3 @@
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,13 +175,6 @@ static bool is_password(const char *password)
     return length > 0 && length <= ACCOUNT_PASSWORD_MAX && text_is_token(password, length);
 }
 
-static bool same_password(const struct account *account, const char *password)
-{
-    size_t length = strlen(password);
-    return length == strlen(account->password) &&
-           sodium_memcmp(password, account->password, length) == 0;
-}
-
 /* Molly repeats itself many times a day; an endpoint that is kept must not be refused for that. */
 static bool is_proven(const struct bridge *bridge, const struct account_key *key,
                       const struct registration *registration)
@@ -190,7 +182,7 @@ static bool is_proven(const struct bridge *bridge, const struct account_key *key
     const struct account *account = registry_find(&bridge->registry, key);
     return account && account->endpoint.proven &&
            strcmp(account->endpoint.url, registration->endpoint) == 0 &&
-           same_password(account, registration->password);
+           registry_same_password(&bridge->registry, account, registration->password);
 }
 
 static enum registration_status judge_form(const struct bridge *bridge,
