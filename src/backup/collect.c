@@ -70,7 +70,8 @@ static void list_settings(struct buf *list, const struct config *config, bool se
 static void list_others(struct buf *list, const struct config *config)
 {
     for (size_t i = 0; i < schema_count; i++)
-        if (schema_names_file(&schema[i]) && config->places[i] && !is_covered(&schema[i]))
+        if (schema_names_file(&schema[i]) && config->places[i] && !is_covered(&schema[i]) &&
+            !config_is_credential(config, schema[i].path))
             add_name(list, schema[i].path);
     buf_add(list, "", 1);
 }
@@ -246,7 +247,7 @@ int backup_collect(const struct config *config, const struct seal *seal, bool se
     struct store *store = store_open_to_read(&store_sqlite, config->store_path, err);
     if (!store)
         return err->code;
-    int result = store_use_seal(store, seal, err);
+    int result = secrets ? store_use_seal(store, seal, err) : 0;
     if (result == 0)
         result = collect(config, seal, secrets, store, content, err);
     store_close(store);

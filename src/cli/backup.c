@@ -52,8 +52,8 @@ static int read_store(const struct config *config, bool secrets, struct buf *con
                        "%.160s. Run this where the server runs, or name its configuration with "
                        "--config.",
                        config->control_path, config->store_path);
-    struct seal *seal;
-    int result = seal_from_config(&seal, config, err);
+    struct seal *seal = NULL;
+    int result = secrets ? seal_from_config(&seal, config, err) : 0;
     if (result == 0)
         result = backup_collect(config, seal, secrets, content, err);
     seal_free(seal);

@@ -82,6 +82,12 @@ void config_note_place(struct config *config, const struct setting *setting, con
     config->in_their_way[setting - schema] = false;
 }
 
+bool config_is_credential(const struct config *config, const char *path)
+{
+    const char *place = config->places[schema_find(path) - schema];
+    return place && text_starts(place, "credential ");
+}
+
 bool config_is_set(const struct config *config, const char *path)
 {
     return config->places[schema_find(path) - schema] != NULL;

@@ -139,6 +139,8 @@ struct config *config_load(const struct config_sources *sources, struct err *err
 void config_free(struct config *config);
 
 /* Whether somebody wrote it, and it is not just the default. */
+/* A file that systemd hands over, or that lies where it takes it from. */
+bool config_is_credential(const struct config *config, const char *path);
 bool config_is_set(const struct config *config, const char *path);
 /* Whether nobody set it but the package or the image. */
 bool config_is_of_package(const struct config *config, const char *path);

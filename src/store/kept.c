@@ -169,5 +169,6 @@ static int remove_secret(sqlite3 *db, const char *path, const char *name, struct
 int kept_set(sqlite3 *db, const char *path, const char *name, const uint8_t *secret,
              struct err *err)
 {
-    return secret ? insert_secret(db, path, name, secret, err) : remove_secret(db, path, name, err);
+    int result = remove_secret(db, path, name, err);
+    return result == 0 && secret ? insert_secret(db, path, name, secret, err) : result;
 }

@@ -50,8 +50,9 @@ static int from_file(struct seal **seal, const char *path, struct err *err)
     if (length < 0)
         return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
                        "store.key_file: %s cannot be read: %s. The key is never made anew, because "
-                       "the store may be sealed with it: put it back.",
-                       path, strerror(errno));
+                       "the store may be sealed with it: %s.",
+                       path, strerror(errno),
+                       errno == ENOENT ? "put it back" : "let this user read it");
     text[length] = '\0';
     if (is_open)
         log_warn("store.key_file: every user of this machine may read %s: chmod 600.", path);

@@ -319,6 +319,16 @@ static int forget_rest(struct store *store, struct err *err)
     return result == 0 ? store->ops->set_kept(store->engine, rest_name, NULL, err) : result;
 }
 
+/* The store is sound without, so that is no reason not to start. */
+static void try_to_forget_rest(struct store *store)
+{
+    struct err why;
+    if (forget_rest(store, &why) != 0)
+        log_warn("Passwords that were in the clear may still be in free parts of the store, which "
+                 "the next start tries to clean again: %s",
+                 why.text);
+}
+
 /* `check` NULL: into the clear. */
 static int reseal(struct store *store, const struct seal *seal, const uint8_t *check,
                   struct err *err)
@@ -329,7 +339,9 @@ static int reseal(struct store *store, const struct seal *seal, const uint8_t *c
         result = broken_seal(all.broken, err);
     if (result == 0)
         result = put_rows(store, &all, check, err);
-    if (result == 0)
+    if (result == 0 && check)
+        try_to_forget_rest(store);
+    else if (result == 0)
         result = forget_rest(store, err);
     resealing_fini(&all);
     return result;
@@ -382,15 +394,18 @@ int store_use_seal(struct store *store, const struct seal *seal, struct err *err
     int result = check_seal(store, seal, err);
     if (result == 0)
         result = check_rows(store, seal, err);
+    if (result == 0 && store->writer)
+        try_to_forget_rest(store);
     if (result == 0)
-        return store->writer ? forget_rest(store, err) : 0;
+        return 0;
     if (result != ERR_NOT_FOUND || !seal || !store->writer)
         return result == ERR_NOT_FOUND ? 0 : result;
     seal_check(seal, check);
     result = reseal(store, seal, check, err);
     if (result == 0)
         log_info("Device passwords in the store are sealed from now on. Copies that were made "
-                 "before, such as those of an upgrade (.before-v...), have them in the clear.");
+                 "before have them in the clear, such as those of an upgrade (.before-v...) and "
+                 "MollySocket's own database.");
     return result;
 }
 

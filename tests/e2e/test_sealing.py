@@ -294,14 +294,15 @@ def test_setup_makes_a_key_where_systemd_hands_it_over_and_a_restart_seals(
     make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, tmp_path: Path
 ) -> None:
     """In folders that stand for those of the package."""
-    etc, data = tmp_path / "etc", tmp_path / "data"
+    etc, data, run = tmp_path / "etc", tmp_path / "data", tmp_path / "run"
     units = etc / "systemd" / "system"
     subprocess.run(["cp", "-a", "/etc", etc], check=True)
     units.mkdir(parents=True, exist_ok=True)
     data.mkdir(mode=0o700)
+    run.mkdir()
     script = f"""mount --make-rprivate / && mount -t tmpfs none /var/lib &&
         mkdir /var/lib/doorbell && mount --bind {data} /var/lib/doorbell &&
-        mount --bind {etc} /etc && exec "$@" """
+        mount --bind {run} /run && mount --bind {etc} /etc && exec "$@" """
     inside = ["unshare", "-m", "sh", "-ec", script, "sh"]
     doorbell = make_doorbell(
         signal__url=signal.url,
@@ -330,6 +331,8 @@ def test_setup_makes_a_key_where_systemd_hands_it_over_and_a_restart_seals(
     assert "sealed" not in setup() and not key.exists()  # nobody would hand it over
     unit = REPOSITORY / "config" / "systemd" / "doorbell.service"
     (units / "doorbell.service").write_bytes(unit.read_bytes())
+    assert "sealed" not in setup() and not key.exists()  # it lies there, and systemd does not run
+    (run / "systemd" / "system").mkdir(parents=True)
     assert "device passwords will be sealed in the store from the next start" in setup()
     assert key.stat().st_mode & 0o777 == 0o600
     made = key.read_text()
