@@ -21,16 +21,24 @@
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
  *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
  *   "suspect", "gone"}, "alarm" (null, "credentials", "client" or "server": all accounts are
- * refused alike), "store_fails", "no_room", "links_most" (0: any number), "heard" (the messenger's
- * last frame), "message" (the last of any account), "queued" and "sending" (pushes), "origins_down"
- * [{"origin", "since", "next_try", "words", "waiting"}], "advice" [sentences on what concerns all]
- * "accounts" [each]: "pseudonym", "device", "health", "advice" (null or one sentence),
- * "owed_since", "owed_is_stored", "timeline"? [{"at", "text"}], oldest first "link": "state",
- * "known" (false: no server runs), "words", "reason" (null: nothing failed yet), "code", "proven",
- * "alike", "since", "next_try" "endpoint": "origin", "state", "words", "status" (0: no answer),
- * "proven", "for_good", "denied", "accepted" (any push), "not_before" "message": "at", "urgent",
- * "own_at", "count" "ring": "at", "status", "latency_ms" (0: not known), "failed_at",
- * "failed_status" (0: no answer), "count", "queued", "sent" (under way), "next_try" */
+ *   refused alike), "store_fails", "no_room", "links_most" (0: any number), "heard" (the
+ *   messenger's last frame), "message" (the last of any account), "queued" and "sending" (pushes),
+ *   "origins_down" [{"origin", "since", "next_try", "words", "waiting"}], "advice" [sentences on
+ *   what concerns all]
+ *
+ * "accounts", of each: "pseudonym", "device", "health", "advice" (null or one sentence),
+ *   "owed_since", "owed_is_stored", "timeline"? [{"at", "text"}], oldest first, and
+ *
+ * "link": "state", "known" (false: no server runs), "words", "reason" (null: nothing failed yet),
+ *   "code", "proven", "alike", "since", "next_try"
+ *
+ * "endpoint": "origin", "state", "words", "status" (0: no answer), "proven", "for_good", "denied",
+ *   "accepted" (any push), "not_before"
+ *
+ * "message": "at", "urgent", "own_at", "count"
+ *
+ * "ring": "at", "status", "latency_ms" (0: not known), "failed_at", "failed_status" (0: no answer),
+ *   "count", "queued", "sent" (under way), "next_try" */
 
 /* Whom they are carried out on. All but the bridge is NULL where no server runs. */
 struct commands_host {

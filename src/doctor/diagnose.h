@@ -18,9 +18,10 @@ void diagnose_accounts(struct findings *findings, const json_t *status,
                        const uint8_t key[PSEUDONYM_KEY_SIZE], bool web);
 
 /* Whether the running server has walled itself in. */
+void diagnose_sandbox(struct findings *findings, const json_t *status);
+
 /* What of the store is sealed, and what is not. */
 void diagnose_seal(struct findings *findings, const json_t *status);
-void diagnose_sandbox(struct findings *findings, const json_t *status);
 
 /* The way to Signal's server, for one client and another, over IPv4 and IPv6. */
 void diagnose_signal(struct findings *findings, const struct signal_facts *facts);
