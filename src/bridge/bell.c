@@ -314,15 +314,35 @@ void bell_resumed(struct bell *bell, int64_t slept_ms)
 }
 
 /* Not sooner than after a first refusal, and not all at once. */
-void bell_fleet_recovered(struct bell *bell)
+static int64_t refusal_wait_ms(const struct bell *bell)
 {
     int64_t least_ms = bell->bridge->life_timing.refused_confirm_ms;
-    int64_t wait_ms = backoff_jitter_ms(least_ms, 2 * least_ms, random_u32());
+    return backoff_jitter_ms(least_ms, 2 * least_ms, random_u32());
+}
+
+void bell_refusal_is_over(struct bell *bell)
+{
+    int64_t wait_ms = refusal_wait_ms(bell);
     bool waits = !bell->linked && timer_is_set(&bell->connect_timer) &&
-                 bell->account->state == ACCOUNT_BACKING_OFF &&
-                 bell->said_reason == LINK_UNAUTHORIZED;
+                 bell->life.state == ACCOUNT_BACKING_OFF &&
+                 (bell->down_reason == LINK_UNAUTHORIZED ||
+                  bell->down_reason == LINK_CLIENT_REFUSED);
     if (waits && bell_now_ms(bell) + wait_ms < bell->connect_timer.at_ms)
         bell_connect_in(bell, wait_ms);
+}
+
+void bell_absolve(struct bell *bell)
+{
+    const struct fleet *fleet = &bell->bridge->fleets[FLEET_CREDENTIALS];
+    if (bell->life.state != ACCOUNT_REFUSED ||
+        !fleet_has_counted(fleet, bell->fleet_marks[FLEET_CREDENTIALS]))
+        return;
+    life_absolve(&bell->life);
+    bell_show_state(bell);
+    store_set_refused(bell->bridge->parts.store, &bell->account->key, false, NULL, NULL);
+    if (!bell_is_disabled(bell) && !bell->linked)
+        bell_connect_in(bell, refusal_wait_ms(bell));
+    log_info("Account %s: not given up after all, as others are refused alike.", bell_name(bell));
 }
 
 void bell_follow_config(struct bell *bell)

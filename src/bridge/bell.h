@@ -81,6 +81,7 @@ struct bell {
     bool test_due, contested_due; /* asked for while another notice was in flight */
     enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said; /* in the log, last */
     enum link_reason said_reason;                          /* of SAID_DOWN */
+    enum link_reason down_reason; /* why its link went down last; LINK_STOPPED: for nothing */
 
     struct endpoint_life endpoint_life;
     struct bucket tests;
@@ -122,9 +123,13 @@ void bell_link(struct bell *bell);
 void bell_follow_config(struct bell *bell);
 /* The machine was away: its link is tested, or made at once. */
 void bell_resumed(struct bell *bell, int64_t slept_ms);
-/* The server lets accounts in again: who waits because all met the same fault tries soon. */
-void bell_fleet_recovered(struct bell *bell);
-void bridge_fleet_recovered(struct bridge *bridge);
+/* What was refused may be let in now, because the server lets others in or because we say something
+ * else: who waits for that reason tries soon. */
+void bell_refusal_is_over(struct bell *bell);
+void bridge_refusals_are_over(struct bridge *bridge);
+/* All are refused alike: those who were given up for it before that showed are taken back. */
+void bell_absolve(struct bell *bell);
+void bridge_absolve(struct bridge *bridge);
 /* Once in a while. */
 void bell_sweep(struct bell *bell);
 void bell_endpoint_changed(struct bell *bell);

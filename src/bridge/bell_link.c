@@ -37,7 +37,7 @@ static bool prove(struct bell *bell)
     life_proven(&bell->life);
     if (end_alarms(bell->bridge, bell_now_ms(bell))) {
         log_info("The messenger's server lets accounts in again.");
-        bridge_fleet_recovered(bell->bridge);
+        bridge_refusals_are_over(bell->bridge);
     }
     if (bell->trial)
         trial_proven(bell);
@@ -160,6 +160,8 @@ static bool is_fleet_wide(struct bell *bell, const struct link_down *down)
             "The messenger's server refuses all accounts alike: %s That says nothing about any one "
             "of them, so none is given up; this needs a look.",
             down->text);
+    if (alarm && kind == FLEET_CREDENTIALS)
+        bridge_absolve(bell->bridge);
     return wide;
 }
 
@@ -220,6 +222,7 @@ static void on_down(void *arg, const struct link_down *end)
     struct link_down taken;
     const struct link_down *down = &taken;
     take_end(bell, end, &taken);
+    bell->down_reason = down->reason;
     bell->bridge->tally.downs[down->reason] += bell->account != NULL;
     bool wide = is_fleet_wide(bell, down);
     bell_set_linked(bell, false);

@@ -149,11 +149,26 @@ static void follow_config(void *arg, struct account *account)
     bell_follow_config(bell_of(account));
 }
 
+static bool is_other(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+/* Which client we say that we are. */
+static bool says_else(const struct config *before, const struct config *now)
+{
+    return is_other(before->signal_user_agent, now->signal_user_agent) ||
+           is_other(before->signal_user_agent_fallback, now->signal_user_agent_fallback);
+}
+
 void bridge_reload(struct bridge *bridge, const struct config *config, const struct policy *policy)
 {
+    bool other_client = says_else(bridge->config, config);
     bridge->parts.policy = policy;
     take_config(bridge, config);
     registry_each(&bridge->registry, follow_config, NULL);
+    if (other_client)
+        bridge_refusals_are_over(bridge);
 }
 
 static void resume_one(void *slept_ms, struct account *account)
@@ -171,12 +186,25 @@ void bridge_resumed(struct bridge *bridge, int64_t slept_ms)
 static void recover_one(void *arg, struct account *account)
 {
     (void)arg;
-    bell_fleet_recovered(bell_of(account));
+    bell_refusal_is_over(bell_of(account));
 }
 
-void bridge_fleet_recovered(struct bridge *bridge)
+void bridge_refusals_are_over(struct bridge *bridge)
 {
     registry_each(&bridge->registry, recover_one, NULL);
+    list_each(node, &bridge->trials)
+        bell_refusal_is_over(list_owner(node, struct bell, node));
+}
+
+static void absolve_one(void *arg, struct account *account)
+{
+    (void)arg;
+    bell_absolve(bell_of(account));
+}
+
+void bridge_absolve(struct bridge *bridge)
+{
+    registry_each(&bridge->registry, absolve_one, NULL);
 }
 
 static void sweep_one(void *arg, struct account *account)

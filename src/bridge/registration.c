@@ -303,9 +303,11 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;
     struct spending spending = account ? bell_of(account)->spending : (struct spending){0};
+    unsigned fleet_marks[FLEETS] = {0};
     bool renewed = same_url && !endpoint_same(&account->endpoint, endpoint);
     bool owes = account && (owed_since || wake_owes(&bell_of(account)->wake));
     if (account) {
+        memcpy(fleet_marks, bell_of(account)->fleet_marks, sizeof fleet_marks);
         bell_free(bell_of(account));
         registry_remove(&bridge->registry, account);
     }
@@ -313,6 +315,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
     bell->account->owed_since_unix = owed_since;
     bell->spending = spending;
+    memcpy(bell->fleet_marks, fleet_marks, sizeof fleet_marks);
     wake_hold_off(&bell->wake, verdicts_join(bell));
     if (renewed)
         verdicts_renew(bell);

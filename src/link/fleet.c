@@ -37,6 +37,11 @@ bool fleet_is_wide(const struct fleet *fleet, int64_t now_ms)
     return fleet->wide || now_ms < fleet->doubt_until_ms;
 }
 
+bool fleet_has_counted(const struct fleet *fleet, unsigned mark)
+{
+    return mark == fleet->epoch;
+}
+
 bool fleet_refused(struct fleet *fleet, unsigned *mark, int64_t now_ms, bool *alarm)
 {
     *alarm = false;

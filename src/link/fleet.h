@@ -27,6 +27,9 @@ bool fleet_success(struct fleet *fleet, int64_t now_ms);
 /* Whether all are refused at the moment, or were until lately; counts nothing. */
 bool fleet_is_wide(const struct fleet *fleet, int64_t now_ms);
 
+/* Whether an account with this mark was refused since somebody was let in. */
+bool fleet_has_counted(const struct fleet *fleet, unsigned mark);
+
 /* `mark` is the account's own, 0 at first: one account counts once. True when it is fleet-wide, or
  * was until lately; `*alarm` is set by the refusal that makes it so. */
 bool fleet_refused(struct fleet *fleet, unsigned *mark, int64_t now_ms, bool *alarm);

@@ -16,7 +16,8 @@ struct life_timing {
     int64_t contested_end_ms;   /* so long up ends contention */
     int64_t refused_confirm_ms; /* least time between the two 403 that are believed */
     int64_t refused_max_ms;     /* the longest wait before that */
-    int64_t refused_retry_ms;   /* dead credentials are asked again so often */
+    int64_t refused_retry_ms;   /* dead credentials are asked again at first after refused_max_ms,
+                                   then less and less often, down to this */
     int64_t client_refused_min_ms, client_refused_max_ms;
     int64_t reconnect_reset_ms; /* so long up resets the back-off without queue/empty */
 };
@@ -25,6 +26,8 @@ struct life {
     enum account_state state;
     bool candidate;
     unsigned failures;      /* since queue/empty, or since it was up for reconnect_reset_ms */
+    unsigned refusals;      /* 403 and 499 since its queue or since it became refused: an outage
+                               before them says nothing about how long to wait between them */
     unsigned displacements; /* since it was last up for contested_end_ms */
     int64_t up_since_ms;    /* valid while up */
     int64_t unauthorized_since_ms; /* first 403 that nothing contradicted; 0: none */
@@ -53,6 +56,8 @@ void life_drained(struct life *life);
 /* A proven link that was up long enough ends contention. True when it did; life_down sees to it,
  * too. */
 bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms);
+/* What it was refused for is refused to everybody, as it turns out: it is dead no more. */
+void life_absolve(struct life *life);
 /* `fleet_wide`: other accounts are refused alike, so it says nothing about this one. */
 struct life_step life_down(struct life *life, const struct life_timing *timing,
                            const struct link_down *down, bool fleet_wide, int64_t now_ms,

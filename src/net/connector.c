@@ -532,13 +532,14 @@ void connector_end(struct attempt *attempt)
     target_release(target);
 }
 
-void connector_forget(struct connector *connector, const char *host, uint16_t port)
+void connector_failed(struct attempt *attempt)
 {
-    struct target *target = target_find(connector, host, port);
-    if (!target || !target->winner.length)
+    struct target *target = attempt->target;
+    if (!attempt->winner.length)
         return;
-    target->loser = target->winner;
-    target->winner.length = 0;
+    if (target->winner.length && address_same_host(&target->winner, &attempt->winner))
+        target->winner.length = 0;
+    target->loser = attempt->winner;
 }
 
 static void target_forget(void *arg, struct map_node *node)

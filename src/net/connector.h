@@ -35,7 +35,8 @@ void connector_end(struct attempt *attempt);
 /* The machine may be in another network now: what was learned about addresses is forgotten. */
 void connector_forget_all(struct connector *connector);
 
-/* The handshake through this winner failed: the next attempt races anew, and tries it last. */
-void connector_forget(struct connector *connector, const char *host, uint16_t port);
+/* The handshake through the winner of this attempt failed: nobody is sent there without a race any
+ * more, which tries it last. Another address that has won meanwhile stays. connector_end follows. */
+void connector_failed(struct attempt *attempt);
 
 #endif

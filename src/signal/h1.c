@@ -118,7 +118,7 @@ static void finish_text(struct channel *channel, enum transport_end_kind kind, c
 static void finish_unanswered(struct channel *channel, enum transport_end_kind kind,
                               const char *text)
 {
-    connector_forget(channel->h1->connector, channel->h1->url.host, channel->h1->url.port);
+    connector_failed(channel->attempt);
     finish_text(channel, kind, text);
 }
 

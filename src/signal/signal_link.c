@@ -119,15 +119,16 @@ static bool has_other_user_agent(const struct link *link)
     return strcmp(user_agent(link, false), user_agent(link, true)) != 0;
 }
 
-/* The next start tries the other User-Agent. Only that both were refused is a verdict. */
+/* The next start tries the other User-Agent. Only that both were refused is a verdict, and each
+ * verdict takes both: either may be the one that is let in by then. */
 static void judge_client(struct link *link, struct link_down *down)
 {
     if (!has_other_user_agent(link))
         return;
     link->use_fallback = !link->use_fallback;
-    if (link->one_refused)
+    link->one_refused = !link->one_refused;
+    if (!link->one_refused)
         return;
-    link->one_refused = true;
     down->reason = LINK_CLOSED;
     snprintf(down->text, sizeof down->text,
              "The server wants another client (499): the other User-Agent is tried next.");

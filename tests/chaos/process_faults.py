@@ -1,8 +1,10 @@
 """Faults of the program's process and of its clock. Each is played in a world of its own."""
 
 import datetime
+import json
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 from typing import Awaitable, Callable, Optional, Sequence
 
@@ -124,13 +126,23 @@ class ClockJumps(Alone):
 
 class TwoBridges(Alone):
     """A second one uses the same devices, with a copy of the store and the key. It ends with nothing
-    owed: what only it knows of, nobody would ring for.
+    owed: what only it knows of, nobody would ring for. Waits are a hundredth of the usual ones, so
+    that the long run's minute is more than an hour and a half.
     """
 
     name = "two bridges on one device"
     STORM = 3  # pushes to one phone for each message to it, and a few to begin with
+    FIRST, LONGEST = 0.1, 18.0  # seconds: 10 s and half an hour
+    NOTICE = {"code": 4409}
+    fault_settings = {
+        "signal.contested_min": f"{FIRST * 1000:.0f}ms",
+        "signal.contested_max": f"{LONGEST:.0f}s",
+        "signal.contested_end": f"{2 * LONGEST:.0f}s",
+    }
+    lasted = 0.0
 
     async def inject(self, case: Case) -> None:
+        begun = time.monotonic()
         second = case.world.add_program()
         first_store, store = (one.settings["store.path"] for one in (case.program, second))
         copy(first_store, store)
@@ -142,12 +154,26 @@ class TwoBridges(Alone):
         case.send_to_all()
         await case.until(lambda: not case.waiting() and not case.uncovered(), "rings for all")
         await second.stop()
+        self.lasted = time.monotonic() - begun
 
     def hits(self, case: Case) -> int:
         return len(case.signal.displacements)
 
+    def most_displacements(self) -> int:
+        """Of one bridge, each followed by twice the wait of the one before."""
+        count, wait, left = 1, self.FIRST, self.lasted
+        while left >= wait:
+            count, left, wait = count + 1, left - wait, min(2 * wait, self.LONGEST)
+        return count
+
     async def check(self, case: Case) -> None:
         for phone in case.phones:
+            mine = [one for one in case.signal.displacements if one["device"] == phone.key]
+            most = 2 * self.most_displacements()
+            assert len(mine) <= most, f"{len(mine)} displacements in {self.lasted:.0f} s"
+            bodies = [push.body for push in case.server.pushes if push.topic in phone.topics]
+            told = sum(json.loads(body) == self.NOTICE for body in bodies)
+            assert told <= 2, f"a phone was told {told} times; each bridge tells once"
             messages = [n for n in case.numbers if case.signal.messages[n - 1].device == phone.key]
             pushes = [push for push in case.server.pushes if push.topic in phone.topics]
             most = self.STORM * (len(messages) + 3)

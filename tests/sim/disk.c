@@ -249,7 +249,8 @@ static uint64_t forget_account(unsigned account)
     book->acked = book->heard = book->covered;
     use_endpoint(account, NOWHERE, 0);
     distance_begin(account);
-    book->tests_full_ms = book->refused_ms = 0;
+    book->tests_full_ms = 0;
+    memset(book->refused_ms, 0, sizeof book->refused_ms);
     return acked;
 }
 

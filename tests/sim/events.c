@@ -643,6 +643,8 @@ static void operator_enters(unsigned who)
         distance_new_endpoint(who);
     operator_shares |= count_users(endpoint) >= USERS_MOST;
     send_registration(who, world.devices[who].phone_password, false, true);
+    const struct account *account = account_at(who);
+    book->gave_up_link = account && account->state == ACCOUNT_REFUSED;
 }
 
 static void play_add(unsigned who, const struct event *event)

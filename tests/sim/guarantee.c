@@ -383,7 +383,8 @@ void guarantee_process_began(void)
         book->gave_up_endpoint = row->there && row->state == ENDPOINT_GONE;
         book->gave_up_link = row->there && row->refused;
         book->last_ring_ms = INT64_MIN / 2;
-        book->tests_full_ms = book->refused_ms = book->proven_ms = 0;
+        book->tests_full_ms = book->proven_ms = 0;
+        memset(book->refused_ms, 0, sizeof book->refused_ms);
         book->heard = book->covered;
         book->retry_ms = 0;
         distance_resume(i);

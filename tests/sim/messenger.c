@@ -35,6 +35,8 @@ struct link {
     int64_t at_once_ms;       /* the machine slept: it must be made at this very moment; 0: no */
     bool demanded;            /* not_before_ms, by the server */
     int64_t refused_first_ms; /* since it last showed its queue; 0: not */
+    unsigned refusals;        /* since then, or since its account was given up */
+    bool waits_refused;       /* it went down because it was refused */
     unsigned displacements;
     bool contested;
 };
@@ -56,6 +58,19 @@ void messenger_begin(void)
 static struct device *device_of(const struct link *link)
 {
     return &world.devices[link->account];
+}
+
+/* Somebody else's refusal, that of `other`, showed that it was no word about this account. */
+static void note_absolved(unsigned account, const struct link *other)
+{
+    struct link *link = own_link(account);
+    world.books[account].gave_up_link = false;
+    if (!link || link == other || link->started || !link->waits_refused)
+        return;
+    link->refusals = 0;
+    link->refused_first_ms = 0;
+    if (link->latest_start_ms > world.now_ms + 2 * MINUTE)
+        link->latest_start_ms = world.now_ms + 2 * MINUTE;
 }
 
 static bool is_refused_for_good(const struct link *link)
@@ -210,13 +225,13 @@ static void link_acknowledge(struct link *link, uint64_t ack)
         broke(ACK, "account %u: acknowledges what another connection delivered", link->account);
         return;
     }
+    if (link->dead) /* nobody hears it; another connection may have the message by now */
+        return;
     struct message *message = &device->messages[number];
     if (number >= device->count || message->delivered_on != link->connection || message->acked) {
         broke(ACK, "account %u: acknowledges a message that is not out", link->account);
         return;
     }
-    if (link->dead)
-        return;
     trace("acknowledged: message %u of account %u", number, link->account);
     message->acked = true;
     link->unanswered--;
@@ -234,19 +249,19 @@ static void link_acknowledge(struct link *link, uint64_t ack)
 
 /* How many were first refused within minutes of each other, this one among them, and nobody was let
  * in since (settled.md "Fleet rules need three accounts"). */
-static unsigned count_alike(unsigned account)
+static unsigned count_alike(unsigned account, enum refusal kind)
 {
     enum { WINDOW_MS = 10 * MINUTE };
     unsigned most = 0;
-    int64_t own_ms = world.books[account].refused_ms;
+    int64_t own_ms = world.books[account].refused_ms[kind];
     for (unsigned i = 0; i < world.accounts; i++) {
-        int64_t from_ms = world.books[i].refused_ms;
+        int64_t from_ms = world.books[i].refused_ms[kind];
         unsigned alike = 0;
         if (!from_ms || own_ms < from_ms || own_ms > from_ms + WINDOW_MS)
             continue;
         for (unsigned k = 0; k < world.accounts; k++)
-            alike += world.books[k].refused_ms >= from_ms &&
-                     world.books[k].refused_ms <= from_ms + WINDOW_MS;
+            alike += world.books[k].refused_ms[kind] >= from_ms &&
+                     world.books[k].refused_ms[kind] <= from_ms + WINDOW_MS;
         most = alike > most ? alike : most;
     }
     return most;
@@ -261,7 +276,7 @@ static void check_refused(struct link *link)
     bool refused = account && account->state == ACCOUNT_REFUSED;
     if (link->freed || link->candidate || !refused || book->gave_up_link)
         return;
-    unsigned alike = count_alike(link->account);
+    unsigned alike = count_alike(link->account, REFUSED_ACCOUNT);
     if (alike >= 3)
         broke(GIVEN_UP, "account %u is given up while %u are refused alike", link->account, alike);
     if (!link->refused_first_ms || world.now_ms - link->refused_first_ms < MINUTE)
@@ -270,11 +285,46 @@ static void check_refused(struct link *link)
     counters[COUNT_REFUSED]++;
 }
 
+/* Where all are refused alike nobody stays given up for it, whoever was refused first. */
+static void check_absolved(const struct link *by)
+{
+    for (unsigned i = 0; i < world.accounts; i++) {
+        const struct account *account = account_at(i);
+        struct book *book = &world.books[i];
+        if (!account || !book->gave_up_link || account->state == ACCOUNT_DISABLED)
+            continue;
+        if (account->state != ACCOUNT_REFUSED)
+            note_absolved(i, by);
+        else if (count_alike(i, REFUSED_ACCOUNT) >= 3)
+            broke(GIVEN_UP, "account %u stays given up, though others are refused alike", i);
+    }
+}
+
 static int64_t doubled(int64_t floor_ms, int64_t cap_ms, unsigned times)
 {
     while (times-- && floor_ms < cap_ms)
         floor_ms *= 2;
     return floor_ms < cap_ms ? floor_ms : cap_ms;
+}
+
+static void note_first(const struct link *link, enum refusal kind)
+{
+    struct book *book = &world.books[link->account];
+    if (!link->candidate && !book->gave_up_link && !book->refused_ms[kind])
+        book->refused_ms[kind] = world.now_ms;
+}
+
+/* What is refused is asked again, by waits that double from refusal to refusal: those of an outage
+ * before do not count. */
+static void note_refused(struct link *link, bool was_given_up)
+{
+    bool given_up = world.books[link->account].gave_up_link && !link->candidate;
+    int64_t floor_ms = given_up ? HOUR : MINUTE, cap_ms = given_up ? 24 * HOUR : HOUR;
+    if (link->freed)
+        return;
+    if (given_up && !was_given_up)
+        link->refusals = 0;
+    link->latest_start_ms = world.now_ms + doubled(floor_ms, cap_ms, link->refusals++) * 3 / 2;
 }
 
 /* What the end of a connection demands of the next one: not before, and not later. */
@@ -301,17 +351,15 @@ static void note_floor(struct link *link, const struct link_down *down)
         break;
     case LINK_UNAUTHORIZED:
         floor_ms = MINUTE;
-        latest_ms = 48 * HOUR;
-        link->contested = false; /* another trouble: contention after it is a change */
+        latest_ms = 36 * HOUR; /* less, as its account may not be given up: note_refused */
         if (!link->refused_first_ms)
             link->refused_first_ms = world.now_ms;
-        if (!link->candidate && !world.books[link->account].gave_up_link &&
-            !world.books[link->account].refused_ms)
-            world.books[link->account].refused_ms = world.now_ms;
+        note_first(link, REFUSED_ACCOUNT);
         break;
     case LINK_CLIENT_REFUSED:
         floor_ms = 5 * MINUTE;
-        latest_ms = 2 * HOUR;
+        latest_ms = doubled(floor_ms, HOUR, link->refusals++) * 3 / 2;
+        note_first(link, REFUSED_CLIENT);
         break;
     default:
         break;
@@ -320,6 +368,8 @@ static void note_floor(struct link *link, const struct link_down *down)
         floor_ms = down->retry_after_ms;
     if (down->retry_after_ms * 2 > latest_ms)
         latest_ms = down->retry_after_ms * 2;
+    link->waits_refused =
+        down->reason == LINK_UNAUTHORIZED || down->reason == LINK_CLIENT_REFUSED;
     link->demanded = down->retry_after_ms || floor_ms > SECOND;
     link->not_before_ms = world.now_ms + floor_ms;
     link->latest_start_ms = world.now_ms + latest_ms;
@@ -331,9 +381,13 @@ static void step_down(struct link *link)
     trace("account %u: the connection ended: %s", link->account, link_reason_name(down.reason));
     note_floor(link, &down);
     leave(link);
+    bool was_given_up = world.books[link->account].gave_up_link;
     link->events->down(link->arg, &down);
-    if (down.reason == LINK_UNAUTHORIZED)
-        check_refused(link);
+    if (down.reason != LINK_UNAUTHORIZED)
+        return;
+    check_refused(link);
+    check_absolved(link);
+    note_refused(link, was_given_up);
 }
 
 static enum link_reason fault_of(struct link *link, int64_t *retry_after_ms)
@@ -410,6 +464,30 @@ static bool nothing_delays(const struct link *link, const struct message *messag
     return !pushes_are_held_up(book->in_use, true);
 }
 
+/* Who waits because he was refused may be hurried, and is where all were. */
+static void note_let_in(bool all_were_refused)
+{
+    for (unsigned i = 0; i < messenger.count; i++) {
+        struct link *link = messenger.links[i];
+        if (link->freed || link->started || !link->waits_refused ||
+            world.books[link->account].gave_up_link)
+            continue;
+        if (link->not_before_ms > world.now_ms + MINUTE)
+            link->not_before_ms = world.now_ms + MINUTE;
+        if (all_were_refused && link->latest_start_ms > world.now_ms + 2 * MINUTE)
+            link->latest_start_ms = world.now_ms + 2 * MINUTE;
+    }
+}
+
+static bool all_are_refused(void)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        for (enum refusal kind = 0; kind < REFUSALS; kind++)
+            if (world.books[i].refused_ms[kind] && count_alike(i, kind) >= 3)
+                return true;
+    return false;
+}
+
 /* The first sign of its queue: somebody is let in. */
 static void note_proof(struct link *link)
 {
@@ -417,8 +495,10 @@ static void note_proof(struct link *link)
         return;
     link->proven = true;
     link->refused_first_ms = 0;
+    link->refusals = 0;
+    note_let_in(all_are_refused());
     for (unsigned i = 0; i < world.accounts; i++)
-        world.books[i].refused_ms = 0;
+        memset(world.books[i].refused_ms, 0, sizeof world.books[i].refused_ms);
     if (!link->candidate)
         world.books[link->account].gave_up_link = false;
 }

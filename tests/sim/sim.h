@@ -145,6 +145,9 @@ struct distance {
     int64_t put_off_until_ms; /* by push.jitter alone, at most; 0: not, or by something else, too */
 };
 
+/* What the messenger may refuse to everybody alike. */
+enum refusal { REFUSED_ACCOUNT, REFUSED_CLIENT, REFUSALS };
+
 /* The statement of the guarantee, per account. */
 struct book {
     uint64_t acked, covered; /* newest urgent message acknowledged; newest accepted ring's begin */
@@ -160,7 +163,7 @@ struct book {
     unsigned rings_out, tests_out;
     unsigned rings, contested, may_contest;
     bool gave_up_link, gave_up_endpoint; /* as seen last */
-    int64_t refused_ms; /* first refused by the messenger since anybody was let in; 0: not */
+    int64_t refused_ms[REFUSALS]; /* first since anybody was let in; 0: not */
 };
 
 /* The disk. */

@@ -236,6 +236,17 @@ static void connect_to(struct world *world, const char *host, const char *expect
     connector_end(result.attempt);
 }
 
+/* The same, but what comes after the TCP connection fails. */
+static void fail_at(struct world *world, const char *host, const char *expected)
+{
+    struct result result;
+    start(world, &result, host);
+    await(world, &result);
+    check_winner(&result, expected);
+    connector_failed(result.attempt);
+    connector_end(result.attempt);
+}
+
 START_TEST(one_address_needs_no_race)
 {
     struct world *world = world_new(LONG_MS);
@@ -289,11 +300,11 @@ START_TEST(a_winner_is_remembered_until_it_is_forgotten)
     ck_assert_uint_eq(arrived(second), 1);
     connect_to(world, "two.test", "127.0.0.3");
     ck_assert_uint_eq(arrived(second), 0);
-    connector_forget(world->connector, "two.test", (uint16_t)(world->port + 1));
-    connector_forget(world->connector, "elsewhere.test", world->port);
+    fail_at(world, "h1.two.test", "127.0.0.3"); /* another host */
+    ck_assert_uint_eq(arrived(second), 1);
     connect_to(world, "two.test", "127.0.0.3");
     ck_assert_uint_eq(arrived(second), 0);
-    connector_forget(world->connector, "two.test", world->port);
+    fail_at(world, "two.test", "127.0.0.3");
     connect_to(world, "two.test", "127.0.0.3");
     ck_assert_uint_eq(arrived(second), 1);
     world_free(world);
@@ -327,13 +338,31 @@ START_TEST(a_winner_whose_handshake_failed_is_tried_last)
     struct world *world = world_new(LONG_MS);
     struct listener *first = listen_at(world, "127.0.0.2", 64);
     listen_at(world, "127.0.0.3", 64);
-    connect_to(world, "two.test", "127.0.0.2");
-    connector_forget(world->connector, "two.test", world->port);
+    fail_at(world, "two.test", "127.0.0.2");
     connect_to(world, "two.test", "127.0.0.3");
-    connect_to(world, "two.test", "127.0.0.3");
+    fail_at(world, "two.test", "127.0.0.3");
     ck_assert_uint_eq(arrived(first), 1);
-    connector_forget(world->connector, "two.test", world->port);
     connect_to(world, "two.test", "127.0.0.2");
+    world_free(world);
+}
+END_TEST
+
+START_TEST(a_handshake_that_fails_late_does_not_blame_the_address_that_has_won_since)
+{
+    struct world *world = world_new(LONG_MS);
+    struct result late;
+    struct listener *first = listen_at(world, "127.0.0.2", 64);
+    struct listener *second = listen_at(world, "127.0.0.3", 64);
+    start(world, &late, "two.test");
+    await(world, &late);
+    check_winner(&late, "127.0.0.2");
+    fail_at(world, "two.test", "127.0.0.2");
+    connect_to(world, "two.test", "127.0.0.3");
+    connector_failed(late.attempt);
+    connector_end(late.attempt);
+    ck_assert_uint_eq(arrived(first) + arrived(second), 2);
+    connect_to(world, "two.test", "127.0.0.3"); /* without a race */
+    ck_assert_uint_eq(arrived(first) + arrived(second), 0);
     world_free(world);
 }
 END_TEST
@@ -588,7 +617,7 @@ START_TEST(a_race_that_nobody_waits_for_is_given_up)
     start(world, &holder, "two.test");
     await(world, &holder);
     ck_assert_uint_eq(arrived(second), 1);
-    connector_forget(world->connector, "two.test", world->port);
+    connector_failed(holder.attempt);
     stopped_at_ms = uv_now(&world->loop.uv);
     start(world, &leaver, "two.test");
     some_turns(world);
@@ -654,7 +683,7 @@ static void on_result_restart(void *arg, const struct address *winner, const str
     if (result->calls < 3)
         result->attempt = connector_start(result->world->connector, CONNECTOR_CANDIDATE, "two.test",
                                           result->world->port, on_result_restart, result);
-    connector_forget(result->world->connector, "two.test", result->world->port);
+    connector_failed(old);
     connector_end(old);
 }
 
@@ -731,6 +760,7 @@ UNIT_MAIN("connector", one_address_needs_no_race, the_first_address_wins_when_it
           a_winner_is_remembered_until_it_is_forgotten,
           what_was_learned_in_another_network_can_be_forgotten,
           a_winner_whose_handshake_failed_is_tried_last,
+          a_handshake_that_fails_late_does_not_blame_the_address_that_has_won_since,
           the_last_reason_and_the_number_of_addresses_are_told,
           every_address_gets_its_time_and_no_more, a_failed_look_up_is_told_in_its_own_words,
           many_attempts_share_one_race, all_who_share_a_race_hear_that_it_was_lost,

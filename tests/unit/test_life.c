@@ -184,12 +184,84 @@ START_TEST(dead_credentials_are_believed_when_said_twice_a_minute_apart)
     ck_assert_int_eq(life.state, ACCOUNT_REFUSED);
     step = down(&life, LINK_UNAUTHORIZED, start + 90000000, 0);
     ck_assert(!step.became_refused); /* told once */
-    ck_assert_int_ge(step.connect_in_ms, 24 * 3600 * 1000);
     life_connecting(&life);
     life_up(&life, start);
     ck_assert_int_eq(life.state, ACCOUNT_REFUSED);
     life_proven(&life); /* it heals by itself */
     ck_assert_int_eq(life.state, ACCOUNT_UP);
+}
+END_TEST
+
+/* A server that was wrong about them is likely to be right again soon. */
+START_TEST(dead_credentials_are_asked_again_after_an_hour_and_then_less_and_less_often)
+{
+    struct life life;
+    life_init(&life, false);
+    down(&life, LINK_UNAUTHORIZED, start, 0);
+    int64_t wait = down(&life, LINK_UNAUTHORIZED, start + 60000, 0).connect_in_ms;
+    for (int hours = 1; hours <= 16; hours *= 2) {
+        ck_assert_int_eq(wait, hours * 3600000);
+        wait = down(&life, LINK_UNAUTHORIZED, start, 0).connect_in_ms;
+    }
+    ck_assert_int_eq(wait, 24 * 3600000);
+    ck_assert_int_eq(down(&life, LINK_UNAUTHORIZED, start, 0).connect_in_ms, 24 * 3600000);
+}
+END_TEST
+
+START_TEST(an_outage_before_a_refusal_does_not_lengthen_the_wait_for_the_second)
+{
+    static const enum link_reason reasons[] = {LINK_UNAUTHORIZED, LINK_CLIENT_REFUSED};
+    static const int64_t floors[] = {60000, 300000};
+    for (size_t i = 0; i < 2; i++) {
+        struct life life;
+        life_init(&life, false);
+        for (int tries = 0; tries < 12; tries++)
+            down(&life, LINK_UNREACHABLE, start, 0);
+        ck_assert_int_eq(down(&life, reasons[i], start, 0).connect_in_ms, floors[i]);
+        ck_assert_int_eq(down(&life, reasons[i], start, 0).connect_in_ms, 2 * floors[i]);
+        life_proven(&life);
+        ck_assert_int_eq(down(&life, reasons[i], start, 0).connect_in_ms, floors[i]);
+    }
+}
+END_TEST
+
+START_TEST(who_is_absolved_is_asked_twice_again)
+{
+    struct life life;
+    life_init(&life, false);
+    down(&life, LINK_UNAUTHORIZED, start, 0);
+    down(&life, LINK_UNAUTHORIZED, start + 60000, 0);
+    life_absolve(&life);
+    ck_assert_int_eq(life.state, ACCOUNT_BACKING_OFF);
+    struct life_step step = down(&life, LINK_UNAUTHORIZED, start + 90000000, 0);
+    ck_assert(!step.became_refused);
+    ck_assert_int_eq(step.connect_in_ms, 60000);
+}
+END_TEST
+
+START_TEST(another_trouble_shows_after_contention_which_is_not_told_again)
+{
+    static const enum link_reason reasons[] = {LINK_UNREACHABLE, LINK_LOST, LINK_CLIENT_REFUSED,
+                                               LINK_UNAUTHORIZED, LINK_SILENT};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        struct life life;
+        life_init(&life, false);
+        ck_assert(down(&life, LINK_CONTESTED, start, 0).became_contested);
+        life_connecting(&life);
+        ck_assert_int_eq(life.state, ACCOUNT_CONTESTED);
+        down(&life, LINK_STOPPED, start, 0); /* our own doing is no trouble */
+        ck_assert_int_eq(life.state, ACCOUNT_CONTESTED);
+        down(&life, reasons[i], start, 0);
+        ck_assert_int_eq(life.state, ACCOUNT_BACKING_OFF);
+        life_connecting(&life);
+        life_up(&life, start);
+        life_proven(&life);
+        ck_assert_int_eq(life.state, ACCOUNT_UP);
+        struct life_step step = down(&life, LINK_CONTESTED, start + 1000, 0);
+        ck_assert(!step.became_contested);
+        ck_assert_int_eq(step.connect_in_ms, 20000); /* the same fight goes on */
+        ck_assert_int_eq(life.state, ACCOUNT_CONTESTED);
+    }
 }
 END_TEST
 
@@ -375,6 +447,10 @@ UNIT_MAIN("life", a_refusal_of_everybody_is_no_first_word_about_one,
           after_an_absence_a_link_connects_at_once_and_begins_with_short_waits,
           what_was_demanded_stays_a_floor_on_which_sleep_counts,
           dead_credentials_are_believed_when_said_twice_a_minute_apart,
+          dead_credentials_are_asked_again_after_an_hour_and_then_less_and_less_often,
+          an_outage_before_a_refusal_does_not_lengthen_the_wait_for_the_second,
+          who_is_absolved_is_asked_twice_again,
+          another_trouble_shows_after_contention_which_is_not_told_again,
           a_success_in_between_takes_the_first_refusal_back, a_middlebox_never_kills_credentials,
           a_candidate_is_refused_at_the_first_word,
           what_is_refused_to_the_whole_fleet_disables_nobody,

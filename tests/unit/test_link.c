@@ -678,6 +678,10 @@ START_TEST(the_user_agents_take_turns_until_both_are_refused)
     ck_assert_int_eq(seen.last.reason, LINK_CLIENT_REFUSED);
     signal_link_ops.start(link_);
     ck_assert_str_eq(road.user_agent, "Doorbell/1");
+    refuse_client(); /* each round takes both: either may be let in by then */
+    ck_assert_int_eq(seen.last.reason, LINK_CLOSED);
+    signal_link_ops.start(link_);
+    ck_assert_str_eq(road.user_agent, "Signal-Android/9.9.9");
     refuse_client();
     ck_assert_int_eq(seen.last.reason, LINK_CLIENT_REFUSED);
     tear_down();
