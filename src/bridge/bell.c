@@ -314,15 +314,10 @@ void bell_resumed(struct bell *bell, int64_t slept_ms)
 }
 
 /* Not sooner than after a first refusal, and not all at once. */
-static int64_t refusal_wait_ms(const struct bell *bell)
-{
-    int64_t least_ms = bell->bridge->life_timing.refused_confirm_ms;
-    return backoff_jitter_ms(least_ms, 2 * least_ms, random_u32());
-}
-
 void bell_refusal_is_over(struct bell *bell)
 {
-    int64_t wait_ms = refusal_wait_ms(bell);
+    int64_t least_ms = bell->bridge->life_timing.refused_confirm_ms;
+    int64_t wait_ms = backoff_jitter_ms(least_ms, 2 * least_ms, random_u32());
     bool waits = !bell->linked && timer_is_set(&bell->connect_timer) &&
                  bell->life.state == ACCOUNT_BACKING_OFF &&
                  (bell->down_reason == LINK_UNAUTHORIZED ||
@@ -340,8 +335,7 @@ void bell_absolve(struct bell *bell)
     life_absolve(&bell->life);
     bell_show_state(bell);
     store_set_refused(bell->bridge->parts.store, &bell->account->key, false, NULL, NULL);
-    if (!bell_is_disabled(bell) && !bell->linked)
-        bell_connect_in(bell, refusal_wait_ms(bell));
+    bell_refusal_is_over(bell);
     log_info("Account %s: not given up after all, as others are refused alike.", bell_name(bell));
 }
 

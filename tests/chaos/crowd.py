@@ -30,6 +30,7 @@ class Crowd(Alone):
     starts = 0
     fault_settings = {
         "log.level": "info",
+        "signal.proof": "60s",
         "signal.reconnect_min": "2s",
         "signal.reconnect_max": "60s",
         "signal.keepalive": "30s",

@@ -4,12 +4,12 @@ from case import Fault
 from crowd import Crowd
 from disk_faults import DiskFull, DiskReadOnly
 from link_faults import Closed, Ended, Fragmented, Handshakes, NeverEmpty, OtherClient, Relinked
-from link_faults import RefusedOnce, Unanswered, Unsubscribed, refusal
+from link_faults import RefusedOnce, Silent, Unanswered, Unsubscribed, refusal
 from network import Cables
 from process_faults import ClockJumps, Everything, Frozen, Killed, Stopped, TwoBridges
 from push_faults import Answers, Expired, Flood, Gone, Late, OneOfThem
 from push_faults import Redelivered, Refused, SilentName
-from server_faults import ClientRefused, Queue, SignalDown, SignalMute, SignalRefuses, Unplugged
+from server_faults import ClientRefused, Queue, Reauthenticated, SignalDown, SignalMute, SignalRefuses, Unplugged
 from world import CABLES
 
 PUSH: list[Fault] = [
@@ -55,8 +55,10 @@ LINK: list[Fault] = [
     Unanswered(),
     Unsubscribed(),
     NeverEmpty(),
+    Silent(),
     Fragmented(),
     RefusedOnce(),
+    Handshakes("handshake 403 until given up", 403),
     Handshakes("handshake 403 without timestamp", 403, timestamp=False),
     Handshakes("handshake 429", 429),
     Handshakes("handshake 429 with Retry-After", 429, headers={"Retry-After": "2"}),
@@ -79,6 +81,7 @@ WHOLE: list[Fault] = [
     SignalRefuses("403 for everybody", 403, **refusal(403)),
     ClientRefused("499 to both User-Agents", **refusal(499, timestamp=False)),
     Queue(),
+    Reauthenticated(),
     Unplugged("Signal half-open", Cables.SIGNAL, CABLES[0]),
     Unplugged("push server half-open", Cables.PUSH, CABLES[1]),
     DiskFull(),

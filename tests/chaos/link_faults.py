@@ -104,6 +104,35 @@ class NeverEmpty(OfLinks):
         )
 
 
+class Silent(OfLinks):
+    """What answers takes the links, and shows nothing of the queue on those that are new."""
+
+    name = "links without a queue"
+    counted = 0
+
+    async def start(self, case: Case) -> None:
+        for phone in case.phones:
+            case.signal.set_behaviour(phone.key, deliver=False)
+            case.signal.end("eof", phone.key)
+
+    async def stop(self, case: Case) -> None:
+        self.counted += self.silent(case)
+        await super().stop(case)
+
+    @staticmethod
+    def silent(case: Case) -> int:
+        """Links of this outage; what is left of them shows its queue after it."""
+        return sum(
+            not session.published
+            and session.queue_empty is None
+            and session.opened >= case.outages[-1].begun
+            for session in case.sessions()
+        )
+
+    def hits(self, case: Case) -> int:
+        return self.counted
+
+
 class Fragmented(OfLinks):
     FRAME_MAX = 50  # less than a message
     name = f"frames of {FRAME_MAX} bytes"

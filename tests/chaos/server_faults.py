@@ -99,6 +99,22 @@ class Queue(Alone):
         return self.waited
 
 
+class Reauthenticated(Alone):
+    """The program itself ends each link again and again, so that the device counts as seen."""
+
+    name = "fresh authentication"
+    fault_settings = {"signal.reauthenticate": "1s"}
+
+    async def inject(self, case: Case) -> None:
+        while not case.is_over():
+            await case.pause(0.2, 0.4)
+
+    def hits(self, case: Case) -> int:
+        """Links that it closed, though nothing was wrong with them."""
+        closes = [session.client_close for session in case.sessions()]
+        return sum(close is not None and close[0] == 1000 for close in closes)
+
+
 class Unplugged(Alone):
     """Packets vanish in both directions; nobody is told."""
 

@@ -148,7 +148,8 @@ void renew(int endpoint)
                                    .hurried_ms = latest_ms,
                                    .latest_ms = latest_ms,
                                    .clock_jumps = book->clock_jumps,
-                                   .failures = 1};
+                                   .failures = 1,
+                                   .back = book->finite_ms <= world.now_ms};
     for (unsigned i = 0; i < world.accounts; i++)
         if (world.books[i].in_use == endpoint)
             world.books[i].retry_ms = 0;

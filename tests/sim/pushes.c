@@ -358,6 +358,7 @@ static void note_floors(const struct transfer *transfer)
     if (is_counted)
         count_alike(book, transfer);
     book->told_ms = world.now_ms;
+    book->back = false;
     book->failures++;
     book->time_outs += answer->answer.failure == PUSH_NO_ANSWER;
     book->clock_jumps = world.clock_jumps;
@@ -591,7 +592,8 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
     if (!transfer->again)
         transfer->first_began = transfer->began;
     bool proven = is_proven(transfer);
-    transfer->behind = !proven || endpoint_book(transfer->account)->failures;
+    const struct endpoint_book *book = endpoint_book(transfer->account);
+    transfer->behind = !proven || (book->failures && !book->back);
     spend_allowance(transfer, proven);
     note_hold_up(origin_of(transfer->endpoint));
     transfer->answer = choose_answer(transfer);

@@ -135,6 +135,7 @@ struct endpoint_book {
     bool unsure;          /* rows did not agree, so that some account may be more careful */
     uint8_t answer;       /* the last one */
     bool gone;            /* said 410 */
+    bool back;            /* the app has subscribed anew since then: it counts as one that works */
 };
 
 /* How far apart rings must be, and how long one may be put off (distance.c). */

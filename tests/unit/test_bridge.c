@@ -17,6 +17,9 @@
 
 #define ALICE "9d0652a3-dcc3-4d11-975f-74d61598733f"
 #define BOB "6838237d-02f6-4098-b110-698253d15961"
+#define CAROL "3c9d8a0e-5a0f-4b52-9d6c-0f5f3c2b7a11"
+#define DAVE "c1f6a7de-2b1d-4f0a-8a3e-6f2d9b0e4c22"
+#define ERIN "7e0b5d34-91c2-4d77-b6a8-2a4c8e6f0b33"
 #define STRANGER "0f0c6df2-98ab-4a51-9a55-1db66d0f14aa"
 #define ENDPOINT "https://push.example.org/upabcdefghijkl"
 #define BUDGETED "https://ntfy.sh/upabcdefghijkl?up=1"
@@ -1458,6 +1461,126 @@ START_TEST(an_account_that_is_refused_or_contested_is_its_own_trouble)
 }
 END_TEST
 
+static enum account_state link_state_of(const char *uuid)
+{
+    struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
+    ck_assert_int_eq(uuid_parse(key.uuid, uuid), 0);
+    return registry_find(bridge_registry(world.bridge), &key)->state;
+}
+
+/* Three that the store has, each with its link. */
+static void start_three(void)
+{
+    begin();
+    store_row(0, ALICE, ENDPOINT);
+    store_row(1, BOB, OTHER_ENDPOINT);
+    store_row(2, CAROL, "https://push.example.org/carol");
+    start();
+    drained(link_of(ALICE));
+    drained(link_of(BOB));
+    drained(link_of(CAROL));
+}
+
+START_TEST(who_was_given_up_before_all_were_refused_is_taken_back)
+{
+    start_three();
+    for (int i = 0; i < 2; i++) {
+        down(link_of(ALICE), LINK_UNAUTHORIZED);
+        down(link_of(BOB), LINK_UNAUTHORIZED);
+        later(100000);
+    }
+    ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_REFUSED);
+    ck_assert(world.refused_stored && !link_of(ALICE)->started);
+    down(link_of(CAROL), LINK_UNAUTHORIZED); /* so that was everybody */
+    ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_BACKING_OFF);
+    ck_assert_int_eq(link_state_of(BOB), ACCOUNT_BACKING_OFF);
+    ck_assert(!world.refused_stored);
+    later(120000);
+    ck_assert(link_of(ALICE)->started && link_of(BOB)->started);
+    end();
+}
+END_TEST
+
+START_TEST(who_is_given_up_alone_stays_so)
+{
+    start_three();
+    for (int i = 0; i < 2; i++) {
+        down(link_of(ALICE), LINK_UNAUTHORIZED);
+        later(100000);
+    }
+    down(link_of(BOB), LINK_LOST);
+    later(10000);
+    drained(link_of(BOB)); /* somebody is let in: that was no word about everybody */
+    down(link_of(BOB), LINK_UNAUTHORIZED);
+    down(link_of(CAROL), LINK_UNAUTHORIZED);
+    ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_REFUSED);
+    ck_assert(world.refused_stored);
+    end();
+}
+END_TEST
+
+/* The fleet of three waits for minutes, and so does one who is being linked. */
+static struct link *refuse_all(enum link_reason reason)
+{
+    ask(DAVE, 2, "secret", "https://push.example.org/dave", false);
+    struct link *trial = newest();
+    for (int i = 0; i < 6; i++) {
+        down(link_of(ALICE), reason);
+        down(link_of(BOB), reason);
+        down(link_of(CAROL), reason);
+        down(trial, reason);
+        if (i < 5)
+            later(8000000);
+    }
+    later(200000);
+    ck_assert(!link_of(ALICE)->started && !link_of(BOB)->started && !trial->started);
+    return trial;
+}
+
+START_TEST(who_waits_because_all_were_refused_tries_soon_once_one_is_let_in)
+{
+    static const enum link_reason reasons[] = {LINK_UNAUTHORIZED, LINK_CLIENT_REFUSED};
+    for (size_t i = 0; i < 2; i++) {
+        start_three();
+        struct link *trial = refuse_all(reasons[i]);
+        ask(ERIN, 2, "secret", "https://push.example.org/erin", false);
+        drained(newest());
+        later(120000);
+        ck_assert(link_of(ALICE)->started && link_of(BOB)->started && trial->started);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(another_user_agent_is_tried_soon)
+{
+    start_three();
+    struct link *trial = refuse_all(LINK_CLIENT_REFUSED);
+    struct config other = world.config;
+    other.signal_user_agent = (char *)"Signal-Android/99.0.0";
+    bridge_reload(world.bridge, &other, world.policy);
+    later(120000);
+    ck_assert(link_of(ALICE)->started && link_of(BOB)->started && link_of(CAROL)->started);
+    ck_assert(trial->started);
+    end();
+}
+END_TEST
+
+START_TEST(an_account_that_is_entered_anew_is_still_one_account)
+{
+    start_three();
+    for (int i = 0; i < 3; i++) {
+        down(link_of(ALICE), LINK_UNAUTHORIZED);
+        enter(ALICE, ENDPOINT);
+    }
+    down(link_of(ALICE), LINK_UNAUTHORIZED);
+    later(100000);
+    down(link_of(ALICE), LINK_UNAUTHORIZED);
+    ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_REFUSED); /* not everybody's trouble */
+    end();
+}
+END_TEST
+
 static struct bridge_alarms alarms_now(void)
 {
     struct bridge_alarms alarms;
@@ -1957,6 +2080,9 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_debt_brings_the_whole_row_because_there_may_be_none_yet,
           it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
           an_account_that_is_refused_or_contested_is_its_own_trouble,
+          who_was_given_up_before_all_were_refused_is_taken_back, who_is_given_up_alone_stays_so,
+          who_waits_because_all_were_refused_tries_soon_once_one_is_let_in,
+          another_user_agent_is_tried_soon, an_account_that_is_entered_anew_is_still_one_account,
           that_the_store_works_again_is_found_out_though_nothing_is_left_to_write,
           a_device_that_is_refused_stays_so_on_disk_while_the_settings_disable_it,
           who_is_not_on_disk_is_not_told_that_all_is_well,
