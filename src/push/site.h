@@ -1,6 +1,8 @@
 /* What the push servers at one address get together: an attacker may point any number of names at a
  * victim, and each name has an allowance of its own. An IPv4 address, or the /64 of an IPv6 one. In
- * memory only while somebody needs it or its bucket is not full. Pure. */
+ * memory only while somebody needs it or its bucket is not full. Neither breaker nor error budget:
+ * many servers may stand behind one address, and what one of them fails at says nothing about the
+ * others; those of its name (origin.h) stop a name that points at a stranger. Pure. */
 #ifndef DOORBELL_PUSH_SITE_H
 #define DOORBELL_PUSH_SITE_H
 
