@@ -349,7 +349,7 @@ void bell_keys_changed(struct bell *bell)
     if (!bell->notice_left)
         drop_notice(bell);
     if (left)
-        wake_repeat(&bell->wake);
+        wake_ring_outdated(&bell->wake);
     verdicts_renew(bell);
     if (waits)
         take_back_ring(bell, bell_now_ms(bell));

@@ -211,9 +211,9 @@ void wake_ring_cancelled(struct wake *wake, int64_t now_ms)
     wake_time(wake, now_ms);
 }
 
-void wake_repeat(struct wake *wake)
+void wake_ring_outdated(struct wake *wake)
 {
-    wake->noted++;
+    wake->ringing = wake->covered;
 }
 
 void wake_debt_stored(struct wake *wake, bool stored, int64_t retry_at_ms, int64_t now_ms)

@@ -4,7 +4,8 @@
  * wake_ops, which a test or a simulation can implement as well as the bridge.
  *
  * The rule that everything here serves: a message is acknowledged only if it is not urgent, or a
- * ring whose request began after it was noted was accepted, or the debt that covers it is on disk.
+ * ring whose request began after it was noted was accepted and the app has not subscribed anew
+ * meanwhile, or the debt that covers it is on disk.
  */
 #ifndef DOORBELL_WAKE_WAKE_H
 #define DOORBELL_WAKE_WAKE_H
@@ -96,8 +97,9 @@ void wake_rung(struct wake *wake, bool accepted, int64_t retry_at_ms, int64_t no
 /* The ring in flight was taken back without an answer. */
 void wake_ring_cancelled(struct wake *wake, int64_t now_ms);
 
-/* What the ring in flight tells is to be told once more, after it. */
-void wake_repeat(struct wake *wake);
+/* The ring in flight has left and may be of no use: its acceptance covers nothing, so that what it
+ * was for keeps its record until another one, which follows it, is accepted. */
+void wake_ring_outdated(struct wake *wake);
 
 /* store_debt ended; when it failed, acks stay held and it is asked for again after `retry_at_ms`.
  */

@@ -480,12 +480,23 @@ static void reply(unsigned account)
     messenger_message(account, true, false, 1);
 }
 
+/* What was encrypted with keys that the app has replaced may tell it nothing. */
+static bool has_current_keys(const struct transfer *transfer)
+{
+    const struct account *account = account_at(transfer->account);
+    return account && account->endpoint.p256dh[KEY_VERSION] == transfer->keys;
+}
+
 static void note_accepted(const struct transfer *transfer)
 {
     struct book *book = &world.books[transfer->account];
     if (transfer->kind != PUSH_RING)
         return;
     counters[COUNT_ACCEPTED]++;
+    if (!has_current_keys(transfer)) {
+        counters[COUNT_OUTDATED]++;
+        return;
+    }
     if (transfer->began > book->covered)
         book->covered = transfer->began;
     reply(transfer->account);

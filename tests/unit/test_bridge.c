@@ -1066,6 +1066,32 @@ START_TEST(a_ring_with_old_keys_is_waited_for_and_followed_by_another_one)
 }
 END_TEST
 
+START_TEST(what_a_ring_with_old_keys_was_for_is_answered_only_with_a_record)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    leave();
+    ask_with_keys(ALICE, false);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(newest()->acked_count, 0);
+    later(1000);
+    leave();
+    answer(VERDICT_RETRY, 503);
+    later(1000);
+    ck_assert_uint_eq(newest()->acked_count, 0);
+    ck_assert(world.owed == 0);
+    later(20 * 1000);
+    ck_assert(world.owed != 0);
+    ck_assert_uint_eq(newest()->acked_count, 1);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert(world.owed == 0);
+    end();
+}
+END_TEST
+
 START_TEST(a_410_that_was_on_its_way_when_the_keys_changed_is_an_old_one)
 {
     begin();
@@ -2097,6 +2123,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           an_endpoint_that_is_gone_comes_back_with_other_keys,
           one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
           a_ring_with_old_keys_is_waited_for_and_followed_by_another_one,
+          what_a_ring_with_old_keys_was_for_is_answered_only_with_a_record,
           a_410_that_was_on_its_way_when_the_keys_changed_is_an_old_one,
           a_ring_with_old_keys_that_has_not_left_is_sent_with_the_new_ones,
           settings_that_allow_an_endpoint_again_let_its_ring_go,

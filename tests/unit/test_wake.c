@@ -517,6 +517,37 @@ START_TEST(a_blurred_ring_leaves_later_than_its_message)
 }
 END_TEST
 
+START_TEST(what_an_outdated_ring_was_for_keeps_its_record_until_the_one_after_it)
+{
+    struct world w;
+    begin(&w);
+    message(&w, 1);
+    wake_ring_began(&w.wake, w.now);
+    wake_ring_outdated(&w.wake);
+    accepted(&w);
+    ck_assert_uint_eq(w.acked_count, 0); /* the messenger has it still */
+    later(&w, 1000);
+    ck_assert_uint_eq(w.rings, 2);
+    failed(&w, 900000);
+    later(&w, 19000);
+    ck_assert_uint_eq(w.stores, 1);
+    wake_debt_stored(&w.wake, true, 0, w.now);
+    ck_assert_uint_eq(w.acked_count, 1);
+    later(&w, 900000);
+    ck_assert_uint_eq(w.rings, 3);
+    wake_ring_began(&w.wake, w.now);
+    wake_ring_outdated(&w.wake);
+    accepted(&w);
+    ck_assert_uint_eq(w.clears, 0); /* nor does the next one pay the debt */
+    later(&w, 1000);
+    ck_assert_uint_eq(w.rings, 4);
+    accepted(&w);
+    ck_assert_uint_eq(w.clears, 1);
+    ck_assert(!wake_owes(&w.wake));
+    wake_fini(&w.wake);
+}
+END_TEST
+
 /* Random events against the statement of the guarantee: what the messenger no longer has was not
  * urgent, or a ring that began later was accepted, or a debt is on disk that covers it. */
 struct proof {
@@ -608,7 +639,7 @@ static void random_event(struct proof *proof)
     static const struct wake_ops proof_ops = {proof_acknowledge, proof_ring, proof_store,
                                               proof_clear, proof_blur};
     proof->wake.ops = &proof_ops;
-    switch (randombytes_uniform(10)) {
+    switch (randombytes_uniform(11)) {
     case 0:
     case 1:
         if (proof->up && proof->wake.held_count < WAKE_HELD_MAX) {
@@ -645,6 +676,12 @@ static void random_event(struct proof *proof)
         break;
     case 7:
         leaves(proof);
+        break;
+    case 8:
+        if (proof->in_flight && proof->left) {
+            proof->handed_over = proof->rung;
+            wake_ring_outdated(&proof->wake);
+        }
         break;
     default:
         proof->now += randombytes_uniform(3000);
@@ -714,4 +751,6 @@ UNIT_MAIN("wake", an_urgent_message_rings_at_once_and_is_answered_when_the_ring_
           spacing_moves_rings_apart_but_not_the_first_after_quiet,
           an_accepted_ring_ends_a_floor_that_came_while_it_was_out,
           a_debt_that_is_inherited_is_never_stored_twice_at_once,
-          a_blurred_ring_leaves_later_than_its_message, random_events_never_break_the_guarantee)
+          a_blurred_ring_leaves_later_than_its_message,
+          what_an_outdated_ring_was_for_keeps_its_record_until_the_one_after_it,
+          random_events_never_break_the_guarantee)
