@@ -27,21 +27,6 @@ static void say_store_works(struct bell *bell)
     bell->bridge->store_failing = false;
 }
 
-static void on_debt_stored(void *arg, int result, const struct err *err)
-{
-    struct bell *bell = arg;
-    if (result != 0) {
-        say_store_failed(bell, err);
-        bell_row_failed(bell);
-    } else {
-        say_store_works(bell);
-        bell_note(bell, TIMELINE_DEBT, 0);
-    }
-    int64_t now = bell_now_ms(bell);
-    wake_debt_stored(&bell->wake, result == 0, now + bell->bridge->config->store_retry_ms, now);
-    bell_plan_wake(bell);
-}
-
 /* That the messenger refuses the device is kept of an account that the settings disable, too. */
 void bell_row(const struct bell *bell, struct store_account *row)
 {
@@ -57,18 +42,6 @@ void bell_row_failed(struct bell *bell)
     bell->account->spent_day = bell->account->spent = 0;
 }
 
-/* The whole row: where an earlier write of it failed there is none yet that could carry the debt.
- */
-static void op_store_debt(void *arg)
-{
-    struct bell *bell = arg;
-    struct store_account row;
-    if (!bell->account->owed_since_unix)
-        bell->account->owed_since_unix = clock_unix();
-    bell_row(bell, &row);
-    store_put(bell->bridge->parts.store, &row, on_debt_stored, bell);
-}
-
 static void op_clear_debt(void *arg)
 {
     struct bell *bell = arg;
@@ -82,6 +55,34 @@ static void clear_stale_debt(struct bell *bell)
     if (bell->account->owed_since_unix && bell->wake.debt == WAKE_DEBT_NONE &&
         !wake_owes(&bell->wake))
         op_clear_debt(bell);
+}
+
+static void on_debt_stored(void *arg, int result, const struct err *err)
+{
+    struct bell *bell = arg;
+    if (result != 0) {
+        say_store_failed(bell, err);
+        bell_row_failed(bell);
+    } else {
+        say_store_works(bell);
+        bell_note(bell, TIMELINE_DEBT, 0);
+    }
+    int64_t now = bell_now_ms(bell);
+    wake_debt_stored(&bell->wake, result == 0, now + bell->bridge->config->store_retry_ms, now);
+    clear_stale_debt(bell); /* it may have been paid meanwhile */
+    bell_plan_wake(bell);
+}
+
+/* The whole row: where an earlier write of it failed there is none yet that could carry the debt.
+ */
+static void op_store_debt(void *arg)
+{
+    struct bell *bell = arg;
+    struct store_account row;
+    if (!bell->account->owed_since_unix)
+        bell->account->owed_since_unix = clock_unix();
+    bell_row(bell, &row);
+    store_put(bell->bridge->parts.store, &row, on_debt_stored, bell);
 }
 
 static void on_put(void *arg, int result, const struct err *err)

@@ -440,6 +440,8 @@ static void check_rung(unsigned i)
     else if (may_link(i, account) && device->first < device->count)
         broke(SILENCE, "account %u: all works, and %u messages are not fetched", i,
               device->count - device->first);
+    else if (account->owed_since_unix)
+        broke(STORM, "account %u: all works, and what was rung is still called owed", i);
 }
 
 /* An answer that is under way moves what is due. */

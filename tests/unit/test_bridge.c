@@ -977,6 +977,30 @@ START_TEST(a_debt_of_the_last_run_is_rung_at_the_start)
 }
 END_TEST
 
+START_TEST(a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    leave();
+    world.hold_store = true;
+    later(20 * 1000);
+    ck_assert(world.owed != 0);
+    answer(VERDICT_ACCEPTED, 201);
+    world.hold_store = false;
+    world.store_fails = true;
+    turn();
+    ck_assert(world.owed == 0);
+    world.store_fails = false;
+    later(60 * 1000);
+    ck_assert(world.owed == 0);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    end();
+}
+END_TEST
+
 START_TEST(other_keys_do_not_end_what_the_push_server_demands)
 {
     begin();
@@ -2119,6 +2143,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
           failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
           a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
+          a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
           other_keys_do_not_end_what_the_push_server_demands,
           an_endpoint_that_is_gone_comes_back_with_other_keys,
           one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
