@@ -90,6 +90,7 @@ struct bell {
     /* Registrations that wait for a row to be durable. */
     struct list waits;
     unsigned puts_made, puts_done;
+    bool put_failed; /* one of them, and nothing was written since */
 };
 
 /* For an account that the registry holds; connects unless the configuration does not allow it. */
@@ -141,11 +142,14 @@ void bell_test_push(struct bell *bell);
 void bell_ping(struct bell *bell, push_fn *fn, void *arg);
 /* Writes the account's row; `waits` with this number are answered once it is durable. */
 unsigned bell_put(struct bell *bell);
+/* Likewise, for what is found out about the endpoint: no registration waits for that. Either is
+ * made again until the store has the row. */
+void bell_put_quietly(struct bell *bell);
 /* What the store is to keep of its account. */
 void bell_row(const struct bell *bell, struct store_account *row);
 /* That was not written. */
 void bell_row_failed(struct bell *bell);
-/* Likewise, and removes the row of a device in one with it. */
+/* Writes the row as bell_put does, and removes that of a device in one with it. */
 void bell_put_instead(struct bell *bell, const struct account_key *gone);
 
 int64_t bell_now_ms(const struct bell *bell);

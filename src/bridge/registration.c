@@ -256,7 +256,7 @@ static struct registration_wait *update_endpoint(struct bridge *bridge, struct a
 /* Whoever is told that all is well relies on us from then on. */
 static bool is_durable(const struct bell *bell)
 {
-    return bell->puts_done == bell->puts_made && !timer_is_set(&bell->store_timer);
+    return bell->puts_done == bell->puts_made && !bell->put_failed;
 }
 
 static struct registration_wait *answer_known(struct bridge *bridge, struct account *account,

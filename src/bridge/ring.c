@@ -85,19 +85,40 @@ static void op_store_debt(void *arg)
     store_put(bell->bridge->parts.store, &row, on_debt_stored, bell);
 }
 
+/* One that succeeds has all that failed before it. */
+static void end_put(struct bell *bell, int result, const struct err *err)
+{
+    struct loop *loop = bell->bridge->parts.loop;
+    if (result == 0) {
+        say_store_works(bell);
+        loop_timer_cancel(loop, &bell->store_timer);
+        bell->put_failed = false;
+        return;
+    }
+    say_store_failed(bell, err);
+    bell_row_failed(bell);
+    loop_timer_set(loop, &bell->store_timer, bell->bridge->config->store_retry_ms);
+}
+
 static void on_put(void *arg, int result, const struct err *err)
 {
     struct bell *bell = arg;
     bell->puts_done++;
-    if (result == 0) {
-        say_store_works(bell);
-    } else {
-        say_store_failed(bell, err);
-        bell_row_failed(bell);
-        loop_timer_set(bell->bridge->parts.loop, &bell->store_timer,
-                       bell->bridge->config->store_retry_ms);
-    }
+    end_put(bell, result, err);
+    bell->put_failed = result != 0;
     waits_answer_stored(bell, result == 0);
+}
+
+static void on_quiet_put(void *arg, int result, const struct err *err)
+{
+    end_put(arg, result, err);
+}
+
+void bell_put_quietly(struct bell *bell)
+{
+    struct store_account row;
+    bell_row(bell, &row);
+    store_put(bell->bridge->parts.store, &row, on_quiet_put, bell);
 }
 
 unsigned bell_put(struct bell *bell)
@@ -118,7 +139,11 @@ void bell_put_instead(struct bell *bell, const struct account_key *gone)
 
 void ring_on_store_timer(void *arg)
 {
-    bell_put(arg);
+    struct bell *bell = arg;
+    if (bell->put_failed)
+        bell_put(bell);
+    else
+        bell_put_quietly(bell);
 }
 
 /* Pushing */

@@ -88,29 +88,14 @@ static void say_state(struct bell *bell, enum endpoint_state before, const struc
                  verdict->text);
 }
 
-/* The whole row: where its endpoint could not be written yet, the state would be taken for that of
- * the one before. */
-static void on_row_put(void *arg, int result, const struct err *err)
-{
-    (void)err;
-    if (result != 0)
-        bell_row_failed(arg);
-}
-
-static void put_row(struct bell *bell)
-{
-    struct store_account row;
-    bell_row(bell, &row);
-    store_put(bell->bridge->parts.store, &row, on_row_put, bell);
-}
-
 static void take_finding(struct bell *bell, const struct finding *finding)
 {
     enum endpoint_state before = bell->account->endpoint.state;
     if (!note_finding(&bell->account->endpoint, finding))
         return;
     say_state(bell, before, finding->verdict);
-    put_row(bell);
+    bell_put_quietly(bell); /* where the endpoint could not be written yet, its state alone would be
+                            taken for that of the one before */
 }
 
 /* Whether the push server rather than this endpoint is to blame for a 404: at least two others of
@@ -217,14 +202,14 @@ static unsigned unwritten(const struct bell *bell)
 void verdicts_keep_spent(struct bell *bell)
 {
     if (bell->bridge->parts.link_ops && unwritten(bell))
-        put_row(bell);
+        bell_put_quietly(bell);
 }
 
 /* Not each of them, which would be a write for each ring. */
 static void keep_many_spent(struct bell *bell)
 {
     if (unwritten(bell) >= SPENT_UNWRITTEN)
-        put_row(bell);
+        bell_put_quietly(bell);
 }
 
 /* One message of it. */
@@ -318,7 +303,7 @@ static void renew(struct bell *bell, int64_t *retry_at_ms)
     endpoint->state = waits ? ENDPOINT_FAILING : ENDPOINT_OK;
     endpoint->for_good = false;
     endpoint->status = 0;
-    put_row(bell);
+    bell_put_quietly(bell);
     *retry_at_ms = later(*retry_at_ms, bell->endpoint_life.floor_until_ms);
     bell_hurry(bell, *retry_at_ms);
 }

@@ -61,6 +61,11 @@ int64_t disk_works_since_ms(void)
     return disk.mode == DISK_WORKS ? disk.since_ms : FOREVER;
 }
 
+bool disk_is_busy(void)
+{
+    return disk.count > 0;
+}
+
 /* An unlinked device's row is gone: the one in its place owes what it owed. */
 static void bequeath(const struct change *change)
 {

@@ -861,6 +861,7 @@ enum invariant sequence_play(const struct sequence *sequence)
     for (unsigned i = 0; i < sequence->count && !world.broken; i++) {
         char text[256];
         world_pass(sequence->events[i].wait_ms);
+        check_findings();
         if (world.broken)
             break;
         if (world.tracing) {

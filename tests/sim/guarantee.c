@@ -276,6 +276,33 @@ void check_states(void)
     }
 }
 
+static bool is_on_disk(const struct disk_row *row, const struct store_account *known)
+{
+    return row->there && row->endpoint == endpoint_read(known->endpoint) &&
+           row->keys == known->push_p256dh[KEY_VERSION] && row->proven == known->endpoint_proven &&
+           row->state == known->endpoint_state && row->status == known->endpoint_status &&
+           row->not_before == known->endpoint_not_before_unix &&
+           row->retry == known->endpoint_retry_unix && row->floor == known->endpoint_floor_unix &&
+           row->repeated == known->endpoint_repeated;
+}
+
+/* What the bridge knows of an endpoint, and a disk that works for as long as the store is tried
+ * again after has not, is lost with the process. */
+void check_findings(void)
+{
+    enum { STORE_RETRY_MS = 6 * SECOND };
+    if (world.now_ms - disk_works_since_ms() < STORE_RETRY_MS || disk_is_busy())
+        return;
+    for (unsigned i = 0; i < world.accounts; i++) {
+        struct store_account known;
+        if (!account_at(i))
+            continue;
+        registry_row(account_at(i), &known);
+        if (!is_on_disk(&world.rows[i], &known))
+            broke(FLOOR, "account %u: what its endpoint said is not on disk", i);
+    }
+}
+
 /* A process that is restarted often must not ring below every floor. */
 static struct endpoint_book resumed(const struct disk_row *row)
 {
@@ -488,5 +515,6 @@ void guarantee_settle(void)
     for (unsigned i = 0; i < world.accounts; i++)
         replace_endpoint(i);
     world_pass(MINUTE);
+    check_findings();
     check_answers_given();
 }

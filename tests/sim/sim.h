@@ -296,6 +296,7 @@ enum disk_mode { DISK_WORKS, DISK_FAILS, DISK_PARTLY, DISK_SLOW };
 void disk_begin(void);
 void disk_behave(enum disk_mode mode);
 int64_t disk_works_since_ms(void); /* FOREVER: it does not */
+bool disk_is_busy(void);
 void disk_process_ended(bool crashed);
 
 /* guarantee.c */
@@ -304,6 +305,7 @@ bool is_owed(unsigned account); /* an acknowledged message without a ring that c
 void check_record(unsigned account, enum invariant invariant, const char *when);
 void check_push(unsigned account, int endpoint, int keys, enum push_kind kind, bool by_operator);
 void check_states(void);
+void check_findings(void);
 int endpoint_of(const struct account *account);
 struct endpoint_book *endpoint_book(unsigned account);
 /* From now on; nothing for the same again. Other keys at the same URL end a 410, and no floor. */

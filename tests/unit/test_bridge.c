@@ -1001,6 +1001,34 @@ START_TEST(a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_mo
 }
 END_TEST
 
+START_TEST(what_an_endpoint_said_is_written_again_where_its_write_failed)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer(VERDICT_ACCEPTED, 201);
+    later(2000);
+    message(ALICE);
+    world.store_fails = true;
+    answer_floor(VERDICT_RETRY, 429, 3600 * 1000);
+    size_t rows = world.row_count;
+    later(5000);
+    ck_assert_uint_eq(world.row_count, rows + 1);
+    ask(ALICE, 2, "secret", ENDPOINT, false); /* who needs nothing written does not wait for that */
+    expect(REGISTRATION_OK);
+    world.store_fails = false;
+    rows = world.row_count;
+    later(5000);
+    ck_assert_uint_eq(world.row_count, rows + 1);
+    ck_assert_int_gt(world.rows[rows].endpoint_floor_unix, clock_unix() + 3500);
+    later(6000);
+    ck_assert_uint_eq(world.row_count, rows + 1);
+    end();
+}
+END_TEST
+
 START_TEST(other_keys_do_not_end_what_the_push_server_demands)
 {
     begin();
@@ -2144,6 +2172,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
           a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
           a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
+          what_an_endpoint_said_is_written_again_where_its_write_failed,
           other_keys_do_not_end_what_the_push_server_demands,
           an_endpoint_that_is_gone_comes_back_with_other_keys,
           one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
