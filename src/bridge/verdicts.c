@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/random.h"
 #include "bridge/alarms.h"
@@ -99,21 +101,33 @@ static void take_finding(struct bell *bell, const struct finding *finding)
 }
 
 /* Whether the push server rather than this endpoint is to blame for a 404: at least two others of
- * it are unknown alike, and it took a push of nobody since this one was first unknown. */
+ * it are unknown alike, and it took a push of nobody since this one was first unknown. Accounts
+ * that share an endpoint are one. */
 struct origin_look {
     const struct bell *self;
+    const char *unknown[ORIGIN_LEAST - 1]; /* URLs */
     unsigned unknown_alike;
     bool has_accepted;
 };
+
+static void note_unknown(struct origin_look *look, const char *url)
+{
+    for (unsigned i = 0; i < look->unknown_alike; i++)
+        if (strcmp(look->unknown[i], url) == 0)
+            return;
+    if (look->unknown_alike < ORIGIN_LEAST - 1)
+        look->unknown[look->unknown_alike++] = url;
+}
 
 static void look_at(void *arg, struct account *account)
 {
     struct origin_look *look = arg;
     const struct bell *bell = account->owner;
-    if (!bell || bell == look->self)
+    if (!bell || endpoint_same_url(&account->endpoint, &look->self->account->endpoint))
         return;
     const struct endpoint_life *life = &bell->endpoint_life;
-    look->unknown_alike += endpoint_life_fails(life) && life->said_kind == VERDICT_SUSPECT;
+    if (endpoint_life_fails(life) && life->said_kind == VERDICT_SUSPECT)
+        note_unknown(look, account->endpoint.url);
     look->has_accepted |= life->accepted_ms > look->self->endpoint_life.suspect_since_ms;
 }
 

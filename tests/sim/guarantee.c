@@ -236,9 +236,25 @@ static bool origin_is_at_fault(unsigned account)
             continue;
         if (book->accepted_ms > world.endpoints[self].unknown_since_ms)
             return false;
-        unknown += book->unknown > 0;
+        unknown += book->unknown_since_ms > 0;
     }
     return unknown >= 2;
+}
+
+/* Unless it is its push server's fault, an endpoint that was unknown for an hour is given up. One
+ * answer more than is needed, because the first since a start may be one of before. */
+void check_given_up(unsigned account)
+{
+    enum { UNKNOWN_SURELY = 3 + 1 };
+    const struct endpoint_book *endpoint = endpoint_book(account);
+    const struct account *known = account_at(account);
+    if (!known || endpoint_of(known) != world.books[account].in_use ||
+        endpoint->unknown_surely < UNKNOWN_SURELY ||
+        endpoint->counted_ms - endpoint->unknown_since_ms < HOUR || origin_is_at_fault(account))
+        return;
+    if (known->endpoint.state != ENDPOINT_GONE)
+        broke(GIVEN_UP, "account %u: its endpoint is not given up after %u answers 404", account,
+              endpoint->unknown);
 }
 
 static void check_gone(unsigned account, const struct endpoint_book *endpoint)

@@ -273,9 +273,10 @@ static int64_t hurried_wait_ms(const struct endpoint_book *book, const struct an
     return larger(demanded_ms, time_out_floor_ms(book, answer)) * 5 / 4;
 }
 
-static void note_unknown(struct endpoint_book *book, bool unknown, bool counts)
+static void note_unknown(struct endpoint_book *book, bool unknown, bool may_count, bool counts)
 {
-    book->unknown = unknown ? book->unknown + counts : 0;
+    book->unknown = unknown ? book->unknown + may_count : 0;
+    book->unknown_surely = unknown ? book->unknown_surely + counts : 0;
     if (!unknown)
         book->unknown_since_ms = 0;
     else if (!book->unknown_since_ms)
@@ -377,7 +378,7 @@ static void note_floors(const struct transfer *transfer)
         larger(book->hurried_ms, in_turn_ms(transfer, from_now(hurried_wait_ms(book, answer))));
     book->latest_ms = larger(book->latest_ms, in_turn_ms(transfer, from_now(answer->latest_ms)));
     book->gone |= answer->answer.status == 410;
-    note_unknown(book, answer->answer.status == 404, may_count);
+    note_unknown(book, answer->answer.status == 404, may_count, is_counted);
 }
 
 /* An endpoint's answer tells all accounts that use it; another ring may be waiting its turn
@@ -521,6 +522,8 @@ static void on_answer(void *arg)
     copy.fn(copy.arg, &answers[copy.answer].answer, "");
     pushes.answering = NULL;
     check_states();
+    if (answers[copy.answer].answer.status == 404 && copy.endpoint == book->in_use)
+        check_given_up(copy.account);
 }
 
 /* A phone's key says whose it is, so that pushes to an endpoint of several accounts can be told

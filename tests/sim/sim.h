@@ -126,6 +126,7 @@ struct endpoint_book {
     int64_t accepted_ms;      /* in this process; 0: never */
     int64_t unknown_since_ms; /* the first 404 in a row; 0: none */
     unsigned alike, unknown; /* answers alike, and 404, in a row, each after the floor of another */
+    unsigned unknown_surely; /* likewise, without those that may have come within a floor */
     unsigned failures, time_outs; /* since it accepted a push; all, and those without an answer */
     int64_t counted_ms;           /* when the last of the answers alike that counts came */
     int64_t told_ms;              /* and when the last of all came: a start knows no more */
@@ -306,6 +307,7 @@ void check_record(unsigned account, enum invariant invariant, const char *when);
 void check_push(unsigned account, int endpoint, int keys, enum push_kind kind, bool by_operator);
 void check_states(void);
 void check_findings(void);
+void check_given_up(unsigned account); /* its endpoint has said 404 */
 int endpoint_of(const struct account *account);
 struct endpoint_book *endpoint_book(unsigned account);
 /* From now on; nothing for the same again. Other keys at the same URL end a 410, and no floor. */

@@ -1998,6 +1998,29 @@ START_TEST(endpoints_that_are_unknown_alike_are_not_given_up)
 }
 END_TEST
 
+START_TEST(accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_server)
+{
+    static const char *const users[] = {ALICE, BOB, "b83e9a5c-3e8a-4b52-8a53-57f0d8f2d3c1"};
+    static const char *const shared[][3] = {{ENDPOINT, ENDPOINT, ENDPOINT},
+                                            {ENDPOINT, ENDPOINT, OTHER_ENDPOINT},
+                                            {ENDPOINT, OTHER_ENDPOINT, OTHER_ENDPOINT}};
+    for (size_t k = 0; k < sizeof shared / sizeof *shared; k++) {
+        begin();
+        world.config.push_suspect_after = 2;
+        world.config.push_gone_after_ms = 0;
+        for (size_t i = 0; i < 3; i++)
+            store_row(i, users[i], shared[k][i]);
+        start();
+        for (int round = 0; round < 4; round++)
+            for (int i = 0; i < 3; i++)
+                answer_ping(users[i], VERDICT_SUSPECT, 404);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(state_of(users[i]), ENDPOINT_GONE);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(after_an_absence_links_are_tested_or_made_at_once)
 {
     begin();
@@ -2134,6 +2157,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym,
           after_an_absence_links_are_tested_or_made_at_once,
           endpoints_that_are_unknown_alike_are_not_given_up,
+          accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_server,
           credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
           refused_credentials_leave_no_trace,
           an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
