@@ -19,7 +19,7 @@ enum view_health {
 };
 enum { VIEW_HEALTHS = VIEW_BROKEN + 1 };
 
-enum { VIEW_WORDS_SIZE = 160, VIEW_DENIED_SIZE = 400, VIEW_ADVICE_SIZE = 480 };
+enum { VIEW_WORDS_SIZE = 160, VIEW_DENIED_SIZE = 400, VIEW_ADVICE_SIZE = 512 };
 
 /* The messenger's half. */
 struct link_view {

@@ -108,8 +108,9 @@ static const char *denied_advice(struct account_view *view)
                  "The settings forbid this endpoint: %s.", endpoint->denied);
     else
         snprintf(view->advice_text, sizeof view->advice_text,
-                 "The settings forbid this endpoint because of its address: if it is your own push "
-                 "server in a private network, add \"%s\" to push.allowed_endpoints.",
+                 "The settings forbid the address that this endpoint's name has: if it is your own "
+                 "push server in a private network, add \"%s\" to push.allowed_endpoints; if not, "
+                 "check this machine's DNS. It is tried again by itself.",
                  endpoint->origin);
     return view->advice_text;
 }

@@ -173,9 +173,10 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
     bool behind_proxy = visit->status >= 502 && visit->status <= 504;
     if (visit->end == VISIT_NOT_MADE || visit->end == VISIT_DENIED)
         findings_add(findings, SEVERITY_UNCHECKED, push_subject,
-                     "See push.allowed_endpoints and push.denied if it should be rung.",
-                     "%s was not asked, because the settings do not allow all of it.",
-                     facts->origin);
+                     "See push.allowed_endpoints and push.denied if it should be rung; where its "
+                     "name has an address that is not its own, check this machine's DNS.",
+                     "%s was not asked, because the settings do not allow all of it%s%s%s.",
+                     facts->origin, *visit->why ? " (" : "", visit->why, *visit->why ? ")" : "");
     else if (visit->end == VISIT_NO_ANSWER) /* no phone has to do with its front page */
         findings_add(findings, SEVERITY_FAULT, push_subject,
                      "Check that it runs, and look at its log or that of the proxy before it.",

@@ -49,11 +49,25 @@ static bool names_header(const struct push_request *request, const struct push_a
     return false;
 }
 
+/* What an address is refused for may be no fault of the address: a reload may have forbidden the
+ * endpoint meanwhile. */
+static enum push_failure failure_of(const struct push_request *request,
+                                    const struct push_answer *answer)
+{
+    struct err err;
+    if (answer->failure != PUSH_FORBIDDEN)
+        return answer->failure;
+    return policy_check_endpoint(request->push->policy, request->endpoint, request->proven, &err)
+               ? PUSH_FORBIDDEN
+               : PUSH_ELSEWHERE;
+}
+
 void push_request_judge(struct push_request *request, const struct push_answer *answer,
                         const char *why)
 {
     struct verdict *verdict = &request->verdict;
     struct push_answer told = *answer;
+    told.failure = failure_of(request, answer);
     told.names_secret = (request->url.target && names_part_of(answer, request->url.target)) ||
                         names_header(request, answer);
     told.own_login = push_request_has_login(request);
@@ -63,8 +77,11 @@ void push_request_judge(struct push_request *request, const struct push_answer *
     if (answer->failure == PUSH_OURS)
         log_error("A push could not be made: %s", why);
     char text[WHY_SIZE + VERDICT_TEXT_SIZE];
-    if (answer->failure == PUSH_FORBIDDEN)
+    if (told.failure == PUSH_FORBIDDEN)
         snprintf(text, sizeof text, "%s", why);
+    else if (told.failure == PUSH_ELSEWHERE)
+        snprintf(text, sizeof text, "%s; if that is not its address, check this machine's DNS",
+                 why);
     else
         snprintf(text, sizeof text, "%s (%s)", verdict->text, why);
     text_printable(verdict->text, sizeof verdict->text, text, strlen(text));

@@ -186,6 +186,13 @@ static const struct rule failures[] = {
                         .cap_ms = 6 * HOUR,
                         .meaning = "This bridge's settings forbid the endpoint",
                         .advice = "See push.allowed_endpoints and push.denied"},
+    /* A login page, a filter or a resolver that blocks may have answered for the name. Another try
+     * asks it alone, and no push server. */
+    [PUSH_ELSEWHERE] = {.kind = VERDICT_DENIED,
+                        .meaning = "The push server's name has an address that this bridge's "
+                                   "settings forbid",
+                        .advice = "Add a server of your own to push.allowed_endpoints; is it none, "
+                                  "check this machine's DNS"},
     [PUSH_OURS] = {.kind = VERDICT_MISCONFIGURED,
                    .meaning = "The push could not be made on this side",
                    .advice = "See the log"},

@@ -14,6 +14,7 @@ enum push_failure {
     PUSH_NO_ANSWER,  /* our total deadline passed */
     PUSH_BROKEN,     /* EOF, reset or garbage before an answer, also after the one retry at once */
     PUSH_FORBIDDEN,  /* policy refused the endpoint or all of its addresses */
+    PUSH_ELSEWHERE,  /* the latter alone: its name may have another address soon */
     PUSH_OURS,       /* something on our side (memory, signing) */
 };
 

@@ -76,13 +76,15 @@ static const struct answer answers[] = {
     {"403", {.status = 403}, 15 * MINUTE, 6 * HOUR, 6 * HOUR + 6 * MINUTE, false, 1},
     {"301", {.status = 301}, HOUR, HOUR, HOUR + 16 * MINUTE, false, 1},
     {"400", {.status = 400}, HOUR, HOUR, HOUR + 16 * MINUTE, false, 1},
+    {"a forbidden address", {.failure = PUSH_FORBIDDEN}, 0, 0, 16 * MINUTE, false, 1},
 };
 enum {
     ANSWERS_KNOWN = sizeof answers / sizeof *answers,
     GONE = 2,
     QUOTA = 7,
     TIMED_OUT = 12,
-    RESET = 16
+    RESET = 16,
+    ELSEWHERE = 21,
 };
 
 /* Public ntfy's allowance (push.md section 4), and a tenth of it for endpoints that never worked.
@@ -381,6 +383,16 @@ static void note_floors(const struct transfer *transfer)
     note_unknown(book, answer->answer.status == 404, may_count, is_counted);
 }
 
+/* Its name was asked, and nobody else: it is tried again soon, and nothing that was said before
+ * changes. */
+static void note_elsewhere(const struct transfer *transfer)
+{
+    struct endpoint_book *book = endpoint_book(transfer->account);
+    book->failures += !book->failures;
+    book->latest_ms =
+        larger(book->latest_ms, in_turn_ms(transfer, from_now(answers[ELSEWHERE].latest_ms)));
+}
+
 /* An endpoint's answer tells all accounts that use it; another ring may be waiting its turn
  * already. */
 static void note_answer(const struct transfer *transfer)
@@ -394,7 +406,10 @@ static void note_answer(const struct transfer *transfer)
         end_floors(transfer);
         return;
     }
-    note_floors(transfer);
+    if (transfer->answer == ELSEWHERE)
+        note_elsewhere(transfer);
+    else
+        note_floors(transfer);
     if (transfer->kind == PUSH_RING)
         own->retry_ms = world.now_ms + RETRY_MIN_MS;
     if (transfer->answer == GONE && transfer->first_began < pushes.renewed[transfer->endpoint])

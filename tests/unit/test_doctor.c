@@ -91,7 +91,7 @@ START_TEST(each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_end
         {{.end = VISIT_NO_ROUTE}, SEVERITY_FAULT, "cannot be reached", "firewall"},
         {{.end = VISIT_NO_TLS, .why = "expired"}, SEVERITY_FAULT, "(expired)", "push.ca_file"},
         {{.end = VISIT_NO_ANSWER, .why = "closed"}, SEVERITY_FAULT, "no answer (closed)", "runs"},
-        {{.end = VISIT_DENIED}, SEVERITY_UNCHECKED, "was not asked", "push.allowed_endpoints"},
+        {{.end = VISIT_DENIED, .why = "10.0.0.1"}, SEVERITY_UNCHECKED, "(10.0.0.1)", "DNS"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};

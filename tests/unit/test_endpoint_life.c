@@ -391,6 +391,25 @@ START_TEST(what_our_settings_forbid_changes_nothing_that_answers_demand)
 }
 END_TEST
 
+START_TEST(a_forbidden_address_is_no_answer_and_waits_no_longer_than_other_failures)
+{
+    const struct push_answer elsewhere = {.failure = PUSH_ELSEWHERE};
+    struct world w;
+    begin(&w);
+    w.random = UINT32_MAX;
+    for (int i = 0; i < 20; i++) {
+        w.now += HOUR;
+        judged(&w, &elsewhere);
+        ck_assert_int_ge(w.retry_at, w.now + 2000);
+        ck_assert_int_le(w.retry_at, w.now + (i ? 15 * MINUTE : 2000));
+    }
+    ck_assert_int_eq(w.life.retry_at_ms, 0);
+    ck_assert_int_eq(w.state, ENDPOINT_FAILING);
+    answered(&w, 500); /* begins at the beginning */
+    ck_assert_int_le(w.retry_at, w.now + 2000);
+}
+END_TEST
+
 START_TEST(a_subscription_made_anew_ends_what_is_for_ever_and_no_other_floor)
 {
     struct world w;
@@ -439,6 +458,7 @@ UNIT_MAIN("endpoint_life", an_accepted_push_makes_it_ok_and_forgets_what_was,
           what_has_doubled_goes_on_after_a_start,
           soft_floors_and_those_of_time_outs_go_on_after_a_start,
           what_our_settings_forbid_changes_nothing_that_answers_demand,
+          a_forbidden_address_is_no_answer_and_waits_no_longer_than_other_failures,
           a_subscription_made_anew_ends_what_is_for_ever_and_no_other_floor,
           tests_may_shorten_the_floors_but_not_what_the_server_itself_asks_for,
           trouble_of_the_origin_is_told_from_that_of_the_endpoint)

@@ -1190,6 +1190,29 @@ START_TEST(a_private_address_is_refused_without_an_entry)
 }
 END_TEST
 
+/* Names have other addresses at other times, settings only when somebody changes them. */
+START_TEST(an_address_that_is_refused_is_tried_again_sooner_than_settings_that_forbid)
+{
+    begin_tls("push.example", true);
+    static char star[] = "*", denied_host[] = "push.example";
+    char *entries[] = {star}, *denials[] = {denied_host};
+    set_entries(entries, 1);
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    ck_assert_int_eq(ring_once()->kind, VERDICT_DENIED);
+    ck_assert_int_eq(outcome.last.floor_ms, 0);
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "127.0.0.1"));
+    ck_assert_ptr_nonnull(strstr(outcome.last.text, "DNS"));
+    config.push_denied = (struct strings){.items = denials, .count = 1};
+    set_entries(entries, 1);
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    ck_assert_int_eq(ring_once()->kind, VERDICT_DENIED);
+    ck_assert_int_gt(outcome.last.floor_ms, 0);
+    ck_assert_ptr_null(strstr(outcome.last.text, "DNS"));
+    config.push_denied = (struct strings){0};
+    end();
+}
+END_TEST
+
 static void on_transfer(void *arg, const struct push_answer *answer, const char *why)
 {
     (void)arg;
@@ -2270,6 +2293,7 @@ UNIT_MAIN(
     a_certificate_for_another_name_is_refused,
     a_root_that_a_reload_takes_away_is_not_trusted_any_more,
     trust_needs_the_systems_roots_or_a_file, a_private_address_is_refused_without_an_entry,
+    an_address_that_is_refused_is_tried_again_sooner_than_settings_that_forbid,
     the_sockets_address_decides_for_new_and_for_kept_connections, curl_never_looks_a_name_up,
     a_push_server_may_be_elsewhere_and_keeps_its_name, its_certificate_is_checked_for_that_name,
     no_other_origin_is_led_to_that_place, a_reload_leads_what_is_on_its_way_to_the_new_place,

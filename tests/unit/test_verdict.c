@@ -199,6 +199,7 @@ START_TEST(what_gave_no_answer_is_told_apart)
         {PUSH_NO_ANSWER, VERDICT_RETRY, 2 * MIN, 15 * MIN, 15 * S, false, "in time"},
         {PUSH_BROKEN, VERDICT_RETRY, 0, 0, 0, false, "closed the connection"},
         {PUSH_FORBIDDEN, VERDICT_DENIED, 15 * MIN, 6 * H, 0, false, "push.allowed_endpoints"},
+        {PUSH_ELSEWHERE, VERDICT_DENIED, 0, 0, 0, false, "DNS"},
         {PUSH_OURS, VERDICT_MISCONFIGURED, 0, 0, 0, false, "on this side"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
