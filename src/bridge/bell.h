@@ -181,6 +181,8 @@ int64_t verdicts_take(struct bell *bell, const struct verdict *verdict);
 void verdicts_resume(struct bell *bell);
 /* It has this endpoint now: what others know about it holds. When it may be rung; 0: at once. */
 int64_t verdicts_join(struct bell *bell);
+/* Whether another account that shares its endpoint has a ring on its way, or in line. */
+bool verdicts_another_rings(const struct bell *bell);
 /* Its app has subscribed anew at the same URL, with other keys: what is known about the URL stays,
  * but a 410 is not for ever then. */
 void verdicts_renew(struct bell *bell);

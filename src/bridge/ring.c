@@ -148,13 +148,18 @@ void ring_on_store_timer(void *arg)
 
 /* Pushing */
 
+static bool is_failing(const struct bell *bell)
+{
+    return bell->account->endpoint.state != ENDPOINT_OK ||
+           endpoint_life_fails(&bell->endpoint_life);
+}
+
 static void target_of(const struct bell *bell, struct push_target *target)
 {
     const struct endpoint *endpoint = &bell->account->endpoint;
     *target = (struct push_target){.endpoint = endpoint->url,
                                    .proven = endpoint->proven,
-                                   .failing = endpoint->state != ENDPOINT_OK ||
-                                              endpoint_life_fails(&bell->endpoint_life),
+                                   .failing = is_failing(bell),
                                    .has_keys = endpoint->has_keys};
     memcpy(target->p256dh, endpoint->p256dh, sizeof target->p256dh);
     memcpy(target->auth, endpoint->auth, sizeof target->auth);
@@ -205,17 +210,30 @@ static void on_ring_began(void *arg)
     wake_ring_began(&bell->wake, bell_now_ms(bell));
 }
 
+/* Of accounts that share an endpoint that fails one rings at a time: what becomes of that ring is
+ * told to the others (verdicts_take), or, where it is taken back, they find out. */
+static bool waits_for_another(struct bell *bell)
+{
+    int64_t now = bell_now_ms(bell);
+    if (!is_failing(bell) || !verdicts_another_rings(bell))
+        return false;
+    wake_rung(&bell->wake, false, now + 2 * bell->bridge->config->push_timeout_ms, now);
+    return true;
+}
+
 static void op_ring(void *arg)
 {
     struct bell *bell = arg;
     struct push_target target;
+    if (waits_for_another(bell))
+        return;
     target_of(bell, &target);
     target.began = on_ring_began;
     bell->ring_left = false;
     bell->ring = push_send(bell->bridge->parts.push, &target, PUSH_RING, on_rung, bell);
 }
 
-/* It waits for its turn still, and must not go below the floor that was told meanwhile. */
+/* It waits for its turn still. */
 static void take_back_ring(struct bell *bell, int64_t retry_at_ms)
 {
     push_cancel(bell->ring);
@@ -231,6 +249,13 @@ static void line_up_anew(struct bell *bell)
     wake_ring_cancelled(&bell->wake, bell_now_ms(bell));
 }
 
+/* In line, while its endpoint turned out to fail: it must not go below a floor, nor beside another
+ * account's. */
+static bool must_not_leave(const struct bell *bell)
+{
+    return bell_now_ms(bell) < bell->endpoint_life.soonest_ms || verdicts_another_rings(bell);
+}
+
 /* Acceptance ends every floor. */
 void ring_learned(struct bell *bell, bool accepted, int64_t retry_at_ms)
 {
@@ -239,9 +264,9 @@ void ring_learned(struct bell *bell, bool accepted, int64_t retry_at_ms)
         line_up_anew(bell);
     else if (accepted)
         bell_hurry(bell, bell_now_ms(bell));
-    else if (!accepted && waits && bell_now_ms(bell) < bell->endpoint_life.soonest_ms)
+    else if (waits && must_not_leave(bell))
         take_back_ring(bell, retry_at_ms);
-    else if (!accepted)
+    else
         wake_hold_off(&bell->wake, retry_at_ms);
     take_back_notice(bell); /* last: it makes room for what waits behind it */
     bell_plan_wake(bell);

@@ -279,6 +279,22 @@ static void look_for_other(void *arg, struct account *account)
         search->found = account->owner;
 }
 
+static void look_for_ring(void *arg, struct account *account)
+{
+    struct search *search = arg;
+    struct bell *bell = account->owner;
+    if (bell && bell != search->self && bell->ring)
+        search->found = bell;
+}
+
+bool verdicts_another_rings(const struct bell *bell)
+{
+    struct search search = {.self = bell};
+    registry_each_of_endpoint(&bell->bridge->registry, bell->account->endpoint.url, look_for_ring,
+                              &search);
+    return search.found;
+}
+
 int64_t verdicts_join(struct bell *bell)
 {
     struct search search = {.self = bell};

@@ -93,9 +93,20 @@ static const char *floor_text(const struct endpoint_book *endpoint)
     return endpoint->answer ? pushes_answer_text(endpoint->answer) : "what failed before the start";
 }
 
+bool another_rings(unsigned account)
+{
+    const struct book *book = &world.books[account];
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (i != account && world.books[i].in_use == book->in_use && world.books[i].rings_out)
+            return true;
+    return false;
+}
+
 static void check_ring(unsigned account, struct book *book)
 {
     const struct endpoint_book *endpoint = endpoint_book(account);
+    if (endpoint->fails && another_rings(account))
+        broke(STORM, "account %u: another ring is on its way to what fails already", account);
     if (book->rings_out)
         broke(STORM, "account %u: two rings in flight", account);
     if (world.now_ms < book->last_ring_ms + distance_least_ms(account))
@@ -354,6 +365,7 @@ static struct endpoint_book resumed(const struct disk_row *row)
         .rounded_ms = 2 * ROUNDED_MS,
         .told_ms = row->counted_ms - away_ms,
         .failures = (unsigned)later(row->failures, least_ms > 0),
+        .fails = row->state != ENDPOINT_OK,
         .time_outs = pushes_is_silence(row->answer) ? row->time_outs : 0,
         .clock_jumps = row->clock_jumps,
     };
@@ -391,6 +403,7 @@ static void merge(struct endpoint_book *book, const struct endpoint_book *other)
     book->hurried_ms = later(book->hurried_ms, other->hurried_ms);
     book->latest_ms = later(book->latest_ms, other->latest_ms);
     book->failures = (unsigned)later(book->failures, other->failures);
+    book->fails &= other->fails;
     book->gone |= other->gone;
 }
 

@@ -363,6 +363,7 @@ static void note_floors(const struct transfer *transfer)
     book->told_ms = world.now_ms;
     book->back = false;
     book->failures++;
+    book->fails = true;
     book->time_outs += answer->answer.failure == PUSH_NO_ANSWER;
     book->clock_jumps = world.clock_jumps;
     int64_t until_ms = from_now(least_wait_ms(book, answer));

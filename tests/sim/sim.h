@@ -135,6 +135,7 @@ struct endpoint_book {
     unsigned clock_jumps; /* before it */
     bool unsure;          /* rows did not agree, so that some account may be more careful */
     uint8_t answer;       /* the last one */
+    bool fails;           /* it was no acceptance, and all that use it know that */
     bool gone;            /* said 410 */
     bool back;            /* the app has subscribed anew since then: it counts as one that works */
 };
@@ -314,6 +315,7 @@ struct endpoint_book *endpoint_book(unsigned account);
 void use_endpoint(unsigned account, int endpoint, int keys);
 void renew(int endpoint);                       /* a 410 does not count any more */
 bool is_shared(int endpoint, unsigned account); /* others use it, too */
+bool another_rings(unsigned account);           /* one of these is ringing */
 struct account *account_at(unsigned account);   /* the bridge's; NULL: it has none */
 void guarantee_process_began(void);
 void guarantee_settle(void);

@@ -867,6 +867,64 @@ START_TEST(an_endpoint_of_several_accounts_has_one_fate)
 }
 END_TEST
 
+/* After a start, after an absence, and who joins. */
+START_TEST(accounts_that_share_an_endpoint_that_fails_ring_one_after_the_other)
+{
+    begin();
+    for (size_t i = 0; i < 2; i++) {
+        struct store_account *row = store_row(i, i ? BOB : ALICE, ENDPOINT);
+        row->endpoint_state = ENDPOINT_FAILING;
+        row->endpoint_status = 500;
+        row->owed_since_unix = 1700000000;
+    }
+    start();
+    later(2 * 60 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    leave();
+    bridge_resumed(world.bridge, 60000);
+    later(25 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    answer(VERDICT_RETRY, 500);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
+    bridge_resumed(world.bridge, 60000);
+    turn();
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    ask("b83e9a5c-3e8a-4b52-8a53-57f0d8f2d3c1", 2, "secret", ENDPOINT, false);
+    drained(newest());
+    message("b83e9a5c-3e8a-4b52-8a53-57f0d8f2d3c1");
+    later(20 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
+    answer(VERDICT_ACCEPTED, 201); /* which tells the others that they may */
+    ck_assert_uint_ge(count_pushes(PUSH_RING), 4);
+    end();
+}
+END_TEST
+
+START_TEST(of_rings_in_line_for_an_endpoint_that_turns_out_to_fail_one_stays_there)
+{
+    unsigned expected;
+    struct err err;
+    begin();
+    store_row(0, ALICE, ENDPOINT);
+    store_row(1, BOB, ENDPOINT);
+    start();
+    bridge_ping(world.bridge, ALICE, on_pinged, NULL, &expected, &err);
+    struct push_request *ping = world.pushes[0];
+    drained(link_of(ALICE));
+    drained(link_of(BOB));
+    message(ALICE);
+    message(BOB);
+    ck_assert_uint_eq(world.push_count, 3);
+    const struct verdict verdict = {.kind = VERDICT_RETRY, .status = 500, .text = "it failed"};
+    ping->over = true;
+    ping->fn(ping->arg, &verdict);
+    ck_assert_int_eq(world.pushes[1]->over + world.pushes[2]->over, 1);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_uint_eq(world.push_count, 4); /* it is sent again, once the other one was accepted */
+    end();
+}
+END_TEST
+
 START_TEST(what_an_unlinked_device_is_owed_goes_over_to_the_one_in_its_place)
 {
     for (int linked_first = 0; linked_first < 2; linked_first++) {
@@ -2172,6 +2230,8 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time,
           an_endpoint_is_shared_by_three_accounts_at_most,
           an_endpoint_of_several_accounts_has_one_fate,
+          accounts_that_share_an_endpoint_that_fails_ring_one_after_the_other,
+          of_rings_in_line_for_an_endpoint_that_turns_out_to_fail_one_stays_there,
           what_an_unlinked_device_is_owed_goes_over_to_the_one_in_its_place,
           a_floor_of_the_last_run_holds_after_the_start,
           a_floor_that_another_clock_wrote_is_no_silence,
