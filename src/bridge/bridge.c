@@ -45,7 +45,8 @@ static void take_config(struct bridge *bridge, const struct config *config)
                                                        .gone_after_ms = config->push_gone_after_ms,
                                                        .gone_alike_ms = config->push_gone_alike_ms,
                                                        .suspect_after = config->push_suspect_after,
-                                                       .floor_percent = config->push_floor_percent};
+                                                       .floor_percent = config->push_floor_percent,
+                                                       .time_out_ms = config->push_timeout_ms};
 }
 
 static void on_row(void *arg, const struct store_account *row)

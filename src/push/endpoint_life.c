@@ -121,6 +121,22 @@ static void go_on(struct endpoint_life *life, const struct verdict *verdict, int
         life->alike_ms = past.soonest_ms - verdict->floor_ms; /* when that one came */
 }
 
+/* A ring and a test, perhaps, that waited for the same phone at the same time learned one thing. */
+static bool is_another_time_out(const struct endpoint_life *life,
+                                const struct endpoint_timing *timing, int64_t now_ms)
+{
+    return life->time_outs == 0 || now_ms - life->timed_out_ms >= timing->time_out_ms;
+}
+
+static void note_time_out(struct endpoint_life *life, const struct endpoint_timing *timing,
+                          int64_t now_ms)
+{
+    if (!is_another_time_out(life, timing, now_ms))
+        return;
+    life->time_outs++;
+    life->timed_out_ms = now_ms;
+}
+
 static void note_for_people(struct endpoint_life *life, const struct verdict *verdict)
 {
     life->last_kind = verdict->kind;
@@ -178,14 +194,14 @@ static struct verdict scale(const struct endpoint_timing *timing, const struct v
 static unsigned failures_before(const struct endpoint_life *life, const struct verdict *verdict)
 {
     if (verdict->first_ms)
-        return life->time_outs;
+        return life->time_outs - 1; /* it is noted already */
     return verdict->floor_ms ? life->alike + life->alike_before : life->failures;
 }
 
 static int64_t demanded_until_ms(const struct endpoint_life *life, const struct verdict *verdict,
                                  int64_t now_ms)
 {
-    bool is_first = verdict->first_ms && life->time_outs == 0;
+    bool is_first = verdict->first_ms && life->time_outs == 1;
     int64_t floor_ms = is_first ? 0 : verdict->floor_ms;
     if (floor_ms < 0)
         return INT64_MAX;
@@ -217,6 +233,8 @@ struct endpoint_step endpoint_life_judge(struct endpoint_life *life,
     if (answer->kind == VERDICT_DENIED)
         return denied(life, timing, state, &verdict, now_ms, random);
     note_answer(life, &verdict, now_ms);
+    if (verdict.first_ms)
+        note_time_out(life, timing, now_ms);
     int64_t wait_ms = verdict_wait_ms(&verdict, failures_before(life, &verdict),
                                       timing->retry_min_ms, timing->retry_max_ms, random);
     const struct endpoint_step step = {
@@ -231,6 +249,5 @@ struct endpoint_step endpoint_life_judge(struct endpoint_life *life,
     if (binds_all(&verdict) && step.retry_at_ms < INT64_MAX)
         life->finite_until_ms = later(life->finite_until_ms, step.retry_at_ms);
     life->failures++;
-    life->time_outs += verdict.first_ms > 0;
     return step;
 }

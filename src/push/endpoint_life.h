@@ -21,6 +21,7 @@ struct endpoint_timing {
     int64_t gone_alike_ms; /* the same where others of its origin are unknown alike */
     int64_t suspect_after; /* answers 404 */
     int64_t floor_percent; /* of the floors that answers impose; 100 but in tests */
+    int64_t time_out_ms;   /* so long a push goes without an answer, at most */
 };
 
 /* What the store has of an endpoint at the start; times are monotonic, INT64_MAX for never. */
@@ -45,7 +46,8 @@ struct endpoint_life {
                                none */
     int64_t alike_ms;       /* when the last that counts came */
     unsigned failures;      /* in a row, of any kind */
-    unsigned time_outs;     /* of them */
+    unsigned time_outs;     /* of them, each of a push that left after the one before had ended */
+    int64_t timed_out_ms;   /* when the last that counts came */
     bool origin_trouble;    /* it failed with its whole origin, and at most doubtfully since */
     int64_t soonest_ms;     /* before that nobody asks again, not even where the origin recovered */
     int64_t retry_at_ms;    /* no ring before, as any answer demands since a push was accepted, with

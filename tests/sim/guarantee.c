@@ -463,6 +463,16 @@ static bool may_ring(const struct account *account)
     return !pushes_is_gone(endpoint_of(account));
 }
 
+/* Its own distance holds it up, and where its endpoint fails that of those that ring before it. */
+static int64_t apart_until_ms(unsigned account)
+{
+    int64_t until_ms = world.books[account].last_ring_ms + distance_most_ms(account);
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (world.books[i].in_use == world.books[account].in_use && endpoint_book(i)->failures)
+            until_ms = later(until_ms, world.books[i].last_ring_ms + distance_most_ms(i));
+    return until_ms;
+}
+
 /* By when all of it must be rung, as far as the answers so far allow; FOREVER: only once it has a
  * new endpoint. */
 static int64_t due_ms(unsigned i, int64_t healed_ms)
@@ -477,8 +487,7 @@ static int64_t due_ms(unsigned i, int64_t healed_ms)
     int64_t due = later(healed_ms, book->noted_ms + world.config.push_jitter_ms);
     due = later(due, pushes_latest_ms(endpoint));
     if (book->in_use == endpoint)
-        due = later(due, later(world.endpoints[endpoint].latest_ms,
-                               book->last_ring_ms + distance_most_ms(i)));
+        due = later(due, later(world.endpoints[endpoint].latest_ms, apart_until_ms(i)));
     if (may_link(i, account))
         due = later(due, messenger_latest_start_ms(i));
     return due == FOREVER ? due : due + SLACK_MS;

@@ -87,6 +87,8 @@ enum {
     ELSEWHERE = 21,
 };
 
+enum { TIME_OUT_MS = 15 * SECOND /* push.timeout */ };
+
 /* Public ntfy's allowance (push.md section 4), and a tenth of it for endpoints that never worked.
  */
 enum {
@@ -210,7 +212,7 @@ static int64_t delay_ms(const struct transfer *transfer)
 {
     static const int64_t most[] = {1, 50, 800, 4 * SECOND, 14 * SECOND};
     if (transfer->answer == TIMED_OUT)
-        return 15 * SECOND;
+        return TIME_OUT_MS;
     uint8_t class = pushes.behaviour[endpoint_owner(transfer->endpoint)].delay;
     return dice(transfer->account, (uint32_t)most[class % (sizeof most / sizeof *most)] + 1);
 }
@@ -351,6 +353,22 @@ static void count_alike(struct endpoint_book *book, const struct transfer *trans
     book->counted_tick = ++world.tick;
 }
 
+/* What was under way at the same time waited for the same silence. */
+static void note_time_out(struct endpoint_book *book)
+{
+    if (book->time_outs && world.now_ms - book->timed_out_ms < TIME_OUT_MS)
+        return;
+    book->time_outs++;
+    book->timed_out_ms = world.now_ms;
+}
+
+/* The first one that is not answered in time may be an accident. */
+static int64_t latest_wait_ms(const struct endpoint_book *book, const struct answer *answer)
+{
+    bool is_first = answer->answer.failure == PUSH_NO_ANSWER && book->time_outs == 1;
+    return is_first ? TIME_OUT_MS : answer->latest_ms;
+}
+
 static void note_floors(const struct transfer *transfer)
 {
     struct endpoint_book *book = endpoint_book(transfer->account);
@@ -364,7 +382,8 @@ static void note_floors(const struct transfer *transfer)
     book->back = false;
     book->failures++;
     book->fails = true;
-    book->time_outs += answer->answer.failure == PUSH_NO_ANSWER;
+    if (answer->answer.failure == PUSH_NO_ANSWER)
+        note_time_out(book);
     book->clock_jumps = world.clock_jumps;
     int64_t until_ms = from_now(least_wait_ms(book, answer));
     int64_t *floor = answer->hard ? &book->hard_ms : &book->soft_ms;
@@ -379,7 +398,8 @@ static void note_floors(const struct transfer *transfer)
     book->soonest_ms = from_now(larger(own_ms, told_ms(answer)));
     book->hurried_ms =
         larger(book->hurried_ms, in_turn_ms(transfer, from_now(hurried_wait_ms(book, answer))));
-    book->latest_ms = larger(book->latest_ms, in_turn_ms(transfer, from_now(answer->latest_ms)));
+    book->latest_ms =
+        larger(book->latest_ms, in_turn_ms(transfer, from_now(latest_wait_ms(book, answer))));
     book->gone |= answer->answer.status == 410;
     note_unknown(book, answer->answer.status == 404, may_count, is_counted);
 }

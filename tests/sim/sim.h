@@ -128,9 +128,11 @@ struct endpoint_book {
     unsigned alike, unknown; /* answers alike, and 404, in a row, each after the floor of another */
     unsigned unknown_surely; /* likewise, without those that may have come within a floor */
     unsigned failures, time_outs; /* since it accepted a push; all, and those without an answer */
-    int64_t counted_ms;           /* when the last of the answers alike that counts came */
-    int64_t told_ms;              /* and when the last of all came: a start knows no more */
-    int64_t rounded_ms;           /* so much sooner, perhaps: the disk has seconds */
+    int64_t timed_out_ms; /* when the last of these came that was not under way together with
+                             the one before */
+    int64_t counted_ms;   /* when the last of the answers alike that counts came */
+    int64_t told_ms;      /* and when the last of all came: a start knows no more */
+    int64_t rounded_ms;   /* so much sooner, perhaps: the disk has seconds */
     uint64_t counted_tick;
     unsigned clock_jumps; /* before it */
     bool unsure;          /* rows did not agree, so that some account may be more careful */

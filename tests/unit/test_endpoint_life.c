@@ -12,7 +12,8 @@ static const struct endpoint_timing timing = {.retry_min_ms = 2000,
                                               .gone_after_ms = HOUR,
                                               .gone_alike_ms = 24 * HOUR,
                                               .suspect_after = 3,
-                                              .floor_percent = 100};
+                                              .floor_percent = 100,
+                                              .time_out_ms = 15000};
 
 /* An endpoint, and the answers that it gets. */
 struct world {
@@ -189,6 +190,7 @@ START_TEST(the_first_time_out_is_followed_by_a_try_within_fifteen_seconds_whatev
     static const int64_t minutes[] = {2, 4, 8, 15, 15};
     for (size_t i = 0; i < sizeof minutes / sizeof *minutes; i++) {
         judged(&w, &refused);
+        w.now += 15 * 1000;
         judged(&w, &silent);
         ck_assert_int_eq(w.retry_at, w.now + minutes[i] * MINUTE);
         ck_assert_int_eq(w.life.soonest_ms, w.now + 2 * MINUTE);
@@ -356,12 +358,39 @@ START_TEST(soft_floors_and_those_of_time_outs_go_on_after_a_start)
     begin(&w);
     for (int i = 0; i < 3; i++) {
         judged(&w, &silence); /* within 15 s, 2, 4 minutes */
-        w.now = w.retry_at;
+        w.now = w.retry_at + 15 * 1000;
     }
     restart(&w, 0);
     answered(&w, 500);
     judged(&w, &silence);
     ck_assert_int_eq(w.retry_at, w.now + 8 * MINUTE);
+}
+END_TEST
+
+START_TEST(pushes_that_are_not_answered_together_count_as_one)
+{
+    const struct push_answer silence = {.failure = PUSH_NO_ANSWER};
+    struct world w;
+    begin(&w);
+    judged(&w, &silence);
+    w.now += 14999; /* a test that left a moment after the ring */
+    judged(&w, &silence);
+    ck_assert_int_le(w.retry_at, w.now + 15000);
+    ck_assert_int_eq(w.life.soonest_ms, w.now);
+    ck_assert_uint_eq(w.life.repeated, 1);
+    w.now += 1;
+    judged(&w, &silence);
+    ck_assert_int_eq(w.retry_at, w.now + 2 * MINUTE);
+    w.now += 5000; /* does not double, and is not tried within 15 s either */
+    judged(&w, &silence);
+    ck_assert_int_eq(w.retry_at, w.now + 2 * MINUTE);
+    w.now += 10000;
+    judged(&w, &silence);
+    ck_assert_int_eq(w.retry_at, w.now + 4 * MINUTE);
+    answered(&w, 201);
+    w.now += 1000;
+    judged(&w, &silence);
+    ck_assert_int_le(w.retry_at, w.now + 15000);
 }
 END_TEST
 
@@ -457,6 +486,7 @@ UNIT_MAIN("endpoint_life", an_accepted_push_makes_it_ok_and_forgets_what_was,
           after_a_start_what_failed_waits_for_the_least_floor_of_its_kind,
           what_has_doubled_goes_on_after_a_start,
           soft_floors_and_those_of_time_outs_go_on_after_a_start,
+          pushes_that_are_not_answered_together_count_as_one,
           what_our_settings_forbid_changes_nothing_that_answers_demand,
           a_forbidden_address_is_no_answer_and_waits_no_longer_than_other_failures,
           a_subscription_made_anew_ends_what_is_for_ever_and_no_other_floor,
