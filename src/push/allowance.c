@@ -27,11 +27,18 @@ static bool is_host(const char *host, const char *name)
     return strlen(name) == length && memcmp(name, host, length) == 0;
 }
 
-enum allowance_kind allowance_kind_of(const char *host, bool named)
+const char *allowance_public_host(const char *host)
 {
     for (size_t i = 0; i < sizeof public_ntfy / sizeof *public_ntfy; i++)
         if (is_host(host, public_ntfy[i]))
-            return ALLOWANCE_PUBLIC_NTFY;
+            return public_ntfy[i];
+    return NULL;
+}
+
+enum allowance_kind allowance_kind_of(const char *host, bool named)
+{
+    if (allowance_public_host(host))
+        return ALLOWANCE_PUBLIC_NTFY;
     return named ? ALLOWANCE_NAMED : ALLOWANCE_OTHER;
 }
 

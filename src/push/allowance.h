@@ -40,6 +40,9 @@ struct allowance {
 /* `host` is in lower case; `named`: by an entry other than "*". */
 enum allowance_kind allowance_kind_of(const char *host, bool named);
 
+/* The name of a public ntfy server, without the dot of a full name; NULL where it is none. */
+const char *allowance_public_host(const char *host);
+
 /* How many messages a day a push server is known to give one phone, for all its apps; 0: none is
  * known (push.md section 4). */
 unsigned allowance_daily(const char *host);

@@ -57,7 +57,7 @@ struct origins {
 };
 
 struct origin_request {
-    const char *name; /* what url_origin writes */
+    const char *name; /* what url_origin writes; copied */
     const char *endpoint;
     enum push_lane lane;
     enum allowance_kind kind;

@@ -1,5 +1,6 @@
 #include "push/push.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,12 +202,32 @@ static enum push_lane lane_of(const struct push_request *request)
     return request->failing ? PUSH_FAILING : PUSH_HEALTHY;
 }
 
+/* The proxy of a public ntfy server counts what comes from us, whether with TLS or without, and
+ * whichever way its name is written. */
+static void name_place(const struct push_request *request, char name[URL_ORIGIN_SIZE])
+{
+    static const char scheme[] = "https";
+    struct url url = request->url;
+    const char *host = allowance_public_host(url.host);
+    if (!host) {
+        memcpy(name, request->origin, URL_ORIGIN_SIZE);
+        return;
+    }
+    if (url.port == url_default_port(url.scheme))
+        url.port = url_default_port(scheme);
+    memcpy(url.scheme, scheme, sizeof scheme);
+    snprintf(url.host, sizeof url.host, "%s", host);
+    url_origin(&url, name);
+}
+
 static void line_up(struct push_request *request)
 {
     struct push *push = request->push;
     bool named = policy_names_origin(push->policy, &request->url);
+    char name[URL_ORIGIN_SIZE];
+    name_place(request, name);
     const struct origin_request what = {
-        .name = request->origin,
+        .name = name,
         .endpoint = request->endpoint,
         .lane = lane_of(request),
         .kind = allowance_kind_of(request->url.host, named),

@@ -35,6 +35,8 @@ START_TEST(public_ntfy_is_known_by_name_and_wins_over_the_settings)
     ck_assert_int_eq(allowance_kind_of("a.ntfy.sh", false), ALLOWANCE_OTHER);
     ck_assert_int_eq(allowance_kind_of("ntfy.example.org", true), ALLOWANCE_NAMED);
     ck_assert_int_eq(allowance_kind_of("", false), ALLOWANCE_OTHER);
+    ck_assert_str_eq(allowance_public_host("ntfy.sh."), "ntfy.sh");
+    ck_assert_ptr_null(allowance_public_host("ntfy.example.org"));
 }
 END_TEST
 

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/b64.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -1992,6 +1993,45 @@ static void on_origin(void *arg, const struct push_origin_state *state)
     seen_count++;
 }
 
+START_TEST(public_ntfy_is_one_origin_however_its_name_and_scheme_are_written)
+{
+    static const char *const names[] = {"https://ntfy.sh/up", "https://ntfy.sh./up",
+                                        "http://ntfy.sh/up", "http://ntfy.sh.:80/up"};
+    static char plain[] = "http://ntfy.sh", secure[] = "https://ntfy.sh";
+    char *entries[] = {plain, secure};
+    begin();
+    set_entries(entries, 2);
+    ck_assert_int_eq(push_reload(push, policy, &config, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        struct push_target target = {.endpoint = names[i], .proven = true};
+        send_to(&target, PUSH_RING, i);
+    }
+    seen_count = 0;
+    push_each_origin(push, on_origin, &seen);
+    ck_assert_int_eq(seen_count, 1);
+    ck_assert_str_eq(seen.name, "https://ntfy.sh");
+    ck_assert_uint_eq(seen.in_flight + seen.waiting, 4);
+    run_until(&outcome.calls, 4);
+    end();
+}
+END_TEST
+
+/* The token is for the origin as the endpoint has it. */
+START_TEST(a_token_for_public_ntfy_names_the_endpoints_own_origin)
+{
+    char claims[512], wanted[128];
+    begin_at("http", "ntfy.sh", "127.0.0.1", NULL);
+    ck_assert_int_eq(ring_once()->kind, VERDICT_ACCEPTED);
+    const char *payload = strchr(request_line("Authorization"), '.') + 1;
+    long length = b64_decode(claims, sizeof claims - 1, payload, strcspn(payload, "."));
+    ck_assert_int_gt(length, 0);
+    claims[length] = '\0';
+    snprintf(wanted, sizeof wanted, "\"aud\":\"%s\"", entry);
+    ck_assert_ptr_nonnull(strstr(claims, wanted));
+    end();
+}
+END_TEST
+
 START_TEST(the_operator_sees_how_each_origin_fares)
 {
     begin();
@@ -2317,7 +2357,9 @@ UNIT_MAIN(
     what_is_accepted_after_a_failure_of_the_server_is_told,
     a_server_that_moved_while_it_was_down_is_found,
     a_probe_can_be_cancelled_while_its_name_is_looked_up,
-    a_name_that_is_gone_keeps_a_server_that_is_down_closed, the_operator_sees_how_each_origin_fares,
+    a_name_that_is_gone_keeps_a_server_that_is_down_closed,
+    public_ntfy_is_one_origin_however_its_name_and_scheme_are_written,
+    a_token_for_public_ntfy_names_the_endpoints_own_origin, the_operator_sees_how_each_origin_fares,
     that_a_request_began_is_said_once_when_it_leaves_the_queue,
     a_clock_that_differs_is_told_once_and_when_it_is_right_again,
     a_refused_endpoint_is_told_in_a_turn_of_its_own,
