@@ -374,6 +374,7 @@ void bell_remove_account(struct bell *bell, struct bell *heir)
     log_info("Account %s: a device that was unlinked is removed; another one has taken its place.",
              bell_name(bell));
     bell_put_instead(heir, &account->key);
+    verdicts_leave(bell);
     bell_bury(bell);
     registry_remove(&bell->bridge->registry, account);
 }

@@ -10,6 +10,7 @@
 #include "bridge/arrivals.h"
 #include "bridge/bridge.h"
 #include "bridge/health.h"
+#include "bridge/left.h"
 #include "bridge/limits.h"
 #include "bridge/room.h"
 #include "bridge/tally.h"
@@ -41,6 +42,7 @@ struct bridge {
     struct endpoint_timing endpoint_timing;
     struct fleet fleets[FLEETS];
     struct limits limits;
+    struct left left;
     struct list trials; /* of bells */
     size_t trial_count;
     struct room room;
@@ -181,6 +183,8 @@ int64_t verdicts_take(struct bell *bell, const struct verdict *verdict);
 void verdicts_resume(struct bell *bell);
 /* It has this endpoint now: what others know about it holds. When it may be rung; 0: at once. */
 int64_t verdicts_join(struct bell *bell);
+/* It is about to have another endpoint, or to be removed: what binds the URL does so still. */
+void verdicts_leave(struct bell *bell);
 /* Whether another account that shares its endpoint has a ring on its way, or in line. */
 bool verdicts_another_rings(const struct bell *bell);
 /* Its app has subscribed anew at the same URL, with other keys: what is known about the URL stays,

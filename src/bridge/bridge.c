@@ -105,6 +105,7 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
     registry_init(&bridge->registry, pseudonym_key);
     bridge->registry.seal = parts->seal;
     limits_init(&bridge->limits);
+    left_init(&bridge->left);
     list_init(&bridge->trials);
     list_init(&bridge->buried);
     list_init(&bridge->immediate);
@@ -278,6 +279,7 @@ static void remove_one(void *arg, struct account *account)
     log_info("Account %s: removed.", account->pseudonym);
     store_remove(removal->bridge->parts.store, &account->key, last ? removal->done : NULL,
                  removal->arg);
+    verdicts_leave(bell_of(account));
     bell_free(bell_of(account));
     registry_remove(&removal->bridge->registry, account);
 }

@@ -240,6 +240,8 @@ static struct registration_wait *update_endpoint(struct bridge *bridge, struct a
                               "three other accounts use this endpoint already", fn, arg);
     log_info("Account %s: %s changed.", account->pseudonym,
              other_url ? "its endpoint has" : "the keys of its endpoint have");
+    if (other_url)
+        verdicts_leave(bell);
     registry_set_endpoint(&bridge->registry, account, endpoint);
     account->registered_unix = clock_unix();
     if (other_url)
@@ -308,6 +310,8 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     bool owes = account && (owed_since || wake_owes(&bell_of(account)->wake));
     if (account) {
         memcpy(fleet_marks, bell_of(account)->fleet_marks, sizeof fleet_marks);
+        if (!same_url)
+            verdicts_leave(bell_of(account));
         bell_free(bell_of(account));
         registry_remove(&bridge->registry, account);
     }
@@ -316,6 +320,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     bell->account->owed_since_unix = owed_since;
     bell->spending = spending;
     memcpy(bell->fleet_marks, fleet_marks, sizeof fleet_marks);
+    left_take(&bridge->left, endpoint->url, bridge_now_ms(bridge)); /* a person's word ends it */
     wake_hold_off(&bell->wake, verdicts_join(bell));
     if (renewed)
         verdicts_renew(bell);

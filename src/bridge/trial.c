@@ -237,6 +237,8 @@ void trial_proven(struct bell *bell)
     }
     bool same = account && endpoint_same(&account->endpoint, &trial->endpoint);
     bool same_url = account && endpoint_same_url(&account->endpoint, &trial->endpoint);
+    if (account && !same_url)
+        verdicts_leave(old);
     if (!account)
         account = make_account(bridge, trial);
     else if (!same)

@@ -295,16 +295,43 @@ bool verdicts_another_rings(const struct bell *bell)
     return search.found;
 }
 
-int64_t verdicts_join(struct bell *bell)
+static struct bell *find_other(const struct bell *bell)
 {
     struct search search = {.self = bell};
+    registry_each_of_endpoint(&bell->bridge->registry, bell->account->endpoint.url, look_for_other,
+                              &search);
+    return search.found;
+}
+
+void verdicts_leave(struct bell *bell)
+{
+    if (!find_other(bell))
+        left_note(&bell->bridge->left, bell->account->endpoint.url,
+                  bell->endpoint_life.finite_until_ms, bell_now_ms(bell));
+}
+
+/* Whoever had it before: no other account has it now. */
+static int64_t take_what_is_left(struct bell *bell)
+{
     struct endpoint *endpoint = &bell->account->endpoint;
-    registry_each_of_endpoint(&bell->bridge->registry, endpoint->url, look_for_other, &search);
-    struct bell *other = search.found;
-    if (!other) {
-        space(bell, budget_of(bell));
+    int64_t until_ms = left_take(&bell->bridge->left, endpoint->url, bell_now_ms(bell));
+    space(bell, budget_of(bell));
+    if (!until_ms)
         return 0;
-    }
+    struct finding finding = {0};
+    endpoint_life_begin_bound(&bell->endpoint_life, until_ms);
+    find_floors(bell, &finding);
+    keep_floors(endpoint, &finding);
+    endpoint->state = ENDPOINT_FAILING;
+    return until_ms;
+}
+
+int64_t verdicts_join(struct bell *bell)
+{
+    struct endpoint *endpoint = &bell->account->endpoint;
+    struct bell *other = find_other(bell);
+    if (!other)
+        return take_what_is_left(bell);
     const struct endpoint *known = &other->account->endpoint;
     endpoint->state = known->state;
     endpoint->proven = known->proven;

@@ -51,15 +51,20 @@ void endpoint_life_resume(struct endpoint_life *life, const struct endpoint_timi
     };
 }
 
+void endpoint_life_begin_bound(struct endpoint_life *life, int64_t until_ms)
+{
+    *life = (struct endpoint_life){.soonest_ms = until_ms,
+                                   .retry_at_ms = until_ms,
+                                   .floor_until_ms = until_ms,
+                                   .finite_until_ms = until_ms};
+}
+
 bool endpoint_life_renew(struct endpoint_life *life)
 {
     int64_t until_ms = life->finite_until_ms;
     if (life->floor_until_ms < INT64_MAX)
         return false;
-    *life = (struct endpoint_life){.soonest_ms = until_ms,
-                                   .retry_at_ms = until_ms,
-                                   .floor_until_ms = until_ms,
-                                   .finite_until_ms = until_ms};
+    endpoint_life_begin_bound(life, until_ms);
     return true;
 }
 

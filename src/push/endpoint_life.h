@@ -79,8 +79,9 @@ void endpoint_life_resume(struct endpoint_life *life, const struct endpoint_timi
  * nothing else: floors belong to the URL. False where nothing has changed. */
 bool endpoint_life_renew(struct endpoint_life *life);
 
-/* A new endpoint: nothing is known about it. */
+/* A new endpoint: nothing is known about it, or no more than what binds it until then. */
 void endpoint_life_begin(struct endpoint_life *life);
+void endpoint_life_begin_bound(struct endpoint_life *life, int64_t until_ms);
 
 static inline bool endpoint_life_fails(const struct endpoint_life *life)
 {

@@ -212,6 +212,12 @@ static unsigned registering(const struct event *event)
     return what;
 }
 
+/* To the endpoint before, after another one in between. */
+static bool comes_back(const struct event *event)
+{
+    return event->what & NEW_ENDPOINT && event->much >= 180 && event->much < 240;
+}
+
 /* Somebody cannot wait. */
 static unsigned registration_count(const struct event *event)
 {
@@ -332,7 +338,9 @@ static void what_text(const struct sequence *sequence, const struct event *event
     case REGISTER:
         snprintf(text, size, "the phone of account %u registers%s%s%s%s", who,
                  registration_count(event) > 1 ? " every 2 s, 9 times," : "",
-                 how & NEW_ENDPOINT ? " a new endpoint" : "",
+                 comes_back(event)    ? " a new endpoint, and the former one,"
+                 : how & NEW_ENDPOINT ? " a new endpoint"
+                                      : "",
                  how & NEW_PASSWORD     ? " with a new password"
                  : how & WRONG_PASSWORD ? " with a wrong password"
                                         : "",
@@ -498,7 +506,7 @@ static void send_registration(unsigned i, int password_version, bool ping, bool 
     int before = endpoint_at(i);
     unsigned rings = book->rings;
     bool free = !pushes_are_held_up(device->phone_endpoint, false) &&
-                !is_shared(device->phone_endpoint, i) &&
+                !is_shared(device->phone_endpoint, i) && !is_still_bound(device->phone_endpoint) &&
                 world.now_ms >= book->noted_ms + world.config.push_jitter_ms;
     bridge_register(world.bridge, &registration, on_status, ask);
     bool replaced = before >= 0 && endpoint_at(i) != before && free;
@@ -572,11 +580,21 @@ static void drop_all(enum link_reason reason)
         messenger_drop(i, reason, 0);
 }
 
+static void register_in_between(unsigned who)
+{
+    int former = world.devices[who].phone_endpoint;
+    phone_gets_endpoint(who);
+    phone_registers(who, false);
+    world.devices[who].phone_endpoint = former;
+}
+
 static void play_register(unsigned who, const struct event *event)
 {
     struct device *device = &world.devices[who];
     unsigned how = registering(event);
-    if (how & NEW_ENDPOINT)
+    if (comes_back(event))
+        register_in_between(who);
+    else if (how & NEW_ENDPOINT)
         phone_gets_endpoint(who);
     if (how & NEW_PASSWORD) {
         device->password = device->phone_password = (device->password + 1) % VERSIONS;

@@ -93,6 +93,12 @@ static const char *floor_text(const struct endpoint_book *endpoint)
     return endpoint->answer ? pushes_answer_text(endpoint->answer) : "what failed before the start";
 }
 
+/* Perhaps: no longer than this. */
+bool is_still_bound(int endpoint)
+{
+    return world.endpoints[endpoint].finite_latest_ms > world.now_ms;
+}
+
 bool another_rings(unsigned account)
 {
     const struct book *book = &world.books[account];
@@ -141,15 +147,9 @@ static bool others_gave_up(int endpoint, unsigned account)
     return false;
 }
 
-/* The app has subscribed anew: its push server knows the URL again. What it said about how often it
- * may be asked it said to us. */
-void renew(int endpoint)
+/* What its push server said about how often it may be asked it said to us, whoever has it. */
+static void keep_hard_floor(struct endpoint_book *book, int64_t latest_ms)
 {
-    enum { ONE_AFTER_THE_OTHER_MS = ACCOUNTS * 30 * SECOND };
-    struct endpoint_book *book = &world.endpoints[endpoint];
-    int64_t latest_ms = later(book->finite_latest_ms, world.now_ms) + ONE_AFTER_THE_OTHER_MS;
-    counters[COUNT_RENEWED]++;
-    trace("endpoint %d is there again", endpoint);
     *book = (struct endpoint_book){.hard_ms = book->finite_ms,
                                    .soft_ms = book->finite_ms,
                                    .soonest_ms = book->finite_ms,
@@ -161,6 +161,17 @@ void renew(int endpoint)
                                    .clock_jumps = book->clock_jumps,
                                    .failures = 1,
                                    .back = book->finite_ms <= world.now_ms};
+}
+
+/* The app has subscribed anew: its push server knows the URL again. */
+void renew(int endpoint)
+{
+    enum { ONE_AFTER_THE_OTHER_MS = ACCOUNTS * 30 * SECOND };
+    struct endpoint_book *book = &world.endpoints[endpoint];
+    int64_t latest_ms = later(book->finite_latest_ms, world.now_ms) + ONE_AFTER_THE_OTHER_MS;
+    counters[COUNT_RENEWED]++;
+    trace("endpoint %d is there again", endpoint);
+    keep_hard_floor(book, latest_ms);
     for (unsigned i = 0; i < world.accounts; i++)
         if (world.books[i].in_use == endpoint)
             world.books[i].retry_ms = 0;
@@ -178,7 +189,19 @@ static void use_keys(unsigned account, int keys)
         renew(book->in_use);
 }
 
-/* What nobody uses is forgotten; what others use is known. */
+/* Nobody used it until now, but somebody may have before. */
+static void take_up(int endpoint)
+{
+    struct endpoint_book *book = &world.endpoints[endpoint];
+    if (!is_still_bound(endpoint)) {
+        *book = (struct endpoint_book){.failures = is_denied(endpoint)};
+        return;
+    }
+    counters[COUNT_TAKEN_UP]++;
+    keep_hard_floor(book, book->finite_latest_ms);
+}
+
+/* What nobody uses is forgotten, but for a floor that binds all; what others use is known. */
 void use_endpoint(unsigned account, int endpoint, int keys)
 {
     struct book *book = &world.books[account];
@@ -190,7 +213,7 @@ void use_endpoint(unsigned account, int endpoint, int keys)
     book->keys = keys;
     book->gave_up_endpoint = others_gave_up(endpoint, account);
     if (!is_shared(endpoint, account))
-        *endpoint_book(account) = (struct endpoint_book){.failures = is_denied(endpoint)};
+        take_up(endpoint);
     book->retry_ms = 0;
     distance_new_endpoint(account);
     book->proven_ms = 0;
@@ -409,6 +432,7 @@ static void merge(struct endpoint_book *book, const struct endpoint_book *other)
 
 static void resume_endpoints(void)
 {
+    memset(world.endpoints, 0, sizeof world.endpoints);
     for (unsigned i = 0; i < world.accounts; i++) {
         const struct disk_row *row = &world.rows[i];
         world.books[i].in_use = row->there ? row->endpoint : NOWHERE;

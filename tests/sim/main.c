@@ -252,6 +252,7 @@ static const char *const counter_texts[COUNTERS] = {
     [COUNT_SPACED] = "rings that a daily budget moved apart",
     [COUNT_RENEWED] = "endpoints that came back with other keys",
     [COUNT_OUTDATED] = "rings accepted with keys that were replaced meanwhile",
+    [COUNT_TAKEN_UP] = "endpoints that came back below a floor",
     [COUNT_DENIED] = "rings owed while the settings forbade their push server",
     [COUNT_NO_ROOM] = "links that took the last room",
     [COUNT_MUTE] = "links that showed no queue",

@@ -317,6 +317,7 @@ struct endpoint_book *endpoint_book(unsigned account);
 void use_endpoint(unsigned account, int endpoint, int keys);
 void renew(int endpoint);                       /* a 410 does not count any more */
 bool is_shared(int endpoint, unsigned account); /* others use it, too */
+bool is_still_bound(int endpoint);              /* by a floor that binds whoever has it */
 bool another_rings(unsigned account);           /* one of these is ringing */
 struct account *account_at(unsigned account);   /* the bridge's; NULL: it has none */
 void guarantee_process_began(void);
@@ -370,6 +371,7 @@ enum counter {
     COUNT_SPACED,
     COUNT_RENEWED,
     COUNT_OUTDATED,
+    COUNT_TAKEN_UP,
     COUNT_DENIED,
     COUNT_NO_ROOM,
     COUNT_MUTE,

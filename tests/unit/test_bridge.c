@@ -1114,6 +1114,86 @@ START_TEST(other_keys_do_not_end_what_the_push_server_demands)
 }
 END_TEST
 
+/* Alice's, that says 429 for an hour. */
+static void begin_limited(void)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer_floor(VERDICT_RETRY, 429, 3600 * 1000);
+}
+
+/* Nothing is sent before the hour is over; then the ring is. */
+static void expect_bound(void)
+{
+    size_t pushes = world.push_count;
+    const struct store_account *row = &world.rows[world.row_count - 1];
+    ck_assert_uint_eq(row->endpoint_state, ENDPOINT_FAILING);
+    ck_assert_int_gt(row->endpoint_floor_unix, clock_unix() + 3500);
+    later(3590 * 1000);
+    message(ALICE);
+    ck_assert_uint_eq(world.push_count, pushes);
+    later(1000 * 1000);
+    ck_assert_uint_eq(world.push_count, pushes + 1);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+
+START_TEST(an_endpoint_in_between_does_not_end_what_the_push_server_demands)
+{
+    begin_limited();
+    ask(ALICE, 2, "secret", OTHER_ENDPOINT, true);
+    answer(VERDICT_ACCEPTED, 201); /* the ring, and the test */
+    answer(VERDICT_ACCEPTED, 201);
+    ask(ALICE, 2, "secret", ENDPOINT, true);
+    expect(REGISTRATION_OK);
+    expect_bound();
+}
+END_TEST
+
+START_TEST(credentials_in_between_do_not_end_it_either)
+{
+    begin_limited();
+    ask(ALICE, 2, "another", OTHER_ENDPOINT, false);
+    drained(newest());
+    answer(VERDICT_ACCEPTED, 201);
+    answer(VERDICT_ACCEPTED, 201);
+    ask(ALICE, 2, "third", ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    expect_bound();
+}
+END_TEST
+
+START_TEST(who_is_removed_and_registers_anew_finds_the_floor_of_before)
+{
+    struct err err;
+    begin_limited();
+    ck_assert_int_eq(bridge_remove(world.bridge, ALICE, NULL, NULL, &err), 0);
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    expect(REGISTRATION_OK);
+    expect_bound();
+}
+END_TEST
+
+START_TEST(what_the_operator_enters_ends_the_floor_that_was_left)
+{
+    begin_limited();
+    ask(ALICE, 2, "secret", OTHER_ENDPOINT, false);
+    answer(VERDICT_ACCEPTED, 201);
+    later(2000);
+    message(ALICE);
+    size_t pushes = world.push_count;
+    enter(ALICE, ENDPOINT);
+    ck_assert_uint_eq(world.push_count, pushes + 1);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+END_TEST
+
 START_TEST(an_endpoint_that_is_gone_comes_back_with_other_keys)
 {
     begin();
@@ -2258,6 +2338,10 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
           what_an_endpoint_said_is_written_again_where_its_write_failed,
           other_keys_do_not_end_what_the_push_server_demands,
+          an_endpoint_in_between_does_not_end_what_the_push_server_demands,
+          credentials_in_between_do_not_end_it_either,
+          who_is_removed_and_registers_anew_finds_the_floor_of_before,
+          what_the_operator_enters_ends_the_floor_that_was_left,
           an_endpoint_that_is_gone_comes_back_with_other_keys,
           one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
           a_ring_with_old_keys_is_waited_for_and_followed_by_another_one,
