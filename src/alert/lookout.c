@@ -96,23 +96,13 @@ struct round {
     struct bridge_alarms alarms;
 };
 
-/* It takes no push at all, so none has to be overdue to show that; the rest may be over by now. */
-static bool refuses_pushes(const struct endpoint *endpoint)
-{
-    static const int over_soon[] = {408, 425, 429};
-    for (size_t i = 0; i < sizeof over_soon / sizeof *over_soon; i++)
-        if (endpoint->status == over_soon[i])
-            return false;
-    return endpoint->state != ENDPOINT_OK && endpoint->status / 100 == 4;
-}
-
 static void look_at_endpoint(struct round *round, const struct account *account)
 {
     const struct config *config = round->lookout->parts.config;
     const struct endpoint *endpoint = &account->endpoint;
     bool gone = endpoint->state == ENDPOINT_GONE;
     char where[URL_ORIGIN_SIZE];
-    if (!gone && !account->owed_since_unix && !refuses_pushes(endpoint))
+    if (!gone && !account->owed_since_unix && !bridge_endpoint_refuses(account))
         return;
     endpoint_origin(endpoint->url, where);
     /* A ring that is blurred is owed for so long while all is well. */

@@ -52,3 +52,21 @@ unsigned bridge_endpoint_cause(const struct account *account)
         return bell->endpoint_life.last_cause;
     return bridge_stored_cause(account);
 }
+
+/* What may be over soon by itself; but ntfy also says 429 where it has no room for topics, or saw
+ * too many wrong logins. */
+static bool may_be_over_soon(const struct account *account)
+{
+    static const int statuses[] = {408, 425, 429};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        if (account->endpoint.status == statuses[i])
+            return !verdict_needs_person(bridge_endpoint_cause(account));
+    return false;
+}
+
+bool bridge_endpoint_refuses(const struct account *account)
+{
+    const struct endpoint *endpoint = &account->endpoint;
+    return endpoint->state != ENDPOINT_OK && endpoint->status / 100 == 4 &&
+           !may_be_over_soon(account);
+}

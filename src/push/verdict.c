@@ -131,7 +131,7 @@ static const struct rule rules[] = {
      .advice = EXEMPT_ADVICE},
     {STATUS(429), .code = 42904, .kind = VERDICT_MISCONFIGURED, .floor_ms = HOUR,
      .meaning = "The push server has no room for another topic",
-     .advice = "On it raise global-topic-limit"},
+     .advice = "On your own raise global-topic-limit in its server.yml, or use another server"},
     /* A phone with a new address has a new quota, so not only after midnight. */
     {STATUS(429), .code = 42908, .kind = VERDICT_RETRY, .traits = UNTIL_QUOTA,
      .meaning = "The daily quota at the push server is used up until 00:00 UTC",
@@ -430,6 +430,12 @@ const char *verdict_advice(unsigned cause)
 bool verdict_is_of_own_login(unsigned cause)
 {
     return rule_of(cause)->own_login;
+}
+
+bool verdict_needs_person(unsigned cause)
+{
+    enum verdict_kind kind = rule_of(cause)->kind;
+    return kind == VERDICT_UNAUTHORIZED || kind == VERDICT_MISCONFIGURED;
 }
 
 unsigned verdict_cause_of_status(int status, bool own_login)

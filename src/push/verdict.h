@@ -76,6 +76,8 @@ const char *verdict_meaning(unsigned cause);
 const char *verdict_advice(unsigned cause);
 /* The push server refuses what push.headers_file has for it: for the operator to mend. */
 bool verdict_is_of_own_login(unsigned cause);
+/* A person has to mend it: time alone does not. */
+bool verdict_needs_person(unsigned cause);
 /* What a status means as a rule; 0: nothing. */
 unsigned verdict_cause_of_status(int status, bool own_login);
 enum verdict_kind verdict_kind_of_status(int status);

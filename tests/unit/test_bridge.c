@@ -394,18 +394,22 @@ static void leave(void)
 }
 
 /* Answers every push that is out. */
-static void answer_floor(enum verdict_kind kind, int status, int64_t floor_ms)
+static void answer_verdict(const struct verdict *verdict)
 {
-    struct verdict verdict = {
-        .kind = kind, .status = status, .floor_ms = floor_ms, .text = "the answer"};
     for (size_t i = 0; i < world.push_count; i++) {
         struct push_request *push = world.pushes[i];
         if (push->over)
             continue;
         push->over = true;
-        push->fn(push->arg, &verdict);
+        push->fn(push->arg, verdict);
     }
     turn();
+}
+
+static void answer_floor(enum verdict_kind kind, int status, int64_t floor_ms)
+{
+    answer_verdict(&(struct verdict){
+        .kind = kind, .status = status, .floor_ms = floor_ms, .text = "the answer"});
 }
 
 static void answer(enum verdict_kind kind, int status)
@@ -2098,11 +2102,16 @@ static void answer_ping(const char *uuid, enum verdict_kind kind, int status)
     answer(kind, status);
 }
 
-static enum endpoint_state state_of(const char *uuid)
+static const struct account *account_of(const char *uuid)
 {
     struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
     ck_assert_int_eq(uuid_parse(key.uuid, uuid), 0);
-    return registry_find(bridge_registry(world.bridge), &key)->endpoint.state;
+    return registry_find(bridge_registry(world.bridge), &key);
+}
+
+static enum endpoint_state state_of(const char *uuid)
+{
+    return account_of(uuid)->endpoint.state;
 }
 
 /* The 404 of three endpoints of one push server: its fault. */
@@ -2154,6 +2163,34 @@ START_TEST(accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_serv
                 answer_ping(users[i], VERDICT_SUSPECT, 404);
         for (int i = 0; i < 3; i++)
             ck_assert_int_eq(state_of(users[i]), ENDPOINT_GONE);
+        end();
+    }
+}
+END_TEST
+
+/* The lookout tells the operator of it, though nothing is owed. */
+START_TEST(a_429_that_only_a_person_can_mend_is_a_refusal)
+{
+    static const struct {
+        const char *body;
+        bool refuses;
+    } cases[] = {{"{\"code\":42901,\"http\":429}", false},
+                 {"{\"code\":42904,\"http\":429}", true},
+                 {"{\"code\":42909,\"http\":429}", true},
+                 {"slow down", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct push_answer said = {
+            .status = 429, .body = cases[i].body, .body_length = strlen(cases[i].body)};
+        struct verdict verdict;
+        begin();
+        start();
+        register_alice();
+        later(2000);
+        message(ALICE);
+        verdict_judge(&verdict, &said, clock_unix());
+        answer_verdict(&verdict);
+        ck_assert_int_eq(account_of(ALICE)->endpoint.status, 429);
+        ck_assert_int_eq(bridge_endpoint_refuses(account_of(ALICE)), cases[i].refuses);
         end();
     }
 }
@@ -2296,6 +2333,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           after_an_absence_links_are_tested_or_made_at_once,
           endpoints_that_are_unknown_alike_are_not_given_up,
           accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_server,
+          a_429_that_only_a_person_can_mend_is_a_refusal,
           credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
           refused_credentials_leave_no_trace,
           an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,

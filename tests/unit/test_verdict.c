@@ -184,6 +184,29 @@ START_TEST(every_answer_means_what_the_measured_table_says)
 }
 END_TEST
 
+START_TEST(what_time_alone_does_not_mend_needs_a_person)
+{
+    static const struct {
+        int status;
+        const char *body;
+        bool needs_person;
+    } wanted[] = {{429, NULL, false},       {429, NTFY(42901), false}, {429, NTFY(42908), false},
+                  {429, NTFY(42904), true}, {429, NTFY(42909), true},  {507, NULL, false},
+                  {404, NTFY(40401), true}, {404, NULL, false},        {400, NULL, true},
+                  {403, NTFY(40301), true}, {413, NULL, true},         {503, NULL, false},
+                  {201, NULL, false}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct push_answer answer = {.status = wanted[i].status,
+                                     .body = wanted[i].body,
+                                     .body_length = wanted[i].body ? strlen(wanted[i].body) : 0};
+        struct verdict verdict;
+        verdict_judge(&verdict, &answer, NOON);
+        ck_assert_int_eq(verdict_needs_person(verdict.cause), wanted[i].needs_person);
+    }
+    ck_assert(!verdict_needs_person(0));
+}
+END_TEST
+
 START_TEST(what_gave_no_answer_is_told_apart)
 {
     static const struct {
@@ -510,7 +533,8 @@ START_TEST(every_kind_has_a_name)
 END_TEST
 
 UNIT_MAIN("verdict", a_refused_login_of_the_operators_is_neither_the_phones_nor_our_keys_fault,
-          every_answer_means_what_the_measured_table_says, what_gave_no_answer_is_told_apart,
+          every_answer_means_what_the_measured_table_says,
+          what_time_alone_does_not_mend_needs_a_person, what_gave_no_answer_is_told_apart,
           a_401_tells_how_far_the_clocks_are_apart_and_only_when_they_are,
           a_daily_quota_is_waited_for_in_hours_until_just_after_midnight,
           a_body_that_is_no_json_is_just_text, no_more_than_the_bound_of_a_body_is_read,
