@@ -344,7 +344,7 @@ int64_t verdicts_join(struct bell *bell)
     bell->endpoint_life = other->endpoint_life;
     bell->spending = other->spending;
     wake_space(&bell->wake, other->wake.spacing_ms);
-    return known->state == ENDPOINT_OK ? 0 : other->wake.not_before_ms;
+    return bell->endpoint_life.retry_at_ms; /* the other's own distance and back-off are its own */
 }
 
 /* What was for ever is not any more. */

@@ -225,7 +225,9 @@ static void link_acknowledge(struct link *link, uint64_t ack)
         broke(ACK, "account %u: acknowledges what another connection delivered", link->account);
         return;
     }
-    if (link->dead) /* nobody hears it; another connection may have the message by now */
+    /* Nobody hears what comes on a connection that is dead or displaced, and the message may be out
+     * on another one by now. */
+    if (link->dead || device->connected != link)
         return;
     struct message *message = &device->messages[number];
     if (number >= device->count || message->delivered_on != link->connection || message->acked) {
