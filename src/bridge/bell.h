@@ -89,10 +89,12 @@ struct bell {
     struct bucket tests;
     struct spending spending;
 
-    /* Registrations that wait for a row to be durable. */
+    /* Registrations that wait for a row to be durable, by the number of what they asked for. */
     struct list waits;
-    unsigned puts_made, puts_done;
-    bool put_failed; /* one of them, and nothing was written since */
+    unsigned puts_asked;   /* the last number */
+    unsigned puts_out;     /* of it, what the put has that is out, or was out last */
+    unsigned puts_kept;    /* and what is durable */
+    bool put_out, put_due; /* the store has a put; another one is to follow it */
 };
 
 /* For an account that the registry holds; connects unless the configuration does not allow it. */
@@ -151,7 +153,9 @@ void bell_put_quietly(struct bell *bell);
 void bell_row(const struct bell *bell, struct store_account *row);
 /* That was not written. */
 void bell_row_failed(struct bell *bell);
-/* Writes the row as bell_put does, and removes that of a device in one with it. */
+/* At the end of the process: what waits for another put, or to be tried again. */
+void bell_put_last(struct bell *bell);
+/* Writes the row, and removes that of a device in one with it. */
 void bell_put_instead(struct bell *bell, const struct account_key *gone);
 
 int64_t bell_now_ms(const struct bell *bell);
@@ -224,7 +228,7 @@ int64_t trial_expires_ms(const struct bell *bell);
 /* registration.c: those who wait for this bell's verdict, then for its row to be durable. */
 void waits_answer(struct bell *bell, enum registration_status status, const char *why);
 void waits_bind(struct bell *bell, unsigned put);
-void waits_answer_stored(struct bell *bell, bool stored);
+void waits_answer_stored(struct bell *bell, unsigned put, bool stored);
 void waits_answer_immediate(struct bridge *bridge);
 
 #endif

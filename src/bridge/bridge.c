@@ -128,6 +128,7 @@ static void free_bell(void *arg, struct account *account)
     if (!bell)
         return;
     verdicts_keep_spent(bell);
+    bell_put_last(bell);
     bell_free(bell);
 }
 
@@ -219,7 +220,7 @@ static void retry_one(void *arg, struct account *account)
 {
     bool *retried = arg;
     if (!*retried)
-        bell_put(bell_of(account));
+        bell_put_quietly(bell_of(account));
     *retried = true;
 }
 

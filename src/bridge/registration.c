@@ -129,11 +129,11 @@ void waits_bind(struct bell *bell, unsigned put)
             wait_at(node)->put = put;
 }
 
-void waits_answer_stored(struct bell *bell, bool stored)
+void waits_answer_stored(struct bell *bell, unsigned put, bool stored)
 {
     list_each_safe(node, &bell->waits) {
         struct registration_wait *wait = wait_at(node);
-        if (!wait->put || wait->put > bell->puts_done)
+        if (!wait->put || wait->put > put)
             continue;
         list_remove(node);
         list_append(&bell->bridge->immediate, node);
@@ -258,7 +258,7 @@ static struct registration_wait *update_endpoint(struct bridge *bridge, struct a
 /* Whoever is told that all is well relies on us from then on. */
 static bool is_durable(const struct bell *bell)
 {
-    return bell->puts_done == bell->puts_made && !bell->put_failed;
+    return bell->puts_kept == bell->puts_asked;
 }
 
 static struct registration_wait *answer_known(struct bridge *bridge, struct account *account,

@@ -92,7 +92,6 @@ static void end_put(struct bell *bell, int result, const struct err *err)
     if (result == 0) {
         say_store_works(bell);
         loop_timer_cancel(loop, &bell->store_timer);
-        bell->put_failed = false;
         return;
     }
     say_store_failed(bell, err);
@@ -100,50 +99,71 @@ static void end_put(struct bell *bell, int result, const struct err *err)
     loop_timer_set(loop, &bell->store_timer, bell->bridge->config->store_retry_ms);
 }
 
+static void put_row(struct bell *bell);
+
 static void on_put(void *arg, int result, const struct err *err)
 {
     struct bell *bell = arg;
-    bell->puts_done++;
+    bell->put_out = false;
+    if (result == 0)
+        bell->puts_kept = bell->puts_out;
     end_put(bell, result, err);
-    bell->put_failed = result != 0;
-    waits_answer_stored(bell, result == 0);
+    waits_answer_stored(bell, bell->puts_out, result == 0);
+    if (bell->put_due)
+        put_row(bell);
 }
 
-static void on_quiet_put(void *arg, int result, const struct err *err)
-{
-    end_put(arg, result, err);
-}
-
-void bell_put_quietly(struct bell *bell)
+static void put_row(struct bell *bell)
 {
     struct store_account row;
+    bell->put_out = true;
+    bell->put_due = false;
+    bell->puts_out = bell->puts_asked;
     bell_row(bell, &row);
-    store_put(bell->bridge->parts.store, &row, on_quiet_put, bell);
+    store_put(bell->bridge->parts.store, &row, on_put, bell);
+}
+
+/* One at a time: while the disk hangs no more of them wait than there are accounts, however often
+ * rows change. */
+void bell_put_quietly(struct bell *bell)
+{
+    if (bell->put_out)
+        bell->put_due = true;
+    else
+        put_row(bell);
 }
 
 unsigned bell_put(struct bell *bell)
 {
+    unsigned number = ++bell->puts_asked;
+    bell_put_quietly(bell);
+    return number;
+}
+
+void bell_put_last(struct bell *bell)
+{
     struct store_account row;
+    if (!bell->put_due && !timer_is_set(&bell->store_timer))
+        return;
     bell_row(bell, &row);
-    store_put(bell->bridge->parts.store, &row, on_put, bell);
-    return ++bell->puts_made;
+    store_put(bell->bridge->parts.store, &row, NULL, NULL);
+}
+
+static void on_put_instead(void *arg, int result, const struct err *err)
+{
+    end_put(arg, result, err);
 }
 
 void bell_put_instead(struct bell *bell, const struct account_key *gone)
 {
     struct store_account row;
     bell_row(bell, &row);
-    store_put_instead(bell->bridge->parts.store, &row, gone, on_put, bell);
-    bell->puts_made++;
+    store_put_instead(bell->bridge->parts.store, &row, gone, on_put_instead, bell);
 }
 
 void ring_on_store_timer(void *arg)
 {
-    struct bell *bell = arg;
-    if (bell->put_failed)
-        bell_put(bell);
-    else
-        bell_put_quietly(bell);
+    bell_put_quietly(arg);
 }
 
 /* Pushing */

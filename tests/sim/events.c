@@ -469,6 +469,14 @@ static void write_keys(char *p256dh, char *auth, unsigned i)
     b64url_encode(auth, key, STORE_PUSH_AUTH_SIZE);
 }
 
+/* The bridge has it at once, its row perhaps only after the one that is being written. */
+static void note_endpoint(unsigned i)
+{
+    const struct account *account = account_at(i);
+    if (account)
+        use_endpoint(i, endpoint_of(account), account->endpoint.p256dh[KEY_VERSION]);
+}
+
 /* It retries at once what is owed (settled.md "test pushes"). */
 void registration_hurries(unsigned i, int endpoint)
 {
@@ -509,6 +517,7 @@ static void send_registration(unsigned i, int password_version, bool ping, bool 
                 !is_shared(device->phone_endpoint, i) && !is_still_bound(device->phone_endpoint) &&
                 world.now_ms >= book->noted_ms + world.config.push_jitter_ms;
     bridge_register(world.bridge, &registration, on_status, ask);
+    note_endpoint(i);
     bool replaced = before >= 0 && endpoint_at(i) != before && free;
     counters[COUNT_REPLACED] += replaced && is_owed(i);
     if (replaced && is_owed(i) && book->rings == rings)

@@ -326,14 +326,25 @@ void check_states(void)
     }
 }
 
-static bool is_on_disk(const struct disk_row *row, const struct store_account *known)
+static void check_finding(unsigned i, const struct disk_row *known)
 {
-    return row->there && row->endpoint == endpoint_read(known->endpoint) &&
-           row->keys == known->push_p256dh[KEY_VERSION] && row->proven == known->endpoint_proven &&
-           row->state == known->endpoint_state && row->status == known->endpoint_status &&
-           row->not_before == known->endpoint_not_before_unix &&
-           row->retry == known->endpoint_retry_unix && row->floor == known->endpoint_floor_unix &&
-           row->repeated == known->endpoint_repeated;
+    const struct disk_row *row = &world.rows[i];
+    bool same = row->there && row->endpoint == known->endpoint && row->keys == known->keys &&
+                row->proven == known->proven && row->state == known->state &&
+                row->status == known->status && row->not_before == known->not_before &&
+                row->retry == known->retry && row->floor == known->floor &&
+                row->repeated == known->repeated;
+    if (!same)
+        broke(FLOOR, "account %u: what its endpoint said is not on disk", i);
+}
+
+static struct disk_row known_row(unsigned i)
+{
+    struct store_account row;
+    if (!account_at(i))
+        return (struct disk_row){0};
+    registry_row(account_at(i), &row);
+    return disk_row_of(&row);
 }
 
 /* What the bridge knows of an endpoint, and a disk that works for as long as the store is tried
@@ -344,13 +355,27 @@ void check_findings(void)
     if (world.now_ms - disk_works_since_ms() < STORE_RETRY_MS || disk_is_busy())
         return;
     for (unsigned i = 0; i < world.accounts; i++) {
-        struct store_account known;
-        if (!account_at(i))
-            continue;
-        registry_row(account_at(i), &known);
-        if (!is_on_disk(&world.rows[i], &known))
-            broke(FLOOR, "account %u: what its endpoint said is not on disk", i);
+        struct disk_row known = known_row(i);
+        if (known.there)
+            check_finding(i, &known);
     }
+}
+
+/* One that is stopped forgets nothing of it. */
+static struct disk_row remembered[ACCOUNTS];
+
+void remember_findings(void)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        remembered[i] = disk_loses_nothing() ? known_row(i) : (struct disk_row){0};
+}
+
+static void check_remembered(void)
+{
+    for (unsigned i = 0; i < world.accounts; i++)
+        if (remembered[i].there)
+            check_finding(i, &remembered[i]);
+    memset(remembered, 0, sizeof remembered);
 }
 
 /* A process that is restarted often must not ring below every floor. */
@@ -457,6 +482,7 @@ static void resume_endpoints(void)
 void guarantee_process_began(void)
 {
     distance_check_written();
+    check_remembered();
     resume_endpoints();
     for (unsigned i = 0; i < world.accounts; i++) {
         struct book *book = &world.books[i];

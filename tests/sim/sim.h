@@ -301,6 +301,8 @@ void disk_begin(void);
 void disk_behave(enum disk_mode mode);
 int64_t disk_works_since_ms(void); /* FOREVER: it does not */
 bool disk_is_busy(void);
+bool disk_loses_nothing(void); /* all that it was given, and did not say otherwise of */
+struct disk_row disk_row_of(const struct store_account *row);
 void disk_process_ended(bool crashed);
 
 /* guarantee.c */
@@ -311,6 +313,7 @@ void check_push(unsigned account, int endpoint, int keys, enum push_kind kind, b
 void check_states(void);
 void check_findings(void);
 void check_given_up(unsigned account); /* its endpoint has said 404 */
+void remember_findings(void); /* the process is being stopped */
 int endpoint_of(const struct account *account);
 struct endpoint_book *endpoint_book(unsigned account);
 /* From now on; nothing for the same again. Other keys at the same URL end a 410, and no floor. */

@@ -345,6 +345,8 @@ void world_start_bridge(void)
 static void end_process(bool crashed)
 {
     world.tearing_down = crashed;
+    if (!crashed)
+        remember_findings();
     bridge_free(world.bridge);
     push_free(world.push);
     world.bridge = NULL;

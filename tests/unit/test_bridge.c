@@ -286,6 +286,21 @@ static void report_stopped(void)
     }
 }
 
+static void finish(struct pending pending)
+{
+    if (pending.done)
+        pending.done(pending.arg, world.store_fails ? ERR_IO : 0,
+                     &(struct err){.text = "The disk is full."});
+}
+
+static void finish_oldest(void)
+{
+    struct pending oldest = world.pending[0];
+    world.pending_count--;
+    memmove(world.pending, world.pending + 1, world.pending_count * sizeof *world.pending);
+    finish(oldest);
+}
+
 static void turn(void)
 {
     for (int i = 0; i < 5; i++) {
@@ -293,9 +308,7 @@ static void turn(void)
         timers_fire(&world.loop.timers, loop_now_ms(&world.loop));
         size_t count = world.hold_store ? 0 : world.pending_count;
         for (size_t k = 0; k < count; k++)
-            if (world.pending[k].done)
-                world.pending[k].done(world.pending[k].arg, world.store_fails ? ERR_IO : 0,
-                                      &(struct err){.text = "The disk is full."});
+            finish(world.pending[k]);
         world.pending_count -= count;
         for (size_t k = 0; k < world.pending_count; k++)
             world.pending[k] = world.pending[count + k];
@@ -468,7 +481,7 @@ static void message(const char *uuid)
     turn();
 }
 
-static void ask_with_keys(const char *uuid, bool ping)
+static void try_keys(const char *uuid, bool ping)
 {
     struct registration registration = {
         .uuid = uuid,
@@ -482,6 +495,11 @@ static void ask_with_keys(const char *uuid, bool ping)
     world.answers = 0;
     bridge_register(world.bridge, &registration, on_status, NULL);
     turn();
+}
+
+static void ask_with_keys(const char *uuid, bool ping)
+{
+    try_keys(uuid, ping);
     expect(REGISTRATION_OK);
 }
 
@@ -1088,6 +1106,73 @@ START_TEST(what_an_endpoint_said_is_written_again_where_its_write_failed)
     later(6000);
     ck_assert_uint_eq(world.row_count, rows + 1);
     end();
+}
+END_TEST
+
+START_TEST(changes_of_a_row_do_not_pile_up_while_the_disk_hangs)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    world.hold_store = true;
+    size_t rows = world.row_count;
+    for (unsigned i = 0; i < 10; i++) {
+        try_keys(ALICE, false);
+        ask(ALICE, 2, "secret", ENDPOINT, false);
+    }
+    try_keys(ALICE, false);
+    ck_assert_uint_eq(world.row_count, rows + 1);
+    ck_assert_uint_eq(world.pending_count, 1);
+    world.answers = 0;
+    world.hold_store = false;
+    turn();
+    ck_assert_uint_eq(world.row_count, rows + 2);
+    ck_assert_uint_eq(world.answers, 21);
+    ck_assert_int_eq(world.status, REGISTRATION_OK);
+    end();
+}
+END_TEST
+
+START_TEST(who_asked_after_a_put_that_fails_is_answered_by_the_next_one)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    world.hold_store = true;
+    try_keys(ALICE, false);
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    world.answers = 0;
+    world.store_fails = true;
+    finish_oldest();
+    turn();
+    expect(REGISTRATION_INTERNAL_ERROR);
+    world.answers = 0;
+    world.store_fails = false;
+    finish_oldest();
+    turn();
+    expect(REGISTRATION_OK);
+    ask(ALICE, 2, "secret", ENDPOINT, false); /* which has nothing to wait for now */
+    expect(REGISTRATION_OK);
+    end();
+}
+END_TEST
+
+START_TEST(a_change_that_waits_for_another_one_is_written_at_the_end)
+{
+    begin();
+    start();
+    register_alice();
+    later(2000);
+    world.hold_store = true;
+    try_keys(ALICE, false);
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    size_t rows = world.row_count;
+    ck_assert(world.rows[rows - 1].has_push_keys);
+    end();
+    ck_assert_uint_eq(world.row_count, rows + 1);
+    ck_assert(!world.rows[rows].has_push_keys);
 }
 END_TEST
 
@@ -2375,6 +2460,9 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
           a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
           what_an_endpoint_said_is_written_again_where_its_write_failed,
+          changes_of_a_row_do_not_pile_up_while_the_disk_hangs,
+          who_asked_after_a_put_that_fails_is_answered_by_the_next_one,
+          a_change_that_waits_for_another_one_is_written_at_the_end,
           other_keys_do_not_end_what_the_push_server_demands,
           an_endpoint_in_between_does_not_end_what_the_push_server_demands,
           credentials_in_between_do_not_end_it_either,
