@@ -318,10 +318,10 @@ void bell_refusal_is_over(struct bell *bell)
 {
     int64_t least_ms = bell->bridge->life_timing.refused_confirm_ms;
     int64_t wait_ms = backoff_jitter_ms(least_ms, 2 * least_ms, random_u32());
-    bool waits = !bell->linked && timer_is_set(&bell->connect_timer) &&
-                 bell->life.state == ACCOUNT_BACKING_OFF &&
-                 (bell->down_reason == LINK_UNAUTHORIZED ||
-                  bell->down_reason == LINK_CLIENT_REFUSED);
+    bool waits =
+        !bell->linked && timer_is_set(&bell->connect_timer) &&
+        bell->life.state == ACCOUNT_BACKING_OFF &&
+        (bell->down_reason == LINK_UNAUTHORIZED || bell->down_reason == LINK_CLIENT_REFUSED);
     if (waits && bell_now_ms(bell) + wait_ms < bell->connect_timer.at_ms)
         bell_connect_in(bell, wait_ms);
 }

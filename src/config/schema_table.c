@@ -165,9 +165,10 @@ const struct setting schema[] = {
     DURATION(
         "signal.refused_max", signal_refused_max_ms, "1h", 1, DAY,
         "The longest wait between refusals of an account that does not count as unlinked yet."),
-    DURATION("signal.refused_retry", signal_refused_retry_ms, "24h", 1, 30 * DAY,
-             "The longest wait before an account that counts as unlinked is tried again; the first is "
-             "signal.refused_max, and it doubles each time."),
+    DURATION(
+        "signal.refused_retry", signal_refused_retry_ms, "24h", 1, 30 * DAY,
+        "The longest wait before an account that counts as unlinked is tried again; the first is "
+        "signal.refused_max, and it doubles each time."),
     DURATION("signal.client_refused_min", signal_client_refused_min_ms, "5m", 1, DAY,
              "The first wait after the messenger server refused every user agent; it doubles each "
              "time."),

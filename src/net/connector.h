@@ -36,7 +36,8 @@ void connector_end(struct attempt *attempt);
 void connector_forget_all(struct connector *connector);
 
 /* The handshake through the winner of this attempt failed: nobody is sent there without a race any
- * more, which tries it last. Another address that has won meanwhile stays. connector_end follows. */
+ * more, which tries it last. Another address that has won meanwhile stays. connector_end follows.
+ */
 void connector_failed(struct attempt *attempt);
 
 #endif

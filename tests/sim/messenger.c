@@ -64,7 +64,6 @@ static struct device *device_of(const struct link *link)
 static void note_absolved(unsigned account, const struct link *other)
 {
     struct link *link = own_link(account);
-    world.books[account].gave_up_link = false;
     if (!link || link == other || link->started || !link->waits_refused)
         return;
     link->refusals = 0;
@@ -295,10 +294,13 @@ static void check_absolved(const struct link *by)
         struct book *book = &world.books[i];
         if (!account || !book->gave_up_link || account->state == ACCOUNT_DISABLED)
             continue;
-        if (account->state != ACCOUNT_REFUSED)
-            note_absolved(i, by);
-        else if (count_alike(i, REFUSED_ACCOUNT) >= 3)
+        bool refused = account->state == ACCOUNT_REFUSED;
+        bool alike = count_alike(i, REFUSED_ACCOUNT) >= 3;
+        if (refused && alike)
             broke(GIVEN_UP, "account %u stays given up, though others are refused alike", i);
+        else if (!refused && alike)
+            note_absolved(i, by);
+        book->gave_up_link = refused;
     }
 }
 
@@ -370,8 +372,7 @@ static void note_floor(struct link *link, const struct link_down *down)
         floor_ms = down->retry_after_ms;
     if (down->retry_after_ms * 2 > latest_ms)
         latest_ms = down->retry_after_ms * 2;
-    link->waits_refused =
-        down->reason == LINK_UNAUTHORIZED || down->reason == LINK_CLIENT_REFUSED;
+    link->waits_refused = down->reason == LINK_UNAUTHORIZED || down->reason == LINK_CLIENT_REFUSED;
     link->demanded = down->retry_after_ms || floor_ms > SECOND;
     link->not_before_ms = world.now_ms + floor_ms;
     link->latest_start_ms = world.now_ms + latest_ms;

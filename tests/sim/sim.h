@@ -168,7 +168,7 @@ struct book {
     unsigned rings_out, tests_out;
     unsigned rings, contested, may_contest;
     bool gave_up_link, gave_up_endpoint; /* as seen last */
-    int64_t refused_ms[REFUSALS]; /* first since anybody was let in; 0: not */
+    int64_t refused_ms[REFUSALS];        /* first since anybody was let in; 0: not */
 };
 
 /* The disk. */
@@ -313,7 +313,7 @@ void check_push(unsigned account, int endpoint, int keys, enum push_kind kind, b
 void check_states(void);
 void check_findings(void);
 void check_given_up(unsigned account); /* its endpoint has said 404 */
-void remember_findings(void); /* the process is being stopped */
+void remember_findings(void);          /* the process is being stopped */
 int endpoint_of(const struct account *account);
 struct endpoint_book *endpoint_book(unsigned account);
 /* From now on; nothing for the same again. Other keys at the same URL end a 410, and no floor. */
