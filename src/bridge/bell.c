@@ -335,7 +335,8 @@ void bell_absolve(struct bell *bell)
     life_absolve(&bell->life);
     bell_show_state(bell);
     store_set_refused(bell->bridge->parts.store, &bell->account->key, false, NULL, NULL);
-    bell_refusal_is_over(bell);
+    if (bell->down_reason == LINK_UNAUTHORIZED) /* what was said since is demanded still */
+        bell_refusal_is_over(bell);
     log_info("Account %s: not given up after all, as others are refused alike.", bell_name(bell));
 }
 

@@ -446,7 +446,10 @@ static void merge(struct endpoint_book *book, const struct endpoint_book *other)
     book->alike = book->answer == other->answer && other->alike < book->alike ? other->alike
                   : book->answer == other->answer                             ? book->alike
                                                                               : 0;
+    int64_t soonest_ms =
+        earlier(book->counted_ms - book->rounded_ms, other->counted_ms - other->rounded_ms);
     book->counted_ms = later(book->counted_ms, other->counted_ms);
+    book->rounded_ms = book->counted_ms - soonest_ms;
     book->time_outs = (unsigned)earlier(book->time_outs, other->time_outs);
     book->hurried_ms = later(book->hurried_ms, other->hurried_ms);
     book->latest_ms = later(book->latest_ms, other->latest_ms);

@@ -132,7 +132,7 @@ struct endpoint_book {
                              the one before */
     int64_t counted_ms;   /* when the last of the answers alike that counts came */
     int64_t told_ms;      /* and when the last of all came: a start knows no more */
-    int64_t rounded_ms;   /* so much sooner, perhaps: the disk has seconds */
+    int64_t rounded_ms;   /* so much sooner, perhaps: the disk has seconds, and rows may disagree */
     uint64_t counted_tick;
     unsigned clock_jumps; /* before it */
     bool unsure;          /* rows did not agree, so that some account may be more careful */
