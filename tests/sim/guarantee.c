@@ -446,6 +446,8 @@ static void merge(struct endpoint_book *book, const struct endpoint_book *other)
     book->alike = book->answer == other->answer && other->alike < book->alike ? other->alike
                   : book->answer == other->answer                             ? book->alike
                                                                               : 0;
+    if (!pushes_is_hard(other->answer))
+        book->answer = other->answer;
     int64_t soonest_ms =
         earlier(book->counted_ms - book->rounded_ms, other->counted_ms - other->rounded_ms);
     book->counted_ms = later(book->counted_ms, other->counted_ms);

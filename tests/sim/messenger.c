@@ -473,7 +473,7 @@ static void note_let_in(bool all_were_refused)
     for (unsigned i = 0; i < messenger.count; i++) {
         struct link *link = messenger.links[i];
         if (link->freed || link->started || !link->waits_refused ||
-            world.books[link->account].gave_up_link)
+            (world.books[link->account].gave_up_link && !link->candidate))
             continue;
         if (link->not_before_ms > world.now_ms + MINUTE)
             link->not_before_ms = world.now_ms + MINUTE;
