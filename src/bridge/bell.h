@@ -153,7 +153,8 @@ void bell_put_quietly(struct bell *bell);
 void bell_row(const struct bell *bell, struct store_account *row);
 /* That was not written. */
 void bell_row_failed(struct bell *bell);
-/* At the end of the process: what waits for another put, or to be tried again. */
+/* At the end of the process: what waits for another put, or to be tried again. One that is out may
+ * fail yet, and nobody hears of it. */
 void bell_put_last(struct bell *bell);
 /* Writes the row, and removes that of a device in one with it. */
 void bell_put_instead(struct bell *bell, const struct account_key *gone);

@@ -127,8 +127,8 @@ static void free_bell(void *arg, struct account *account)
     (void)arg;
     if (!bell)
         return;
-    verdicts_keep_spent(bell);
     bell_put_last(bell);
+    verdicts_keep_spent(bell);
     bell_free(bell);
 }
 

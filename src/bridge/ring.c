@@ -143,7 +143,7 @@ unsigned bell_put(struct bell *bell)
 void bell_put_last(struct bell *bell)
 {
     struct store_account row;
-    if (!bell->put_due && !timer_is_set(&bell->store_timer))
+    if (!bell->put_out && !bell->put_due && !timer_is_set(&bell->store_timer))
         return;
     bell_row(bell, &row);
     store_put(bell->bridge->parts.store, &row, NULL, NULL);
