@@ -96,13 +96,21 @@ struct round {
     struct bridge_alarms alarms;
 };
 
+/* What was told before a start is not over as long as no answer says so. */
+static bool refuses(struct round *round, const struct account *account)
+{
+    return bridge_endpoint_refuses(account) ||
+           (bridge_endpoint_may_refuse(account) &&
+            alerts_stands(&round->lookout->alerts, ALERT_ENDPOINT));
+}
+
 static void look_at_endpoint(struct round *round, const struct account *account)
 {
     const struct config *config = round->lookout->parts.config;
     const struct endpoint *endpoint = &account->endpoint;
     bool gone = endpoint->state == ENDPOINT_GONE;
     char where[URL_ORIGIN_SIZE];
-    if (!gone && !account->owed_since_unix && !bridge_endpoint_refuses(account))
+    if (!gone && !account->owed_since_unix && !refuses(round, account))
         return;
     endpoint_origin(endpoint->url, where);
     /* A ring that is blurred is owed for so long while all is well. */

@@ -70,3 +70,10 @@ bool bridge_endpoint_refuses(const struct account *account)
     return endpoint->state != ENDPOINT_OK && endpoint->status / 100 == 4 &&
            !may_be_over_soon(account);
 }
+
+bool bridge_endpoint_may_refuse(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    return account->endpoint.state != ENDPOINT_OK && account->endpoint.status == 429 && bell &&
+           !bell->endpoint_life.last_cause;
+}

@@ -328,9 +328,9 @@ void bell_refusal_is_over(struct bell *bell)
 
 void bell_absolve(struct bell *bell)
 {
-    const struct fleet *fleet = &bell->bridge->fleets[FLEET_CREDENTIALS];
     if (bell->life.state != ACCOUNT_REFUSED ||
-        !fleet_has_counted(fleet, bell->fleet_marks[FLEET_CREDENTIALS]))
+        !fleet_has_counted(&bell->bridge->fleets[FLEET_CREDENTIALS],
+                           &bell->fleet_marks[FLEET_CREDENTIALS], bell_now_ms(bell)))
         return;
     life_absolve(&bell->life);
     bell_show_state(bell);

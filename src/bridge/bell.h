@@ -76,7 +76,7 @@ struct bell {
     bool ring_outdated, notice_outdated; /* the app has subscribed anew since they left */
     struct push_request *ring, *notice;  /* in flight; notice: a test or a word about contention */
     struct list pings;                   /* the operator's, who waits for the answers */
-    unsigned fleet_marks[FLEETS];
+    struct fleet_mark fleet_marks[FLEETS];
     enum link_reason stopped_for; /* for this fault of the other side we stop the link ourselves;
                                      LINK_STOPPED: for none */
     bool silent; /* a link was accepted and showed no queue, and none has shown it since */
@@ -139,7 +139,8 @@ void bridge_absolve(struct bridge *bridge);
 void bell_sweep(struct bell *bell);
 void bell_endpoint_changed(struct bell *bell);
 /* The same URL, with other keys. What is under way may be of no use to the app, and another ring
- * follows it; but its answer counts, or a client could keep us asking without ever hearing one. */
+ * follows it; but its answer counts for the endpoint, or a client could keep us asking without ever
+ * hearing one. */
 void bell_keys_changed(struct bell *bell);
 void bell_test_push(struct bell *bell);
 /* The operator's test push: no bucket, and the answer is told. */
@@ -149,10 +150,6 @@ unsigned bell_put(struct bell *bell);
 /* Likewise, for what is found out about the endpoint: no registration waits for that. Either is
  * made again until the store has the row. */
 void bell_put_quietly(struct bell *bell);
-/* What the store is to keep of its account. */
-void bell_row(const struct bell *bell, struct store_account *row);
-/* That was not written. */
-void bell_row_failed(struct bell *bell);
 /* At the end of the process: what waits for another put, or to be tried again. One that is out may
  * fail yet, and nobody hears of it. */
 void bell_put_last(struct bell *bell);

@@ -305,7 +305,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;
     struct spending spending = account ? bell_of(account)->spending : (struct spending){0};
-    unsigned fleet_marks[FLEETS] = {0};
+    struct fleet_mark fleet_marks[FLEETS] = {0};
     bool renewed = same_url && !endpoint_same(&account->endpoint, endpoint);
     bool owes = account && (owed_since || wake_owes(&bell_of(account)->wake));
     if (account) {

@@ -28,7 +28,7 @@ static void say_store_works(struct bell *bell)
 }
 
 /* That the messenger refuses the device is kept of an account that the settings disable, too. */
-void bell_row(const struct bell *bell, struct store_account *row)
+static void write_row(const struct bell *bell, struct store_account *row)
 {
     bell->account->spent_day = bell->spending.day;
     bell->account->spent = bell->spending.used;
@@ -37,7 +37,7 @@ void bell_row(const struct bell *bell, struct store_account *row)
 }
 
 /* What was spent is written with the next row, or once more at the next look around. */
-void bell_row_failed(struct bell *bell)
+static void note_row_failed(struct bell *bell)
 {
     bell->account->spent_day = bell->account->spent = 0;
 }
@@ -62,7 +62,7 @@ static void on_debt_stored(void *arg, int result, const struct err *err)
     struct bell *bell = arg;
     if (result != 0) {
         say_store_failed(bell, err);
-        bell_row_failed(bell);
+        note_row_failed(bell);
     } else {
         say_store_works(bell);
         bell_note(bell, TIMELINE_DEBT, 0);
@@ -81,7 +81,7 @@ static void op_store_debt(void *arg)
     struct store_account row;
     if (!bell->account->owed_since_unix)
         bell->account->owed_since_unix = clock_unix();
-    bell_row(bell, &row);
+    write_row(bell, &row);
     store_put(bell->bridge->parts.store, &row, on_debt_stored, bell);
 }
 
@@ -95,7 +95,7 @@ static void end_put(struct bell *bell, int result, const struct err *err)
         return;
     }
     say_store_failed(bell, err);
-    bell_row_failed(bell);
+    note_row_failed(bell);
     loop_timer_set(loop, &bell->store_timer, bell->bridge->config->store_retry_ms);
 }
 
@@ -119,7 +119,7 @@ static void put_row(struct bell *bell)
     bell->put_out = true;
     bell->put_due = false;
     bell->puts_out = bell->puts_asked;
-    bell_row(bell, &row);
+    write_row(bell, &row);
     store_put(bell->bridge->parts.store, &row, on_put, bell);
 }
 
@@ -145,7 +145,7 @@ void bell_put_last(struct bell *bell)
     struct store_account row;
     if (!bell->put_out && !bell->put_due && !timer_is_set(&bell->store_timer))
         return;
-    bell_row(bell, &row);
+    write_row(bell, &row);
     store_put(bell->bridge->parts.store, &row, NULL, NULL);
 }
 
@@ -157,7 +157,7 @@ static void on_put_instead(void *arg, int result, const struct err *err)
 void bell_put_instead(struct bell *bell, const struct account_key *gone)
 {
     struct store_account row;
-    bell_row(bell, &row);
+    write_row(bell, &row);
     store_put_instead(bell->bridge->parts.store, &row, gone, on_put_instead, bell);
 }
 
@@ -214,7 +214,7 @@ static void on_rung(void *arg, const struct verdict *verdict)
     int64_t next = take_verdict(bell, verdict, bell->ring_outdated);
     bell_note(bell, accepted ? TIMELINE_RUNG : TIMELINE_NOT_RUNG, (unsigned)verdict->status);
     take_back_notice(bell);
-    if (accepted && bell->account->record.latency_ms)
+    if (accepted && !bell->ring_outdated && bell->account->record.latency_ms)
         histogram_note(&bell->bridge->tally.delay, bell->account->record.latency_ms);
     wake_rung(&bell->wake, accepted, next, bell_now_ms(bell));
     clear_stale_debt(bell);

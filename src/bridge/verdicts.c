@@ -18,6 +18,11 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* What an answer makes of an endpoint, for the row. */
 struct finding {
     enum endpoint_state state;
@@ -344,7 +349,8 @@ int64_t verdicts_join(struct bell *bell)
     bell->endpoint_life = other->endpoint_life;
     bell->spending = other->spending;
     wake_space(&bell->wake, other->wake.spacing_ms);
-    return bell->endpoint_life.retry_at_ms; /* the other's own distance and back-off are its own */
+    /* The other's distance is its own; it may have been hurried below what has doubled. */
+    return earlier(other->wake.not_before_ms, bell->endpoint_life.retry_at_ms);
 }
 
 /* What was for ever is not any more. */

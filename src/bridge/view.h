@@ -15,7 +15,7 @@ enum view_health {
     VIEW_OFF,    /* disabled by the configuration */
     VIEW_WELL,   /* as far as is known: nothing failed */
     VIEW_TRYING, /* something fails, and is tried again without anybody's help */
-    VIEW_BROKEN, /* nobody is rung until a person does something */
+    VIEW_BROKEN, /* nobody is rung, most likely until a person does something */
 };
 enum { VIEW_HEALTHS = VIEW_BROKEN + 1 };
 

@@ -37,16 +37,16 @@ bool fleet_is_wide(const struct fleet *fleet, int64_t now_ms)
     return fleet->wide || now_ms < fleet->doubt_until_ms;
 }
 
-bool fleet_has_counted(const struct fleet *fleet, unsigned mark)
+bool fleet_has_counted(const struct fleet *fleet, const struct fleet_mark *mark, int64_t now_ms)
 {
-    return mark == fleet->epoch;
+    return mark->epoch == fleet->epoch && now_ms - mark->counted_ms <= fleet->window_ms;
 }
 
-bool fleet_refused(struct fleet *fleet, unsigned *mark, int64_t now_ms, bool *alarm)
+bool fleet_refused(struct fleet *fleet, struct fleet_mark *mark, int64_t now_ms, bool *alarm)
 {
     *alarm = false;
-    if (*mark != fleet->epoch) {
-        *mark = fleet->epoch;
+    if (mark->epoch != fleet->epoch) {
+        *mark = (struct fleet_mark){.epoch = fleet->epoch, .counted_ms = now_ms};
         note(fleet, now_ms);
         *alarm = !fleet->wide && fleet->count == FLEET_LEAST;
         fleet->wide |= *alarm;

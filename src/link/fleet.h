@@ -20,6 +20,12 @@ struct fleet {
     int64_t doubt_until_ms;
 };
 
+/* An account's own: when it was last counted, so that it is counted once. All zero at first. */
+struct fleet_mark {
+    unsigned epoch;
+    int64_t counted_ms;
+};
+
 void fleet_init(struct fleet *fleet); /* but for window_ms, which is the owner's to set */
 /* Somebody was let in. True when that ends an alarm: to be said once, as the alarm was. */
 bool fleet_success(struct fleet *fleet, int64_t now_ms);
@@ -27,11 +33,12 @@ bool fleet_success(struct fleet *fleet, int64_t now_ms);
 /* Whether all are refused at the moment, or were until lately; counts nothing. */
 bool fleet_is_wide(const struct fleet *fleet, int64_t now_ms);
 
-/* Whether an account with this mark was refused since somebody was let in. */
-bool fleet_has_counted(const struct fleet *fleet, unsigned mark);
+/* Whether an account was refused with those that are being refused now: since somebody was let in,
+ * and within the window. */
+bool fleet_has_counted(const struct fleet *fleet, const struct fleet_mark *mark, int64_t now_ms);
 
-/* `mark` is the account's own, 0 at first: one account counts once. True when it is fleet-wide, or
- * was until lately; `*alarm` is set by the refusal that makes it so. */
-bool fleet_refused(struct fleet *fleet, unsigned *mark, int64_t now_ms, bool *alarm);
+/* True when it is fleet-wide, or was until lately; `*alarm` is set by the refusal that makes it so.
+ */
+bool fleet_refused(struct fleet *fleet, struct fleet_mark *mark, int64_t now_ms, bool *alarm);
 
 #endif

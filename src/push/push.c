@@ -1,6 +1,5 @@
 #include "push/push.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "push/request.h"
+#include "push/spelling.h"
 #include "push/trust.h"
 
 enum { ADDRESSES_LAST_MS = 60 * 1000 };
@@ -155,18 +155,18 @@ static bool tries_again(struct push_request *request)
     return true;
 }
 
-static void say_recovered(struct push *push, const char *origin)
+static void say_recovered(struct push *push, char names[][URL_ORIGIN_SIZE], size_t count)
 {
-    if (push->events)
-        push->events->origin_recovered(push->events_arg, origin);
+    for (size_t i = 0; i < count && push->events; i++)
+        push->events->origin_recovered(push->events_arg, names[i]);
 }
 
 static void on_answer(void *arg, const struct push_answer *answer, const char *why)
 {
     struct push_request *request = arg;
     struct push *push = request->push;
-    char origin[URL_ORIGIN_SIZE];
-    memcpy(origin, request->origin, sizeof origin);
+    char names[SPELLINGS_MOST][URL_ORIGIN_SIZE];
+    size_t count = spellings_of(&request->url, names);
     request->transfer = NULL;
     push_request_judge(request, answer, why);
     push_request_compare_clocks(request, answer);
@@ -178,7 +178,7 @@ static void on_answer(void *arg, const struct push_answer *answer, const char *w
         push_request_report(request); /* first: a floor that it tells may hold back what waits */
     start_waiting(push);
     if (news == ORIGIN_RECOVERED || news == ORIGIN_CLOSED)
-        say_recovered(push, origin);
+        say_recovered(push, names, count);
 }
 
 /* Only what the policy allows is kept. */
@@ -202,32 +202,14 @@ static enum push_lane lane_of(const struct push_request *request)
     return request->failing ? PUSH_FAILING : PUSH_HEALTHY;
 }
 
-/* The proxy of a public ntfy server counts what comes from us, whether with TLS or without, and
- * whichever way its name is written. */
-static void name_place(const struct push_request *request, char name[URL_ORIGIN_SIZE])
-{
-    static const char scheme[] = "https";
-    struct url url = request->url;
-    const char *host = allowance_public_host(url.host);
-    if (!host) {
-        memcpy(name, request->origin, URL_ORIGIN_SIZE);
-        return;
-    }
-    if (url.port == url_default_port(url.scheme))
-        url.port = url_default_port(scheme);
-    memcpy(url.scheme, scheme, sizeof scheme);
-    snprintf(url.host, sizeof url.host, "%s", host);
-    url_origin(&url, name);
-}
-
 static void line_up(struct push_request *request)
 {
     struct push *push = request->push;
     bool named = policy_names_origin(push->policy, &request->url);
-    char name[URL_ORIGIN_SIZE];
-    name_place(request, name);
+    char names[SPELLINGS_MOST][URL_ORIGIN_SIZE];
+    spellings_of(&request->url, names);
     const struct origin_request what = {
-        .name = name,
+        .name = names[0],
         .endpoint = request->endpoint,
         .lane = lane_of(request),
         .kind = allowance_kind_of(request->url.host, named),

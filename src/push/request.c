@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "push/spelling.h"
 #include "push/tell.h"
 
 enum { WHY_SIZE = sizeof((struct err){0}.text) };
@@ -158,8 +159,12 @@ void push_request_end(struct push_request *request)
 static bool is_shared(const struct push_request *request)
 {
     const struct push *push = request->push;
-    return push->events &&
-           push->events->origin_is_shared(push->events_arg, request->origin, request->endpoint);
+    char names[SPELLINGS_MOST][URL_ORIGIN_SIZE];
+    size_t count = spellings_of(&request->url, names);
+    for (size_t i = 0; i < count && push->events; i++)
+        if (push->events->origin_is_shared(push->events_arg, names[i], request->endpoint))
+            return true;
+    return false;
 }
 
 bool push_request_is_in_vain(const struct push_request *request)

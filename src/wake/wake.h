@@ -24,7 +24,7 @@ struct wake_timing {
 };
 
 /* What the owner does for it. None may call back into the same wake before it returns, except that
- * `ring` may call wake_ring_began. */
+ * `ring` may call wake_ring_began, or wake_rung where it sends none now. */
 struct wake_ops {
     void (*acknowledge)(void *arg, uint64_t ack);
     void (*ring)(void *arg);       /* send one; its end comes as wake_rung */

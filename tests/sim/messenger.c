@@ -467,7 +467,8 @@ static bool nothing_delays(const struct link *link, const struct message *messag
     return !pushes_are_held_up(book->in_use, true);
 }
 
-/* Who waits because he was refused may be hurried, and is where all were. */
+/* Who waits because all were refused is let in soon. For the bridge that may be true without us: it
+ * counts those that were removed meanwhile, too. */
 static void note_let_in(bool all_were_refused)
 {
     for (unsigned i = 0; i < messenger.count; i++) {

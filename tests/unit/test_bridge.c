@@ -1813,13 +1813,36 @@ START_TEST(who_is_given_up_alone_stays_so)
         down(link_of(ALICE), LINK_UNAUTHORIZED);
         later(100000);
     }
-    down(link_of(BOB), LINK_LOST);
-    later(10000);
-    drained(link_of(BOB)); /* somebody is let in: that was no word about everybody */
+    ask(DAVE, 2, "secret", "https://push.example.org/dave", false);
+    drained(newest()); /* somebody is let in: that was no word about everybody */
+    expect(REGISTRATION_OK);
     down(link_of(BOB), LINK_UNAUTHORIZED);
     down(link_of(CAROL), LINK_UNAUTHORIZED);
+    down(link_of(DAVE), LINK_UNAUTHORIZED); /* but this is */
+    ck_assert_int_eq(link_state_of(DAVE), ACCOUNT_BACKING_OFF);
     ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_REFUSED);
     ck_assert(world.refused_stored);
+    answer(VERDICT_ACCEPTED, 201);
+    end();
+}
+END_TEST
+
+START_TEST(who_was_given_up_long_before_all_were_refused_stays_so)
+{
+    start_three();
+    ask(DAVE, 2, "secret", "https://push.example.org/dave", false);
+    drained(newest());
+    answer(VERDICT_ACCEPTED, 201);
+    for (int i = 0; i < 2; i++) {
+        down(link_of(ALICE), LINK_UNAUTHORIZED);
+        later(100000);
+    }
+    later(world.config.signal_fleet_window_ms);
+    down(link_of(BOB), LINK_UNAUTHORIZED);
+    down(link_of(CAROL), LINK_UNAUTHORIZED);
+    down(link_of(DAVE), LINK_UNAUTHORIZED);
+    ck_assert_int_eq(link_state_of(DAVE), ACCOUNT_BACKING_OFF);
+    ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_REFUSED);
     end();
 }
 END_TEST
@@ -2446,6 +2469,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
           an_account_that_is_refused_or_contested_is_its_own_trouble,
           who_was_given_up_before_all_were_refused_is_taken_back, who_is_given_up_alone_stays_so,
+          who_was_given_up_long_before_all_were_refused_stays_so,
           who_waits_because_all_were_refused_tries_soon_once_one_is_let_in,
           another_user_agent_is_tried_soon, an_account_that_is_entered_anew_is_still_one_account,
           that_the_store_works_again_is_found_out_though_nothing_is_left_to_write,

@@ -335,7 +335,7 @@ END_TEST
 START_TEST(three_refusals_in_a_row_are_the_fleets)
 {
     struct fleet fleet;
-    unsigned marks[4] = {0};
+    struct fleet_mark marks[4] = {0};
     bool alarm;
     fleet_init(&fleet);
     fleet.window_ms = WINDOW_MS;
@@ -360,7 +360,7 @@ END_TEST
 START_TEST(three_refusals_within_minutes_are_the_fleets_whatever_came_before)
 {
     struct fleet fleet;
-    unsigned marks[5] = {0};
+    struct fleet_mark marks[5] = {0};
     bool alarm;
     fleet_init(&fleet);
     fleet.window_ms = WINDOW_MS;
@@ -378,7 +378,8 @@ END_TEST
 START_TEST(a_refusal_of_the_whole_fleet_lasts_until_somebody_is_let_in)
 {
     struct fleet fleet;
-    unsigned marks[3] = {0}, alarms = 0;
+    struct fleet_mark marks[3] = {0};
+    unsigned alarms = 0;
     bool alarm;
     fleet_init(&fleet);
     fleet.window_ms = WINDOW_MS;
@@ -396,13 +397,30 @@ END_TEST
 START_TEST(refusals_that_are_far_apart_are_each_accounts_own)
 {
     struct fleet fleet;
-    unsigned marks[3] = {0};
+    struct fleet_mark marks[3] = {0};
     bool alarm;
     fleet_init(&fleet);
     fleet.window_ms = WINDOW_MS;
     for (int i = 0; i < 3; i++)
         ck_assert(!fleet_refused(&fleet, &marks[i], start + i * 700000, &alarm));
     ck_assert(!fleet_success(&fleet, start)); /* there was no alarm to end */
+}
+END_TEST
+
+START_TEST(only_who_was_refused_with_the_others_counts_among_them)
+{
+    struct fleet fleet;
+    struct fleet_mark early = {0}, mark = {0}, none = {0};
+    bool alarm;
+    fleet_init(&fleet);
+    fleet.window_ms = WINDOW_MS;
+    fleet_refused(&fleet, &early, start, &alarm);
+    fleet_success(&fleet, start + 1);
+    fleet_refused(&fleet, &mark, start + 2, &alarm);
+    ck_assert(!fleet_has_counted(&fleet, &early, start + 3)); /* somebody was let in since */
+    ck_assert(!fleet_has_counted(&fleet, &none, start + 3));
+    ck_assert(fleet_has_counted(&fleet, &mark, start + 2 + WINDOW_MS));
+    ck_assert(!fleet_has_counted(&fleet, &mark, start + 3 + WINDOW_MS));
 }
 END_TEST
 
@@ -458,4 +476,5 @@ UNIT_MAIN("life", a_refusal_of_everybody_is_no_first_word_about_one,
           a_client_that_is_refused_waits_minutes, three_refusals_in_a_row_are_the_fleets,
           three_refusals_within_minutes_are_the_fleets_whatever_came_before,
           a_refusal_of_the_whole_fleet_lasts_until_somebody_is_let_in,
-          refusals_that_are_far_apart_are_each_accounts_own)
+          refusals_that_are_far_apart_are_each_accounts_own,
+          only_who_was_refused_with_the_others_counts_among_them)
