@@ -2304,6 +2304,29 @@ START_TEST(a_429_that_only_a_person_can_mend_is_a_refusal)
 }
 END_TEST
 
+START_TEST(whether_a_429_of_before_a_start_is_a_refusal_shows_with_the_next_answer)
+{
+    begin();
+    struct store_account *row = store_row(0, ALICE, ENDPOINT);
+    row->endpoint_state = ENDPOINT_FAILING;
+    row->endpoint_status = 429;
+    start();
+    ck_assert(bridge_endpoint_may_refuse(account_of(ALICE)));
+    ck_assert(!bridge_endpoint_refuses(account_of(ALICE)));
+    drained(link_of(ALICE));
+    message(ALICE);
+    later(3600 * 1000);
+    const struct push_answer said = {
+        .status = 429, .body = "{\"code\":42904}", .body_length = strlen("{\"code\":42904}")};
+    struct verdict verdict;
+    verdict_judge(&verdict, &said, clock_unix());
+    answer_verdict(&verdict);
+    ck_assert(!bridge_endpoint_may_refuse(account_of(ALICE)));
+    ck_assert(bridge_endpoint_refuses(account_of(ALICE)));
+    end();
+}
+END_TEST
+
 START_TEST(after_an_absence_links_are_tested_or_made_at_once)
 {
     begin();
@@ -2442,6 +2465,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           endpoints_that_are_unknown_alike_are_not_given_up,
           accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_server,
           a_429_that_only_a_person_can_mend_is_a_refusal,
+          whether_a_429_of_before_a_start_is_a_refusal_shows_with_the_next_answer,
           credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
           refused_credentials_leave_no_trace,
           an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
