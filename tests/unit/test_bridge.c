@@ -1786,15 +1786,21 @@ static void start_three(void)
     drained(link_of(CAROL));
 }
 
+/* By two refusals that are more than a minute apart. */
+static void give_up(const char *uuid)
+{
+    for (int i = 0; i < 2; i++) {
+        down(link_of(uuid), LINK_UNAUTHORIZED);
+        later(100000);
+    }
+    ck_assert_int_eq(link_state_of(uuid), ACCOUNT_REFUSED);
+}
+
 START_TEST(who_was_given_up_before_all_were_refused_is_taken_back)
 {
     start_three();
-    for (int i = 0; i < 2; i++) {
-        down(link_of(ALICE), LINK_UNAUTHORIZED);
-        down(link_of(BOB), LINK_UNAUTHORIZED);
-        later(100000);
-    }
-    ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_REFUSED);
+    give_up(BOB);
+    give_up(ALICE);
     ck_assert(world.refused_stored && !link_of(ALICE)->started);
     down(link_of(CAROL), LINK_UNAUTHORIZED); /* so that was everybody */
     ck_assert_int_eq(link_state_of(ALICE), ACCOUNT_BACKING_OFF);
@@ -1809,10 +1815,7 @@ END_TEST
 START_TEST(who_is_given_up_alone_stays_so)
 {
     start_three();
-    for (int i = 0; i < 2; i++) {
-        down(link_of(ALICE), LINK_UNAUTHORIZED);
-        later(100000);
-    }
+    give_up(ALICE);
     ask(DAVE, 2, "secret", "https://push.example.org/dave", false);
     drained(newest()); /* somebody is let in: that was no word about everybody */
     expect(REGISTRATION_OK);
@@ -1833,10 +1836,7 @@ START_TEST(who_was_given_up_long_before_all_were_refused_stays_so)
     ask(DAVE, 2, "secret", "https://push.example.org/dave", false);
     drained(newest());
     answer(VERDICT_ACCEPTED, 201);
-    for (int i = 0; i < 2; i++) {
-        down(link_of(ALICE), LINK_UNAUTHORIZED);
-        later(100000);
-    }
+    give_up(ALICE);
     later(world.config.signal_fleet_window_ms);
     down(link_of(BOB), LINK_UNAUTHORIZED);
     down(link_of(CAROL), LINK_UNAUTHORIZED);

@@ -227,24 +227,26 @@ static void check_winner(const struct result *result, const char *expected)
     ck_assert_uint_eq(address_port(&result->winner), result->world->port);
 }
 
-static void connect_to(struct world *world, const char *host, const char *expected)
+static struct attempt *reach(struct world *world, const char *host, const char *expected)
 {
     struct result result;
     start(world, &result, host);
     await(world, &result);
     check_winner(&result, expected);
-    connector_end(result.attempt);
+    return result.attempt;
+}
+
+static void connect_to(struct world *world, const char *host, const char *expected)
+{
+    connector_end(reach(world, host, expected));
 }
 
 /* The same, but what comes after the TCP connection fails. */
 static void fail_at(struct world *world, const char *host, const char *expected)
 {
-    struct result result;
-    start(world, &result, host);
-    await(world, &result);
-    check_winner(&result, expected);
-    connector_failed(result.attempt);
-    connector_end(result.attempt);
+    struct attempt *attempt = reach(world, host, expected);
+    connector_failed(attempt);
+    connector_end(attempt);
 }
 
 START_TEST(one_address_needs_no_race)
