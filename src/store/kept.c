@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "store/row.h"
 #include "store/sqlite.h"
 
 static int insert_secret(sqlite3 *db, const char *path, const char *name, const uint8_t *secret,
@@ -38,7 +39,7 @@ static int read_secret(sqlite3 *db, const char *path, const char *name, uint8_t 
         result = ERR_NOT_FOUND;
     else if (step != SQLITE_ROW)
         result = sqlite_error(db, path, err);
-    else if (!sqlite_read_bytes(statement, 0, secret, STORE_SECRET_SIZE))
+    else if (!row_read_bytes(statement, 0, secret, STORE_SECRET_SIZE))
         result = sqlite_damaged(path, "a secret in it has the wrong length", err);
     sqlite3_finalize(statement);
     return result;
@@ -117,7 +118,7 @@ static bool take_secret(sqlite3_stmt *statement, const struct store_reader *read
     struct store_kept_secret secret = {0};
     const char *name = (const char *)sqlite3_column_text(statement, 0);
     if (!name || strlen(name) >= sizeof secret.name ||
-        !sqlite_read_bytes(statement, 1, secret.value, sizeof secret.value))
+        !row_read_bytes(statement, 1, secret.value, sizeof secret.value))
         return false;
     snprintf(secret.name, sizeof secret.name, "%s", name);
     reader->secret(reader->arg, &secret);
@@ -135,7 +136,7 @@ int kept_read_secrets(sqlite3 *db, const char *path, const struct store_reader *
 static bool take_mark(sqlite3_stmt *statement, const struct store_reader *reader)
 {
     struct store_kept_mark mark = {.at_unix = sqlite3_column_int64(statement, 1)};
-    if (!sqlite_read_bytes(statement, 0, mark.mark, sizeof mark.mark))
+    if (!row_read_bytes(statement, 0, mark.mark, sizeof mark.mark))
         return false;
     reader->mark(reader->arg, &mark);
     return true;

@@ -13,12 +13,11 @@
 #include "base/mem.h"
 #include "store/kept.h"
 #include "store/migrate.h"
+#include "store/row.h"
 #include "store/store.h"
 
 enum {
-    BUSY_MS = 2000,    /* an operator's sqlite3 or a backup may hold the file for a moment */
-    TEXT_MOST = 4096,  /* passwords and endpoints; the parts above allow less */
-    DEVICE_MOST = 127, /* the messenger's own bound */
+    BUSY_MS = 2000, /* an operator's sqlite3 or a backup may hold the file for a moment */
 };
 
 enum statement {
@@ -35,12 +34,7 @@ enum statement {
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-    [STATEMENT_PUT] = "INSERT OR REPLACE INTO accounts(messenger, uuid, device, password, endpoint,"
-                      " p256dh, auth, refused, endpoint_proven, endpoint_state, registered_unix,"
-                      " owed_since_unix, endpoint_status, endpoint_not_before_unix,"
-                      " endpoint_retry_unix, endpoint_floor_unix, endpoint_repeated, spent_day,"
-                      " spent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-                      " ?15, ?16, ?17, ?18, ?19)",
+    [STATEMENT_PUT] = "INSERT OR REPLACE INTO accounts(" ROW_COLUMNS ") VALUES (" ROW_VALUES ")",
     [STATEMENT_REMOVE] = "DELETE FROM accounts" THIS_ACCOUNT,
     [STATEMENT_SET_OWED] = "UPDATE accounts SET owed_since_unix = ?4" THIS_ACCOUNT,
     [STATEMENT_SET_REFUSED] = "UPDATE accounts SET refused = ?4" THIS_ACCOUNT,
@@ -345,84 +339,10 @@ static int sqlite_open_to_read(void **engine, const char *path, struct err *err)
     return result;
 }
 
-bool store_row_is_sound(const struct store_account *row)
-{
-    return row->key.messenger != 0 && row->key.device >= 1 && row->key.device <= DEVICE_MOST &&
-           row->password && *row->password && strnlen(row->password, TEXT_MOST + 1) <= TEXT_MOST &&
-           row->endpoint && *row->endpoint && strnlen(row->endpoint, TEXT_MOST + 1) <= TEXT_MOST;
-}
-
-static bool read_small(sqlite3_stmt *statement, int column, uint8_t *value)
-{
-    sqlite3_int64 number = sqlite3_column_int64(statement, column);
-    *value = (uint8_t)number;
-    return number >= 0 && number <= UINT8_MAX;
-}
-
-/* Of what only counts: nonsense is nothing. */
-static uint32_t read_count(sqlite3_stmt *statement, int column)
-{
-    sqlite3_int64 number = sqlite3_column_int64(statement, column);
-    return number >= 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
-}
-
-bool sqlite_read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length)
-{
-    const void *blob = sqlite3_column_blob(statement, column);
-    if (!blob || sqlite3_column_bytes(statement, column) != length)
-        return false;
-    memcpy(bytes, blob, (size_t)length);
-    return true;
-}
-
-/* NULL where there is none, or one with a zero inside. It lives until the statement's next step. */
-static const char *read_text(sqlite3_stmt *statement, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    if (!text || strlen(text) != (size_t)sqlite3_column_bytes(statement, column))
-        return NULL;
-    return text;
-}
-
-static bool read_push_keys(sqlite3_stmt *statement, int column, struct store_account *row)
-{
-    row->has_push_keys = sqlite3_column_type(statement, column) != SQLITE_NULL ||
-                         sqlite3_column_type(statement, column + 1) != SQLITE_NULL;
-    return !row->has_push_keys ||
-           (sqlite_read_bytes(statement, column, row->push_p256dh, sizeof row->push_p256dh) &&
-            sqlite_read_bytes(statement, column + 1, row->push_auth, sizeof row->push_auth));
-}
-
-static bool read_row(sqlite3_stmt *statement, struct store_account *row)
-{
-    memset(row, 0, sizeof *row);
-    row->password = read_text(statement, 3);
-    row->endpoint = read_text(statement, 4);
-    row->refused = sqlite3_column_int(statement, 7) != 0;
-    row->endpoint_proven = sqlite3_column_int(statement, 8) != 0;
-    row->registered_unix = sqlite3_column_int64(statement, 10);
-    row->owed_since_unix = sqlite3_column_int64(statement, 11);
-    row->endpoint_status = sqlite3_column_int(statement, 12);
-    row->endpoint_not_before_unix = sqlite3_column_int64(statement, 13);
-    row->endpoint_retry_unix = sqlite3_column_int64(statement, 14);
-    row->endpoint_floor_unix = sqlite3_column_int64(statement, 15);
-    row->endpoint_repeated = read_count(statement, 16);
-    row->spent_day = read_count(statement, 17);
-    row->spent = read_count(statement, 18);
-    return read_small(statement, 0, &row->key.messenger) &&
-           sqlite_read_bytes(statement, 1, row->key.uuid, sizeof row->key.uuid) &&
-           read_small(statement, 2, &row->key.device) && read_push_keys(statement, 5, row) &&
-           read_small(statement, 9, &row->endpoint_state) && store_row_is_sound(row);
-}
-
 static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_account *row),
                        void *arg, struct err *err)
 {
-    static const char query[] =
-        "SELECT messenger, uuid, device, password, endpoint, p256dh, auth, refused,"
-        " endpoint_proven, endpoint_state, registered_unix, owed_since_unix,"
-        " endpoint_status, endpoint_not_before_unix, endpoint_retry_unix, endpoint_floor_unix,"
-        " endpoint_repeated, spent_day, spent FROM accounts";
+    static const char query[] = "SELECT " ROW_COLUMNS " FROM accounts";
     struct sqlite *sqlite = engine;
     sqlite3_stmt *statement = NULL;
     unsigned broken = 0;
@@ -433,7 +353,7 @@ static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_
         struct store_account row;
         if (step != SQLITE_ROW)
             break;
-        if (read_row(statement, &row))
+        if (row_read(statement, &row))
             each(arg, &row);
         else
             broken++;
@@ -480,24 +400,6 @@ static int execute(struct sqlite *sqlite, enum statement which, int bound, struc
     return result;
 }
 
-static int bind_key(sqlite3_stmt *statement, const struct account_key *key)
-{
-    return sqlite3_bind_int(statement, 1, key->messenger) |
-           sqlite3_bind_blob(statement, 2, key->uuid, sizeof key->uuid, SQLITE_STATIC) |
-           sqlite3_bind_int(statement, 3, key->device);
-}
-
-/* Without keys both stay NULL. */
-static int bind_push_keys(sqlite3_stmt *statement, int column, const struct store_account *row)
-{
-    if (!row->has_push_keys)
-        return SQLITE_OK;
-    return sqlite3_bind_blob(statement, column, row->push_p256dh, sizeof row->push_p256dh,
-                             SQLITE_STATIC) |
-           sqlite3_bind_blob(statement, column + 1, row->push_auth, sizeof row->push_auth,
-                             SQLITE_STATIC);
-}
-
 static int sqlite_begin(void *engine, struct err *err)
 {
     return execute(engine, STATEMENT_BEGIN, SQLITE_OK, err);
@@ -510,28 +412,13 @@ static int sqlite_put(void *engine, const struct store_account *row, struct err 
                        "An account without password, endpoint or valid device is not stored.");
     struct sqlite *sqlite = engine;
     sqlite3_stmt *statement = sqlite->statements[STATEMENT_PUT];
-    int bound = bind_key(statement, &row->key) |
-                sqlite3_bind_text(statement, 4, row->password, -1, SQLITE_STATIC) |
-                sqlite3_bind_text(statement, 5, row->endpoint, -1, SQLITE_STATIC) |
-                bind_push_keys(statement, 6, row) | sqlite3_bind_int(statement, 8, row->refused) |
-                sqlite3_bind_int(statement, 9, row->endpoint_proven) |
-                sqlite3_bind_int(statement, 10, row->endpoint_state) |
-                sqlite3_bind_int64(statement, 11, row->registered_unix) |
-                sqlite3_bind_int64(statement, 12, row->owed_since_unix) |
-                sqlite3_bind_int(statement, 13, row->endpoint_status) |
-                sqlite3_bind_int64(statement, 14, row->endpoint_not_before_unix) |
-                sqlite3_bind_int64(statement, 15, row->endpoint_retry_unix) |
-                sqlite3_bind_int64(statement, 16, row->endpoint_floor_unix) |
-                sqlite3_bind_int64(statement, 17, row->endpoint_repeated) |
-                sqlite3_bind_int64(statement, 18, row->spent_day) |
-                sqlite3_bind_int64(statement, 19, row->spent);
-    return execute(sqlite, STATEMENT_PUT, bound, err);
+    return execute(sqlite, STATEMENT_PUT, row_bind(statement, row), err);
 }
 
 static int sqlite_remove(void *engine, const struct account_key *key, struct err *err)
 {
     struct sqlite *sqlite = engine;
-    int bound = bind_key(sqlite->statements[STATEMENT_REMOVE], key);
+    int bound = row_bind_key(sqlite->statements[STATEMENT_REMOVE], key);
     return execute(sqlite, STATEMENT_REMOVE, bound, err);
 }
 
@@ -540,7 +427,7 @@ static int sqlite_set_owed(void *engine, const struct account_key *key, int64_t 
 {
     struct sqlite *sqlite = engine;
     sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_OWED];
-    int bound = bind_key(statement, key) | sqlite3_bind_int64(statement, 4, owed_since_unix);
+    int bound = row_bind_key(statement, key) | sqlite3_bind_int64(statement, 4, owed_since_unix);
     return execute(sqlite, STATEMENT_SET_OWED, bound, err);
 }
 
@@ -549,7 +436,7 @@ static int sqlite_set_refused(void *engine, const struct account_key *key, bool 
 {
     struct sqlite *sqlite = engine;
     sqlite3_stmt *statement = sqlite->statements[STATEMENT_SET_REFUSED];
-    int bound = bind_key(statement, key) | sqlite3_bind_int(statement, 4, refused);
+    int bound = row_bind_key(statement, key) | sqlite3_bind_int(statement, 4, refused);
     return execute(sqlite, STATEMENT_SET_REFUSED, bound, err);
 }
 

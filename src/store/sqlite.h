@@ -24,7 +24,4 @@ int sqlite_open_with(void **engine, const char *path,
 int sqlite_error(sqlite3 *db, const char *path, struct err *err);
 int sqlite_damaged(const char *path, const char *how, struct err *err);
 
-/* False where the value does not have this length. */
-bool sqlite_read_bytes(sqlite3_stmt *statement, int column, uint8_t *bytes, int length);
-
 #endif
