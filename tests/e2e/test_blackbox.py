@@ -65,7 +65,8 @@ class Marks:
     def __init__(self) -> None:
         digits = random.Random(f"{SEED}/marks").randbytes(6).hex()
         self.uuid = f"{digits[:8]}-{digits[8:]}"
-        self.password, self.path = f"password{digits}", f"endpoint{digits}"
+        # What is lost before or behind it makes no name out of a path that has what no name may have.
+        self.password, self.path = f"password{digits}", f"endpoint;{digits};"
         self.all = [self.uuid, digits, self.password, self.path]
 
     def account(self, number: int) -> str:
