@@ -65,7 +65,7 @@ def files(content: Path) -> list[Path]:
 def test_it_says_how_it_is_run(config: dict[str, Any]) -> None:
     assert config["Entrypoint"] == ["/usr/local/bin/doorbell"] and config["Cmd"] == ["server"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/doorbell", "health"]
-    assert config["Volumes"] == {"/data": {}} and config["WorkingDir"] == "/data"
+    assert config["Volumes"] == {"/data": {}} and config["WorkingDir"] == "/app"
     assert config["ExposedPorts"] == {"8020/tcp": {}}
     assert "User" not in config or not config["User"]  # it drops its rights itself
 
