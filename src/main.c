@@ -151,7 +151,7 @@ static const struct cli_option options[] = {
     [OPTION_SET] = {NULL, "--set", "PATH=VALUE",
                     "A setting, over file and environment; may be repeated."},
     [OPTION_VERBOSE] = {"-v", "--verbose", NULL,
-                        "Logs more: as --set log.level=info; -vv as =debug."},
+                        "Logs more: log.level is info at least; with -vv debug."},
     [OPTION_VERSION] = {"-V", "--version", NULL, "Prints the version."},
     [OPTION_HELP] = {"-h", "--help", NULL, "Prints help; after a command, on that command."},
     {0},
@@ -162,32 +162,25 @@ enum { OVERRIDES_MAX = 64 };
 struct words {
     struct cli *cli;
     const char **overrides;
-    int verbose; /* how often */
 };
 
 static bool add_override(struct words *words, const char *override)
 {
     size_t *count = &words->cli->sources.override_count;
     if (*count == OVERRIDES_MAX) {
-        fprintf(stderr, "doorbell: There may be %d of --set and -v at most; use a file.\n",
-                OVERRIDES_MAX);
+        fprintf(stderr, "doorbell: There may be %d of --set at most; use a file.\n", OVERRIDES_MAX);
         return false;
     }
     words->overrides[(*count)++] = override;
     return true;
 }
 
-/* "-v", "-vv", "--verbose"; what MollySocket has more of is debug here. */
-static bool be_verbose(struct words *words)
-{
-    static const char *const levels[] = {"log.level=info", "log.level=debug"};
-    return words->verbose == 2 || add_override(words, levels[words->verbose++]);
-}
-
 static bool take_option(struct words *words, int option, const char *value)
 {
-    if (option == OPTION_VERBOSE)
-        return be_verbose(words);
+    if (option == OPTION_VERBOSE) {
+        words->cli->sources.verbose++;
+        return true;
+    }
     if (!value) {
         fprintf(stderr, "doorbell: %s needs a value.\n", options[option].whole);
         return false;

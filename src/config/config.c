@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/uuid.h"
@@ -249,9 +250,20 @@ static int read_override(struct config *config, const char *override, struct err
     return result;
 }
 
+/* More is logged, never less: what the environment asks for may be more already. */
+static void be_verbose(struct config *config, int verbose)
+{
+    int level = verbose > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+    if (!verbose || config->log_level >= level)
+        return;
+    config->log_level = level;
+    config_note_place(config, schema_find("log.level"), "command line");
+}
+
 static int read_overrides(struct config *config, const struct config_sources *sources,
                           struct err *err)
 {
+    be_verbose(config, sources->verbose);
     for (size_t i = 0; i < sources->override_count; i++) {
         int result = read_override(config, sources->overrides[i], err);
         if (result != 0)

@@ -128,6 +128,7 @@ struct config_sources {
     char **environment;
     const char *const *overrides;
     size_t override_count;
+    int verbose; /* how often -v was given: what is logged is at least info, then debug */
 };
 
 /* All defaults; what is derived from other settings is still NULL. */
@@ -138,9 +139,9 @@ struct config *config_new(void);
 struct config *config_load(const struct config_sources *sources, struct err *err);
 void config_free(struct config *config);
 
-/* Whether somebody wrote it, and it is not just the default. */
 /* A file that systemd hands over, or that lies where it takes it from. */
 bool config_is_credential(const struct config *config, const char *path);
+/* Whether somebody wrote it, and it is not just the default. */
 bool config_is_set(const struct config *config, const char *path);
 /* Whether nobody set it but the package or the image. */
 bool config_is_of_package(const struct config *config, const char *path);

@@ -232,6 +232,12 @@ def test_how_often_it_is_asked_to_say_more_is_counted(
     assert f"\n  level: {level}" in shell.run(*words, "config").stdout
 
 
+@pytest.mark.parametrize("variable, level", [("debug", "debug"), ("warn", "info")])
+def test_asked_to_say_more_it_says_no_less(shell: Shell, variable: str, level: str) -> None:
+    told = shell.run("-v", "config", environment={"RUST_LOG": variable}).stdout
+    assert f"\n  level: {level}" in told
+
+
 def test_two_hyphens_end_the_options_of_a_command(shell: Shell) -> None:
     """What begins with a hyphen is an argument behind them."""
     for words in (["t", "e", "--", "-h"], ["-v", "--", "t", "e", "--", "--help"]):
