@@ -294,7 +294,7 @@ static enum MHD_Result send_response(struct connection *connection, bool then_cl
     return result;
 }
 
-static enum MHD_Result begin(struct connection *connection, const char *method)
+static enum MHD_Result begin(struct connection *connection, const char *method, const char *version)
 {
     struct request *request = &connection->exchange.request;
     connection->has_header = true;
@@ -302,6 +302,7 @@ static enum MHD_Result begin(struct connection *connection, const char *method)
     request->method = method;
     request->peer = connection->peer;
     request->is_tls = connection->http1->is_tls;
+    request->is_http10 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     request->header_count = 0;
     MHD_get_connection_values(connection->carrier, MHD_HEADER_KIND, add_header, request);
     refuse_early(connection);
@@ -343,13 +344,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *carrier, con
     struct connection *connection = connection_of(carrier);
     (void)arg;
     (void)url; /* decoded; on_target has it as it was sent */
-    (void)version;
     (void)context;
     connection->http1->turns = 0;
     if (connection->http1->ending)
         return MHD_NO;
     if (!connection->has_header)
-        return begin(connection, method);
+        return begin(connection, method, version);
     if (*length)
         return take_body(connection, bytes, length);
     if (!connection->has_asked)

@@ -13,7 +13,7 @@ enum { METRICS_MAX = 4096 };
 bool metrics_may_see(const struct request *request)
 {
     return request->peer.length && address_classify(&request->peer, NULL) == ADDRESS_PRIVATE &&
-           !proxies_forwarded(request);
+           proxies_came_directly(request);
 }
 
 static void add(struct buf *buf, const char *name, const char *type, const char *help,

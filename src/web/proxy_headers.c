@@ -398,6 +398,18 @@ bool proxies_forwarded(const struct request *request)
     return false;
 }
 
+/* nginx speaks HTTP/1.0 if nobody tells it otherwise, and no monitoring does. A name without a port
+ * is asked for at 80 or 443, where proxies listen. */
+bool proxies_came_directly(const struct request *request)
+{
+    const char *header = request_header(request, "Host");
+    char item[VALUE_SIZE], host[PROXY_HOST_SIZE];
+    if (request->is_http10 || proxies_forwarded(request) || !header ||
+        !take_item(item, header, strlen(header)) || !take_host(host, item))
+        return false;
+    return host_is_local(host) || strchr(host, ':');
+}
+
 bool proxies_name_client(const struct request *request)
 {
     char from[VALUE_SIZE];
@@ -412,13 +424,20 @@ void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE
     text_printable(scheme, PROXY_SCHEME_SIZE, item, strlen(item));
 }
 
+/* Browsers say such things in requests by https, and to their own machine, only (W3C Fetch Metadata
+ * section 2). */
+static bool browser_had_https(const struct public_url *found, const struct request *request)
+{
+    return !found->is_local && request_header(request, "Sec-Fetch-Site");
+}
+
 static enum url_fault judge(const struct public_url *found, const struct request *request,
                             bool trusted, const struct original *original)
 {
     if (!found->url)
         return URL_WITHOUT_NAME;
     bool has_proxy = proxies_forwarded(request);
-    if (!has_proxy && !request->is_tls)
+    if (!has_proxy && !request->is_tls && !browser_had_https(found, request))
         return URL_WITHOUT_HTTPS;
     if (has_proxy && !trusted)
         return URL_PROXY_NOT_TRUSTED;

@@ -37,6 +37,9 @@ bool proxies_forwarded(const struct request *request);
 bool proxies_name_client(const struct request *request);
 void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE]);
 
+/* Nothing of a request is a proxy's, nor looks as if one that says nothing had handed it on. */
+bool proxies_came_directly(const struct request *request);
+
 /* An IPv4 address that a dual-stack socket shows as ::ffff:a.b.c.d becomes plain IPv4. */
 void proxies_unmap(struct address *address);
 

@@ -30,6 +30,7 @@ struct request {
     const unsigned char *body;
     size_t body_length;
     bool is_tls; /* ours: who stands in front of us may speak it, too */
+    bool is_http10;
     /* The other end of the connection; length 0: it came through a Unix socket. */
     struct address peer;
 };

@@ -24,6 +24,8 @@ from lib.drop_in import (
     rings,
     shown_key,
 )
+from lib.nginx import Nginx, server_block
+from lib.ports import free_port
 from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
 from lib.shell import STRANGER, OpenFolder, Shell, stranger_ids
@@ -411,6 +413,33 @@ def test_its_five_series_are_there_for_who_asks_directly(
     # X-Original-URL is all that the nginx lines of its guide tell.
     for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Original-URL"):
         assert dropped_in.request("GET", "/metrics", headers={name: "for=192.0.2.1"})[0] == 404
+    # Nor is anybody at 8020 who asks for a name as it is outside.
+    host = "mollysocket.example.org"
+    assert dropped_in.request("GET", "/metrics", headers={"Host": host})[0] == 404
+    assert dropped_in.request("GET", "/metrics", headers={"Host": f"{host}:8020"})[0] == 200
+
+
+@pytest.mark.parametrize("told", ["proxy_set_header Host $http_host;", ""], ids=["name", "nothing"])
+def test_its_series_are_not_for_who_comes_through_a_proxy_of_few_words(
+    dropped_in: Doorbell, changes: Changes, authority: Authority, tmp_path: Path, told: str
+) -> None:
+    """Messages of a server with one account, counted, are when somebody writes to it."""
+    dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
+    dropped_in.start()
+    port, name = free_port(), "m.example.org"
+    location = f"location / {{ proxy_pass http://127.0.0.1:{dropped_in.port}; {told} }}"
+    block = server_block(port, authority.leaf("few-words", [name]), location)
+    nginx = Nginx(changes, tmp_path / "nginx", block)
+    words = ["curl", "--silent", "--cacert", str(authority.file), "--write-out", "%{http_code}"]
+    for path, status in [("discover", "200"), ("metrics", "404")]:
+        done = subprocess.run(
+            [*words, "--connect-to", f"::127.0.0.1:{port}", f"https://{name}/{path}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.stdout.endswith(status), done
+    nginx.stop()
 
 
 def test_without_its_configuration_there_are_no_metrics_on_the_web_port(doorbell: Doorbell) -> None:

@@ -288,17 +288,29 @@ def test_the_lines_of_a_fault_mend_it(
         expect_good(browser, doorbell, f"{program}-fault-mended-{port}", f"{origin}/")
 
 
-def test_haproxy_that_tells_nothing_is_given_its_lines(
-    front: Front, browser: Browser, doorbell: Doorbell
+NGINX_OF_FEW_WORDS = """\
+    location / {
+        proxy_pass http://127.0.0.1:8020;
+        proxy_set_header Host $http_host;
+    }
+"""
+
+
+def telling_no_more_than_the_name(program: str) -> str:
+    if program == "nginx":
+        return in_a_site(program, NGINX_OF_FEW_WORDS)
+    sample = sample_of(program, "name")
+    return re.sub(r"^    (?:option|http-request) .*\n", "", sample, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("program", ["nginx", "haproxy"])
+def test_behind_a_proxy_that_tells_no_more_than_the_name_the_browser_tells_of_https(
+    front: Front, browser: Browser, doorbell: Doorbell, program: str
 ) -> None:
-    sample = sample_of("haproxy", "name")
-    front("haproxy", re.sub(r"^    (?:option|http-request) .*\n", "", sample, flags=re.MULTILINE))
-    browser.open(PUBLIC_URL)
-    assert fault_is_shown(browser)
-    lines = lines_of_fault(browser, "haproxy")
-    front("haproxy", PROXYING["haproxy"].sub(lambda _: lines, sample))
-    browser.open(PUBLIC_URL)
-    expect_good(browser, doorbell, "haproxy-told", PUBLIC_URL)
+    front(program, telling_no_more_than_the_name(program))
+    for port, origin in ORIGINS.items():
+        browser.open(f"{origin}/")
+        expect_good(browser, doorbell, f"{program}-few-words-{port}", f"{origin}/")
 
 
 @each_program

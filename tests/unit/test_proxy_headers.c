@@ -260,6 +260,17 @@ static const struct url_case {
      "/",
      "https://m.example.org/",
      URL_WITHOUT_HTTPS},
+    /* nothing but a browser, which says this by https, and of this machine */
+    {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"Sec-Fetch-Site", "none"}}},
+     NULL,
+     "/",
+     "https://m.example.org/",
+     URL_GOOD},
+    {{"auto", "127.0.0.1", {{"Host", "localhost:8020"}, {"Sec-Fetch-Site", "none"}}},
+     NULL,
+     "/",
+     "https://localhost:8020/",
+     URL_WITHOUT_HTTPS},
     /* http in front */
     {{"auto", "127.0.0.1", {{"Host", "m.example.org"}, {"X-Forwarded-Proto", "http"}}},
      NULL,
@@ -372,6 +383,29 @@ START_TEST(the_public_url_and_what_is_wrong_with_it_are_found)
 }
 END_TEST
 
+START_TEST(who_came_directly_shows_it_by_the_name_that_was_asked_for)
+{
+    static const struct {
+        const char *host, *mark;
+        bool is_http10, direct;
+    } cases[] = {
+        {"127.0.0.1:8020", NULL, false, true},     {"[::1]", NULL, false, true},
+        {"mollysocket", NULL, false, true},        {"m.example.org:8020", NULL, false, true},
+        {"127.0.0.1:8020", NULL, true, false},     {"m.example.org", NULL, false, false},
+        {"m.example.org:443", NULL, false, false}, {"m.example.org:", NULL, false, false},
+        {"127.0.0.1:8020", "Via", false, false},   {NULL, NULL, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct request request = {.is_http10 = cases[i].is_http10};
+        if (cases[i].host)
+            request.headers[request.header_count++] = (struct header){"Host", cases[i].host};
+        if (cases[i].mark)
+            request.headers[request.header_count++] = (struct header){cases[i].mark, "1.1 a"};
+        ck_assert_msg(proxies_came_directly(&request) == cases[i].direct, "case %zu", i);
+    }
+}
+END_TEST
+
 START_TEST(with_tls_of_our_own_nobody_need_stand_in_front)
 {
     static const struct {
@@ -467,5 +501,6 @@ END_TEST
 
 UNIT_MAIN("proxy_headers", the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy,
           only_the_nearest_hops_are_looked_at, the_public_url_and_what_is_wrong_with_it_are_found,
-          with_tls_of_our_own_nobody_need_stand_in_front, wrong_trusted_proxies_are_told,
+          with_tls_of_our_own_nobody_need_stand_in_front,
+          who_came_directly_shows_it_by_the_name_that_was_asked_for, wrong_trusted_proxies_are_told,
           a_target_is_split_into_path_and_query, a_parameter_is_found_by_its_whole_name)
