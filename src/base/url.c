@@ -32,6 +32,19 @@ static const char *known_scheme(const char *text, const char **rest)
     return NULL;
 }
 
+static bool is_ascii(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return false;
+    return true;
+}
+
+static int refuse_name(struct err *err)
+{
+    return err_set(err, ERR_INVALID, "the host name is not ASCII; write it in its xn-- form");
+}
+
 static int take_host(struct url *url, const char *host, struct err *err)
 {
     size_t length = strlen(host);
@@ -42,17 +55,31 @@ static int take_host(struct url *url, const char *host, struct err *err)
     }
     if (length == 0 || length >= sizeof url->host)
         return err_set(err, ERR_INVALID, "the host name is empty or too long");
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)host[i] >= 0x80)
-            return err_set(err, ERR_INVALID,
-                           "the host name is not ASCII; write it in its xn-- form");
+    if (!is_ascii(host, length)) /* it may have been percent-encoded */
+        return refuse_name(err);
+    for (size_t i = 0; i < length; i++)
         url->host[i] = (char)tolower((unsigned char)host[i]);
-    }
     unsigned char address[16];
     if (url->is_ipv6 && inet_pton(AF_INET6, url->host, address) != 1)
         return err_set(err, ERR_INVALID, "the IPv6 address cannot be read");
     url->is_address = url->is_ipv6 || inet_pton(AF_INET, url->host, address) == 1;
     return 0;
+}
+
+static void take_userinfo(struct url *url, CURLU *handle)
+{
+    char *user = NULL, *password = NULL;
+    url->has_userinfo = curl_url_get(handle, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    bool has_password = curl_url_get(handle, CURLUPART_PASSWORD, &password, 0) == CURLUE_OK;
+    const char *name = user ? user : "", *word = has_password ? password : "";
+    if (*name || *word)
+        url->userinfo = mem_format("%s%s%s", name, *word ? ":" : "", word);
+    if (user)
+        explicit_bzero(user, strlen(user));
+    if (password)
+        explicit_bzero(password, strlen(password));
+    curl_free(user);
+    curl_free(password);
 }
 
 static int take_parts(struct url *url, CURLU *handle, struct err *err)
@@ -87,9 +114,7 @@ static int take_parts(struct url *url, CURLU *handle, struct err *err)
     url->target = mem_format("%s%s%s", path, has_query ? "?" : "", has_query ? query : "");
     curl_free(part);
     part = NULL;
-    url->has_userinfo = curl_url_get(handle, CURLUPART_USER, &part, 0) == CURLUE_OK;
-    curl_free(part);
-    part = NULL;
+    take_userinfo(url, handle);
     url->has_fragment = curl_url_get(handle, CURLUPART_FRAGMENT, &part, 0) == CURLUE_OK;
     result = 0;
 out:
@@ -113,6 +138,8 @@ int url_parse(struct url *url, const char *text, struct err *err)
         return err_set(err, ERR_INVALID, "it must begin with https:// (or http://, wss://, ws://)");
     if (rest[strlen("://")] == '/') /* curl would take the path for the host */
         return err_set(err, ERR_INVALID, "there is no host name in it");
+    if (!is_ascii(rest, strcspn(rest + strlen("://"), "/?#") + strlen("://")))
+        return refuse_name(err);
     if (!text_is_token(text, length))
         return err_set(err, ERR_INVALID,
                        "it has spaces or characters that are not printable ASCII");
@@ -136,6 +163,8 @@ void url_fini(struct url *url)
 {
     free(url->target);
     url->target = NULL;
+    mem_free_secret(url->userinfo);
+    url->userinfo = NULL;
 }
 
 void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])

@@ -1,6 +1,6 @@
 /* URLs that people and strangers give us, read once and in one way (curl's parser), canonical where
  * we compare: scheme and host in lower case, the port always a number. The path stays as it came:
- * endpoints are opaque (push.md 3.3). */
+ * endpoints are opaque (push.md 3.3). Strict: url_normal.h makes what others write fit for it. */
 #ifndef DOORBELL_BASE_URL_H
 #define DOORBELL_BASE_URL_H
 
@@ -16,6 +16,7 @@ struct url {
     char scheme[8]; /* "http", "https", "ws", "wss" */
     char host[256]; /* lower case ASCII, no brackets, no zone */
     char *target;   /* path and query as sent, at least "/" */
+    char *userinfo; /* a secret: "user:password" as it was written; NULL: none, or empty */
     uint16_t port;
     bool is_address; /* host is a numeric address */
     bool is_ipv6;

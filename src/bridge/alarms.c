@@ -37,9 +37,8 @@ unsigned bridge_stored_cause(const struct account *account)
 {
     const struct bell *bell = account->owner;
     const struct push *push = bell ? bell->bridge->parts.push : NULL;
-    char origin[URL_ORIGIN_SIZE];
-    endpoint_origin(account->endpoint.url, origin);
-    return verdict_cause_of_status(account->endpoint.status, push && push_has_login(push, origin));
+    return verdict_cause_of_status(
+        account->endpoint.status, push ? push_login_for(push, account->endpoint.url) : LOGIN_TOKEN);
 }
 
 unsigned bridge_endpoint_cause(const struct account *account)

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "base/url_normal.h"
 #include "base/uuid.h"
 #include "store/mollysocket.h"
 
@@ -90,6 +91,16 @@ static bool is_password(const char *password)
     return length > 0 && length <= ACCOUNT_PASSWORD_MAX && text_is_token(password, length);
 }
 
+/* NULL: it can be rung. */
+static const char *endpoint_fault(const struct plan *plan, const char *endpoint)
+{
+    if (!endpoint)
+        return "its endpoint is missing or no web address: register it again";
+    if (policy_check_endpoint(plan->order->policy, endpoint, true, NULL) == ERR_INVALID)
+        return "its endpoint's host cannot be one: register it again";
+    return NULL;
+}
+
 /* NULL: it can be an account of ours. `*named`: its key is known, so that it has a pseudonym. */
 static const char *fault_of(const struct plan *plan, const struct mollysocket_row *row,
                             struct account_key *key, bool *named)
@@ -103,10 +114,7 @@ static const char *fault_of(const struct plan *plan, const struct mollysocket_ro
     key->device = (uint8_t)row->device;
     if (!is_password(row->password))
         return "its password is missing or none that a device has";
-    if (!row->endpoint ||
-        policy_check_endpoint(plan->order->policy, row->endpoint, true, NULL) == ERR_INVALID)
-        return "its endpoint is missing or no URL that can be rung";
-    return NULL;
+    return endpoint_fault(plan, row->endpoint);
 }
 
 static void add_fault(struct plan *plan, const struct mollysocket_row *row,
@@ -183,22 +191,13 @@ static bool stays_away(struct plan *plan, const struct account_key *key, bool se
     return settled || (removed_unix && registered_unix <= removed_unix);
 }
 
-static void on_row(void *arg, const struct mollysocket_row *row)
+static void take_row(struct plan *plan, const struct mollysocket_row *row, bool settled)
 {
-    struct plan *plan = arg;
     struct account_key key;
-    uint8_t mark[STORE_MARK_SIZE];
     bool named;
     /* A clock may have been wrong there; what comes from the future would always be newer. */
     int64_t registered_unix =
         row->registered_unix < plan->now_unix ? row->registered_unix : plan->now_unix;
-    plan->counts->rows++;
-    row_mark(plan, row, mark);
-    bool settled = marked_at(plan, mark) != 0;
-    if (plan->result != 0)
-        return;
-    if (!settled)
-        add_mark(plan, mark);
     const char *fault = fault_of(plan, row, &key, &named);
     if (fault) {
         if (!settled || plan->order->by_hand)
@@ -212,6 +211,24 @@ static void on_row(void *arg, const struct mollysocket_row *row)
         plan->counts->kept_away++;
     else if (!account)
         add_account(plan, &key, row, registered_unix);
+}
+
+static void on_row(void *arg, const struct mollysocket_row *row)
+{
+    struct plan *plan = arg;
+    uint8_t mark[STORE_MARK_SIZE];
+    plan->counts->rows++;
+    row_mark(plan, row, mark);
+    bool settled = marked_at(plan, mark) != 0;
+    if (plan->result != 0)
+        return;
+    if (!settled)
+        add_mark(plan, mark);
+    char *endpoint = row->endpoint ? url_normal(row->endpoint, NULL) : NULL;
+    struct mollysocket_row normal = *row;
+    normal.endpoint = endpoint;
+    take_row(plan, &normal, settled);
+    mem_free_secret(endpoint);
 }
 
 /* The plan as a whole */

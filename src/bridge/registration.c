@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/url_normal.h"
 #include "base/uuid.h"
 #include "bridge/trial.h"
 
@@ -177,12 +178,21 @@ static bool is_password(const char *password)
 
 /* Molly repeats itself many times a day; an endpoint that is kept must not be refused for that. */
 static bool is_proven(const struct bridge *bridge, const struct account_key *key,
-                      const struct registration *registration)
+                      const struct registration *registration, const char *url)
 {
     const struct account *account = registry_find(&bridge->registry, key);
-    return account && account->endpoint.proven &&
-           strcmp(account->endpoint.url, registration->endpoint) == 0 &&
+    return account && account->endpoint.proven && strcmp(account->endpoint.url, url) == 0 &&
            registry_same_password(&bridge->registry, account, registration->password);
+}
+
+/* However it is spelled, it is one endpoint. */
+static int take_url(struct endpoint *endpoint, const char *text, struct err *err)
+{
+    endpoint->url = url_normal(text, err);
+    if (endpoint->url)
+        return 0;
+    err_prefix(err, "the endpoint cannot be used");
+    return ERR_INVALID;
 }
 
 static enum registration_status judge_form(const struct bridge *bridge,
@@ -208,11 +218,11 @@ static enum registration_status judge_form(const struct bridge *bridge,
         err_set(err, ERR_INVALID, "the device's password is empty, too long, or has spaces in it");
         return REGISTRATION_FORBIDDEN;
     }
-    if (policy_check_endpoint(bridge->parts.policy, registration->endpoint,
-                              is_proven(bridge, key, registration), err) != 0 ||
+    if (take_url(endpoint, registration->endpoint, err) != 0 ||
+        policy_check_endpoint(bridge->parts.policy, endpoint->url,
+                              is_proven(bridge, key, registration, endpoint->url), err) != 0 ||
         take_push_keys(endpoint, registration, err) != 0)
         return REGISTRATION_INVALID_ENDPOINT;
-    endpoint->url = mem_text(registration->endpoint);
     return REGISTRATION_OK;
 }
 
@@ -379,7 +389,7 @@ struct registration_wait *bridge_register(struct bridge *bridge,
 out:
     wait->is_known = form == REGISTRATION_OK;
     wait->key = key;
-    endpoint_origin(registration->endpoint, wait->origin);
+    endpoint_origin(endpoint.url ? endpoint.url : registration->endpoint, wait->origin);
     endpoint_fini(&endpoint);
     return wait;
 }

@@ -3,6 +3,8 @@
 
 #include "account/account.h"
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/url_normal.h"
 #include "cli/add_line.h"
 #include "cli/setup.h"
 #include "cli/setup_progress.h"
@@ -103,7 +105,9 @@ static void add(struct waiting *waiting, const char *text)
     if (!answer && line.count)
         setup_say("[!!] It was not added: %s", err.text);
     const char *endpoint = json_string_value(json_object_get(request, "endpoint"));
-    endpoint_origin(endpoint ? endpoint : "", waiting->pasted);
+    char *normal = endpoint ? url_normal(endpoint, NULL) : NULL;
+    endpoint_origin(normal ? normal : "", waiting->pasted);
+    mem_free_secret(normal);
     json_decref(answer);
     json_decref(request);
     add_line_fini(&line);

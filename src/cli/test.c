@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/url_normal.h"
 #include "base/uuid.h"
 #include "cli/cli.h"
 #include "push/policy.h"
@@ -55,17 +57,29 @@ static int check_addresses(const struct policy *policy, const struct url *url, s
     return result;
 }
 
-int cli_check_endpoint(const struct config *config, const char *endpoint, struct err *err)
+static int check_normal(const struct policy *policy, const char *endpoint, struct err *err)
 {
     struct url url;
-    struct policy *policy = policy_new(config, err);
-    int result = policy ? policy_check_endpoint(policy, endpoint, false, err) : err->code;
+    int result = policy_check_endpoint(policy, endpoint, false, err);
     if (result == 0)
         result = url_parse(&url, endpoint, err);
-    if (result == 0) {
-        result = check_addresses(policy, &url, err);
-        url_fini(&url);
-    }
+    if (result != 0)
+        return result;
+    result = check_addresses(policy, &url, err);
+    url_fini(&url);
+    return result;
+}
+
+int cli_check_endpoint(const struct config *config, const char *endpoint, struct err *err)
+{
+    struct policy *policy = policy_new(config, err);
+    if (!policy)
+        return err->code;
+    char *normal = url_normal(endpoint, err);
+    int result = normal ? check_normal(policy, normal, err) : ERR_INVALID;
+    if (!normal)
+        err_prefix(err, "the endpoint cannot be used");
+    mem_free_secret(normal);
     policy_free(policy);
     return result;
 }

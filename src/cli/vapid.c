@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/url_normal.h"
 #include "cli/cli.h"
 
 static int run_generate(struct cli *cli, int argc, char **argv)
@@ -25,14 +27,14 @@ static int run_generate(struct cli *cli, int argc, char **argv)
 
 static int print_header(const struct config *config, const char *endpoint, struct err *err)
 {
-    struct url url;
     char origin[URL_ORIGIN_SIZE], header[VAPID_HEADER_SIZE];
-    if (url_parse(&url, endpoint, err) != 0) {
+    char *normal = url_normal(endpoint, err);
+    if (!normal) {
         err_prefix(err, "The endpoint is not a usable URL");
         return err->code;
     }
-    url_origin(&url, origin);
-    url_fini(&url);
+    endpoint_origin(normal, origin);
+    mem_free_secret(normal);
     struct vapid *vapid = vapid_from_config(config, false, err);
     if (!vapid)
         return err->code;

@@ -39,7 +39,7 @@ struct config *config_new(void)
 static void free_strings(struct strings *strings)
 {
     for (size_t i = 0; i < strings->count; i++)
-        free(strings->items[i]);
+        mem_free_secret(strings->items[i]);
     free(strings->items);
 }
 
@@ -331,6 +331,7 @@ static void derive_meaning(struct config *config)
     config->push_keeps_proven = config->places[setting - schema]
                                     ? config->in_their_way[setting - schema]
                                     : config->mollysocket;
+    config->push_exact_logins = config->in_their_way[setting - schema];
 }
 
 static int take_answer(struct config *config, const struct config *answers,

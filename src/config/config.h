@@ -67,8 +67,10 @@ struct config {
     int64_t signal_reauthenticate_ms; /* 0: never */
 
     struct strings push_allowed_endpoints; /* "*", origins, origins with a path prefix */
-    bool push_keeps_proven;     /* that list is MollySocket's: what it rang under "*" is rung on */
-    struct strings push_denied; /* networks and hosts */
+    bool push_keeps_proven; /* that list is MollySocket's: what it rang under "*" is rung on */
+    bool push_exact_logins; /* that list was written in MollySocket's way: origins, an entry with
+                               user name and password for those alone */
+    struct strings push_denied;     /* networks and hosts */
     struct strings push_connect_to; /* "host[:port]=host[:port]" */
     char *push_headers_file;        /* NULL: none */
     char *push_ca_file;             /* added to the system's roots; NULL: none */

@@ -11,7 +11,8 @@
 static const char ours[] = "DOORBELL_";
 
 /* Besides the settings that are secret. */
-static const char *const secrets[] = {"MOLLY_VAPID_PRIVKEY", "MOLLY_ALLOWED_UUIDS"};
+static const char *const secrets[] = {"MOLLY_VAPID_PRIVKEY", "MOLLY_ALLOWED_UUIDS",
+                                      "MOLLY_ALLOWED_ENDPOINTS"};
 
 /* Whether "NAME=value" has this name. */
 static bool is_named(const char *variable, const char *name)

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/url.h"
+#include "base/url_normal.h"
 #include "base/uuid.h"
 #include "config/internal.h"
 #include "config/toml.h"
@@ -147,24 +147,24 @@ static void warn_entry(const struct taking *taking, size_t position, const char 
              why);
 }
 
-/* Its entries are origins: it never looks at their paths. NULL: not to be taken. */
+/* Its entries are origins, with user name and password where they have them: it never looks at
+ * their paths. NULL: not to be taken. */
 static char *endpoint_entry(const struct taking *taking, size_t position, const char *entry)
 {
+    struct err err;
     struct url url;
     if (strcmp(entry, "*") == 0)
         return mem_text(entry);
-    if (url_parse(&url, entry, NULL) != 0 || !text_starts(url.scheme, "http")) {
-        warn_entry(taking, position, "is no web address");
+    char *normal = url_normal(entry, &err);
+    if (!normal) {
+        log_warn("%s: entry %zu cannot be used, and is ignored: %s", taking->place, position,
+                 err.text);
         return NULL;
     }
-    char origin[URL_ORIGIN_SIZE];
-    url_origin(&url, origin);
-    bool has_userinfo = url.has_userinfo;
+    if (url_parse(&url, normal, NULL) == 0)
+        normal[strlen(normal) - strlen(url.target)] = '\0';
     url_fini(&url);
-    if (!has_userinfo)
-        return mem_text(origin);
-    warn_entry(taking, position, "has a user name in it");
-    return NULL;
+    return normal;
 }
 
 static char *account_entry(const struct taking *taking, size_t position, const char *entry)
@@ -183,7 +183,7 @@ static int set_list(const struct taking *taking, char *const *items, size_t coun
         return err_set(taking->err, ERR_INVALID,
                        "it has no entry that can be used, so nothing would be allowed; write "
                        "[\"*\"] to allow everything");
-    int result = schema_set_list(taking->config, setting, items, count, taking->err);
+    int result = schema_set_checked_list(taking->config, setting, items, count, taking->err);
     return taken(taking, setting, result);
 }
 
@@ -200,7 +200,7 @@ static int take_entries(const struct taking *taking, const struct value *list, e
     }
     int result = set_list(taking, taken, count);
     for (size_t i = 0; i < count; i++)
-        free(taken[i]);
+        mem_free_secret(taken[i]);
     free(taken);
     return result;
 }
@@ -219,7 +219,7 @@ static int take_bare_list(const struct taking *taking, const char *text, entry_f
     list.items = items;
     result = take_entries(taking, &list, take);
     for (size_t i = 0; i < list.count; i++)
-        free(items[i]);
+        mem_free_secret(items[i]);
     free(items);
     return result;
 }

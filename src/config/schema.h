@@ -46,6 +46,10 @@ int schema_set(struct config *config, const struct setting *setting, const char 
 int schema_set_list(struct config *config, const struct setting *setting, char *const *items,
                     size_t count, struct err *err);
 
+/* For members that were checked already, in the way of wherever they come from. */
+int schema_set_checked_list(struct config *config, const struct setting *setting,
+                            char *const *items, size_t count, struct err *err);
+
 /* Whether its text is the path of a file. */
 bool schema_names_file(const struct setting *setting);
 
@@ -55,7 +59,8 @@ char *schema_environment_name(const struct setting *setting);
 /* The first setting that a reload would have to change and cannot, or NULL. */
 const struct setting *schema_changed(const struct config *old, const struct config *new);
 
-/* What a setting has now, as it would stand in our file; the caller frees it. */
+/* What a setting has now, as it would stand in our file, but for user names and passwords in lists
+ * of URLs, which our files do not take; the caller frees it. */
 char *schema_get(const struct config *config, const struct setting *setting);
 
 /* The documents that come from the table: a commented sample YAML, the README's Markdown table and

@@ -170,11 +170,24 @@ static char *json_text(json_t *value)
     return text ? text : mem_text("\"(not UTF-8)\"");
 }
 
+/* A user name and password before a host are secrets. */
+static json_t *item_text(const char *item)
+{
+    const char *host = strstr(item, "://");
+    const char *at = host ? memrchr(host + 3, '@', strcspn(host + 3, "/?#")) : NULL;
+    if (!at)
+        return json_string(item);
+    char *shown = mem_format("%.*s(hidden)%s", (int)(host + 3 - item), item, at);
+    json_t *text = json_string(shown);
+    free(shown);
+    return text;
+}
+
 static char *list_text(const struct strings *list)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, json_string(list->items[i]));
+        json_array_append_new(array, item_text(list->items[i]));
     return json_text(array);
 }
 

@@ -190,7 +190,7 @@ static int set_text(char **field, const struct setting *setting, const char *val
 static void free_items(char **items, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        free(items[i]);
+        mem_free_secret(items[i]);
     free(items);
 }
 
@@ -259,6 +259,14 @@ int schema_set_list(struct config *config, const struct setting *setting, char *
     }
     replace_list((void *)((char *)config + setting->offset), copies, count);
     return 0;
+}
+
+int schema_set_checked_list(struct config *config, const struct setting *setting,
+                            char *const *items, size_t count, struct err *err)
+{
+    struct setting unchecked = *setting;
+    unchecked.check = NULL;
+    return schema_set_list(config, &unchecked, items, count, err);
 }
 
 /* ["a", "b"] begins like [::1]:53 does. */

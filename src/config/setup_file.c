@@ -113,7 +113,9 @@ int setup_file_allow(struct config *answers, const struct config *now, const cha
     memcpy(items, before->items, before->count * sizeof *items);
     items[before->count] = (char *)(uintptr_t)origin;
     bool known = strings_contain(before, origin);
-    int result = schema_set_list(answers, row, items, before->count + !known, err);
+    int result = row->check(origin, err);
+    if (result == 0)
+        result = schema_set_checked_list(answers, row, items, before->count + !known, err);
     free(items);
     if (result == 0)
         note(answers, row, SETUP_FILE_NAME);

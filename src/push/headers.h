@@ -4,7 +4,8 @@
  *       Authorization: Bearer tk_...
  *
  * One origin, the scheme, host and port of its endpoints, and below it any headers but those that
- * every push has. An Authorization takes the place of the VAPID token. Values are secrets: they go
+ * every push has. An Authorization takes the place of the VAPID token, but not of the user name and
+ * password that an endpoint itself carries, which are more particular. Values are secrets: they go
  * to that origin and nowhere else, and no error and no log line repeats one. */
 #ifndef DOORBELL_PUSH_HEADERS_H
 #define DOORBELL_PUSH_HEADERS_H

@@ -27,6 +27,7 @@ struct denial {
 struct policy {
     bool any_public;   /* "*" */
     bool keeps_proven; /* with the meaning that it has to MollySocket */
+    bool exact_logins; /* an entry is for its own user name and password, or for none */
     struct entry *entries;
     size_t entry_count;
     struct denial *denials;
@@ -80,9 +81,11 @@ static bool is_below(const char *target, const char *prefix)
 
 /* The lists */
 
-static int take_entry(struct entry *entry, const char *text, struct err *err)
+static int take_entry(const struct policy *policy, struct entry *entry, const char *text,
+                      struct err *err)
 {
-    int result = strict_url_parse(&entry->url, text, err);
+    int result = policy->exact_logins ? strict_url_parse_login(&entry->url, text, err)
+                                      : strict_url_parse(&entry->url, text, err);
     if (result != 0)
         return result;
     entry->is_numeric = entry->url.is_address;
@@ -103,7 +106,8 @@ static int take_entries(struct policy *policy, const struct strings *texts, stru
             policy->any_public = true;
             continue;
         }
-        int result = take_entry(&policy->entries[policy->entry_count++], texts->items[i], err);
+        struct entry *entry = &policy->entries[policy->entry_count++];
+        int result = take_entry(policy, entry, texts->items[i], err);
         if (result != 0) {
             char shown[STRICT_SHOWN_SIZE];
             strict_url_show(shown, texts->items[i]);
@@ -145,6 +149,8 @@ static int take_denials(struct policy *policy, const struct strings *texts, stru
 struct policy *policy_new(const struct config *config, struct err *err)
 {
     struct policy *policy = mem_new(sizeof *policy);
+    policy->keeps_proven = config->push_keeps_proven;
+    policy->exact_logins = config->push_exact_logins;
     if (take_entries(policy, &config->push_allowed_endpoints, err) != 0 ||
         take_denials(policy, &config->push_denied, err) != 0 ||
         !(policy->connect_to = connect_to_new(&config->push_connect_to, err))) {
@@ -152,7 +158,6 @@ struct policy *policy_new(const struct config *config, struct err *err)
         return NULL;
     }
     policy->own = own_networks_read();
-    policy->keeps_proven = config->push_keeps_proven;
     return policy;
 }
 
@@ -196,11 +201,21 @@ static bool is_same_origin(const struct entry *entry, const struct url *endpoint
            is_same_host(entry, endpoint);
 }
 
+/* In our own way an entry is for a place, whoever one is there. */
+static bool is_same_login(const struct policy *policy, const struct url *entry,
+                          const struct url *endpoint)
+{
+    const char *wanted = entry->userinfo ? entry->userinfo : "";
+    const char *given = endpoint->userinfo ? endpoint->userinfo : "";
+    return !policy->exact_logins || strcmp(wanted, given) == 0;
+}
+
 bool policy_is_listed(const struct policy *policy, const struct url *endpoint)
 {
     for (size_t i = 0; i < policy->entry_count; i++) {
         const struct entry *entry = &policy->entries[i];
-        if (is_same_origin(entry, endpoint) && is_below(endpoint->target, entry->url.target))
+        if (is_same_origin(entry, endpoint) && is_same_login(policy, &entry->url, endpoint) &&
+            is_below(endpoint->target, entry->url.target))
             return true;
     }
     return false;
@@ -229,12 +244,15 @@ static bool is_named_place(const struct policy *policy, const struct url *endpoi
 }
 
 /* "why; to allow it add "https://ntfy.lan" to push.allowed_endpoints" */
-static int refuse(const struct url *endpoint, const char *why, struct err *err)
+static int refuse(const struct policy *policy, const struct url *endpoint, const char *why,
+                  struct err *err)
 {
+    bool with_login = policy->exact_logins && endpoint->userinfo;
     char origin[URL_ORIGIN_SIZE];
     url_origin(endpoint, origin);
-    return err_set(err, ERR_REFUSED, "%.*s %s; to allow it add \"%s\" to push.allowed_endpoints",
-                   SHOWN_MAX, endpoint->host, why, origin);
+    return err_set(err, ERR_REFUSED, "%.*s %s; to allow it add \"%s\"%s to push.allowed_endpoints",
+                   SHOWN_MAX, endpoint->host, why, origin,
+                   with_login ? ", with its user name and password before the host," : "");
 }
 
 static int check_denied_name(const struct policy *policy, const struct url *endpoint,
@@ -291,8 +309,8 @@ static const char *address_hint(const struct address *address)
     return "";
 }
 
-static int refuse_private(const struct url *endpoint, const struct address *address,
-                          struct err *err)
+static int refuse_private(const struct policy *policy, const struct url *endpoint,
+                          const struct address *address, struct err *err)
 {
     char at[ADDRESS_TEXT_SIZE], why[2 * ADDRESS_TEXT_SIZE];
     address_format(at, address);
@@ -300,7 +318,7 @@ static int refuse_private(const struct url *endpoint, const struct address *addr
         snprintf(why, sizeof why, "is a private address%s", address_hint(address));
     else
         snprintf(why, sizeof why, "has the private address %s%s", at, address_hint(address));
-    return refuse(endpoint, why, err);
+    return refuse(policy, endpoint, why, err);
 }
 
 static bool is_denied_port(uint16_t port)
@@ -322,13 +340,14 @@ static int check_unlisted(const struct policy *policy, const struct url *endpoin
 {
     bool kept = proven && policy->keeps_proven;
     if (!policy->any_public)
-        return refuse(endpoint, "is not listed", err);
+        return refuse(policy, endpoint, "is not listed", err);
     if (!kept && strcmp(endpoint->scheme, "https") != 0)
-        return refuse(endpoint, "would be reached without TLS, which \"*\" does not cover", err);
+        return refuse(policy, endpoint, "would be reached without TLS, which \"*\" does not cover",
+                      err);
     if (!is_public_port(endpoint->port, kept))
-        return refuse(endpoint, "has a port that \"*\" does not cover", err);
+        return refuse(policy, endpoint, "has a port that \"*\" does not cover", err);
     if (!endpoint->is_address && host_is_local(endpoint->host))
-        return refuse(endpoint, "is a name of the local network", err);
+        return refuse(policy, endpoint, "is a name of the local network", err);
     return 0;
 }
 
@@ -347,7 +366,7 @@ int policy_check_address(const struct policy *policy, const struct url *endpoint
     if (class == ADDRESS_SPECIAL)
         return refuse_special(endpoint, address, err);
     if (class == ADDRESS_PRIVATE && !is_listed && !is_named_place(policy, endpoint, address))
-        return refuse_private(endpoint, address, err);
+        return refuse_private(policy, endpoint, address, err);
     return 0;
 }
 
@@ -374,7 +393,7 @@ int policy_check_endpoint(const struct policy *policy, const char *endpoint, boo
                           struct err *err)
 {
     struct url url;
-    int result = strict_url_parse(&url, endpoint, err);
+    int result = strict_url_parse_login(&url, endpoint, err);
     if (result != 0) {
         err_prefix(err, "the endpoint cannot be used");
         return result;

@@ -15,10 +15,11 @@ struct policy;
 struct policy *policy_new(const struct config *config, struct err *err);
 void policy_free(struct policy *policy);
 
-/* By its text alone: 0, ERR_INVALID (not an endpoint) or ERR_REFUSED (a setting forbids it), with a
- * sentence that names the setting that would allow it. Never repeats the path.
- * `proven`: it has accepted a push, here or from MollySocket. While the list is MollySocket's, "*"
- * covers such endpoints as it did there, without TLS and on other ports as well. */
+/* By its text alone, as url_normal writes it: 0, ERR_INVALID (not an endpoint) or ERR_REFUSED (a
+ * setting forbids it), with a sentence that names the setting that would allow it. Never repeats
+ * the path. `proven`: it has accepted a push, here or from MollySocket. While the list is
+ * MollySocket's, "*" covers such endpoints as it did there, without TLS and on other ports as well.
+ */
 int policy_check_endpoint(const struct policy *policy, const char *endpoint, bool proven,
                           struct err *err);
 

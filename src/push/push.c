@@ -1,5 +1,6 @@
 #include "push/push.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "push/basic.h"
 #include "push/request.h"
 #include "push/spelling.h"
 #include "push/trust.h"
@@ -25,17 +27,19 @@ static void fail(struct push_request *request, enum push_failure failure, const 
 
 static void on_answer(void *arg, const struct push_answer *answer, const char *why);
 
-/* The operator's own takes the place of our token. */
+/* A login takes the place of our token. */
 static bool needs_token(const struct push_request *request)
 {
-    return !request->without_token && !push_request_has_login(request);
+    return !request->without_token && push_request_login(request) == LOGIN_TOKEN;
 }
 
-static int write_authorization(struct push_request *request, char header[VAPID_HEADER_SIZE],
-                               struct err *err)
+/* Empty where push.headers_file has it, or none is wanted. */
+static int write_authorization(struct push_request *request,
+                               char header[TRANSFER_AUTHORIZATION_SIZE], struct err *err)
 {
     const struct push *push = request->push;
-    if (!needs_token(request))
+    header[0] = '\0';
+    if (basic_header(&request->url, header) || !needs_token(request))
         return 0;
     return vapid_header(push->vapid, request->origin, push->subject, clock_unix(), header, err);
 }
@@ -53,7 +57,7 @@ static void say_began(struct push_request *request)
 static void hand_over(struct push_request *request)
 {
     struct push *push = request->push;
-    char authorization[VAPID_HEADER_SIZE];
+    char authorization[TRANSFER_AUTHORIZATION_SIZE];
     struct err err = {0};
     if (message_seal(&request->message, &err) != 0 ||
         write_authorization(request, authorization, &err) != 0) {
@@ -70,7 +74,7 @@ static void hand_over(struct push_request *request)
         .proven = request->proven,
         .addresses = &request->addresses,
         .connect_to = elsewhere ? &target : NULL,
-        .authorization = needs_token(request) ? authorization : NULL,
+        .authorization = authorization[0] ? authorization : NULL,
         .headers = push_request_headers(request),
         .topic = request->message.topic,
         .content_type = message_type(&request->message),
@@ -80,6 +84,7 @@ static void hand_over(struct push_request *request)
     };
     what.body = message_body(&request->message, &what.length);
     request->transfer = transfer_start(push->transfers, &what, on_answer, request);
+    sodium_memzero(authorization, sizeof authorization);
     if (request->transfer)
         say_began(request);
     else
@@ -143,8 +148,9 @@ static bool tries_again(struct push_request *request)
     int64_t now = loop_now_ms(push->loop);
     if (request->again || now >= request->deadline_ms)
         return false;
-    bool sign_anew = verdict->sign_anew && needs_token(request);
-    request->without_token = verdict->status == 401 && needs_no_token(request);
+    bool has_token = needs_token(request);
+    bool sign_anew = verdict->sign_anew && has_token;
+    request->without_token = verdict->status == 401 && has_token && needs_no_token(request);
     if (!request->without_token && !sign_anew && !went_to_old_place(request))
         return false;
     if (sign_anew && !request->without_token)
@@ -427,10 +433,14 @@ int push_reload(struct push *push, struct policy *policy, const struct config *c
     return 0;
 }
 
-bool push_has_login(const struct push *push, const char *origin)
+enum push_login push_login_for(const struct push *push, const char *endpoint)
 {
-    const struct header_list *list = headers_for(push->headers, origin);
-    return list && list->has_authorization;
+    struct url url;
+    if (url_parse(&url, endpoint, NULL) != 0)
+        return LOGIN_TOKEN;
+    enum push_login login = push_login_of(push, &url);
+    url_fini(&url);
+    return login;
 }
 
 bool push_headers_changed(const struct push *push, const char *origin)

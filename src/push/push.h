@@ -49,9 +49,9 @@ void push_free(struct push *push);
 int push_reload(struct push *push, struct policy *policy, const struct config *config,
                 struct err *err);
 
-/* Whether push.headers_file has an Authorization for this origin; whether what it has for it is not
- * what it had before the last reload. */
-bool push_has_login(const struct push *push, const char *origin);
+/* What stands in the Authorization of a push to this endpoint; whether what push.headers_file has
+ * for this origin is not what it had before the last reload. */
+enum push_login push_login_for(const struct push *push, const char *endpoint);
 bool push_headers_changed(const struct push *push, const char *origin);
 
 struct push_events {

@@ -6,8 +6,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "push/basic.h"
 #include "push/spelling.h"
 #include "push/tell.h"
 
@@ -33,9 +35,20 @@ const struct header_list *push_request_headers(const struct push_request *reques
     return headers_for(request->push->headers, request->origin);
 }
 
-bool push_request_has_login(const struct push_request *request)
+/* The endpoint's own is for it alone, what the file has for all of the push server. */
+enum push_login push_login_of(const struct push *push, const struct url *endpoint)
 {
-    return push_has_login(request->push, request->origin);
+    char origin[URL_ORIGIN_SIZE];
+    if (endpoint->userinfo)
+        return LOGIN_ENDPOINT;
+    url_origin(endpoint, origin);
+    const struct header_list *list = headers_for(push->headers, origin);
+    return list && list->has_authorization ? LOGIN_HEADERS_FILE : LOGIN_TOKEN;
+}
+
+enum push_login push_request_login(const struct push_request *request)
+{
+    return push_login_of(request->push, &request->url);
 }
 
 /* Whether the body repeats what the operator has added: the last word of a header is the secret. */
@@ -70,8 +83,9 @@ void push_request_judge(struct push_request *request, const struct push_answer *
     struct push_answer told = *answer;
     told.failure = failure_of(request, answer);
     told.names_secret = (request->url.target && names_part_of(answer, request->url.target)) ||
-                        names_header(request, answer);
-    told.own_login = push_request_has_login(request);
+                        names_header(request, answer) ||
+                        basic_is_named(&request->url, answer->body, answer->body_length);
+    told.login = push_request_login(request);
     verdict_judge(verdict, &told, clock_unix());
     if (answer->failure == PUSH_ANSWERED || !*why)
         return;
@@ -104,7 +118,7 @@ void push_request_free(struct push_request *request)
 {
     push_request_detach(request);
     url_fini(&request->url);
-    free(request->endpoint);
+    mem_free_secret(request->endpoint);
     message_fini(&request->message);
     free(request);
 }

@@ -62,7 +62,9 @@ struct push_request {
 
 /* What push.headers_file has for its origin; NULL: nothing. */
 const struct header_list *push_request_headers(const struct push_request *request);
-bool push_request_has_login(const struct push_request *request); /* of the operator's, in there */
+/* What its Authorization is. */
+enum push_login push_request_login(const struct push_request *request);
+enum push_login push_login_of(const struct push *push, const struct url *endpoint);
 
 /* Sets the verdict. What a person needs to know goes behind its sentence, or in its place where our
  * own policy says which setting it was. */

@@ -107,17 +107,32 @@ void strict_url_show(char shown[STRICT_SHOWN_SIZE], const char *text)
         text_printable(shown, STRICT_SHOWN_SIZE, text, (size_t)(authority - text) + length);
 }
 
+/* What begins a host is not read alike by all where there is a backslash, or a second "@". */
+static int skip_userinfo(const char **authority, size_t *length, struct err *err)
+{
+    const char *at = memchr(*authority, '@', *length);
+    if (memchr(*authority, '\\', *length) || (at && memrchr(*authority, '@', *length) != at))
+        return err_set(err, ERR_INVALID, "where its host name begins cannot be told");
+    if (!at)
+        return 0;
+    *length -= (size_t)(at + 1 - *authority);
+    *authority = at + 1;
+    return 0;
+}
+
 /* What url_parse takes, but no endpoint and no entry may have. */
-static int check_form(const struct url *url, const char *text, struct err *err)
+static int check_form(const struct url *url, const char *text, bool with_login, struct err *err)
 {
     size_t length;
     const char *authority = authority_of(text, &length);
     if (strcmp(url->scheme, "https") != 0 && strcmp(url->scheme, "http") != 0)
         return err_set(err, ERR_INVALID, "it must begin with https:// or http://");
-    if (url->has_userinfo || memchr(authority, '@', length))
+    if (!with_login && (url->has_userinfo || memchr(authority, '@', length)))
         return err_set(err, ERR_INVALID, "it must not have a user name or password");
     if (url->has_fragment || strchr(text, '#'))
         return err_set(err, ERR_INVALID, "it must not have a #fragment");
+    if (skip_userinfo(&authority, &length, err) != 0)
+        return ERR_INVALID;
     if (memchr(authority, '%', length))
         return err_set(err, ERR_INVALID, "its host name must not have percent signs");
     if (url->is_ipv6)
@@ -137,13 +152,23 @@ static int check_form(const struct url *url, const char *text, struct err *err)
     return 0;
 }
 
-int strict_url_parse(struct url *url, const char *text, struct err *err)
+static int parse(struct url *url, const char *text, bool with_login, struct err *err)
 {
     int result = url_parse(url, text, err);
     if (result != 0)
         return result;
-    result = check_form(url, text, err);
+    result = check_form(url, text, with_login, err);
     if (result != 0)
         url_fini(url);
     return result;
+}
+
+int strict_url_parse(struct url *url, const char *text, struct err *err)
+{
+    return parse(url, text, false, err);
+}
+
+int strict_url_parse_login(struct url *url, const char *text, struct err *err)
+{
+    return parse(url, text, true, err);
 }

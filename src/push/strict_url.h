@@ -9,6 +9,8 @@ enum { STRICT_SHOWN_SIZE = 101 /* of a host name or an entry, in a sentence */ }
 
 /* ERR_INVALID with a sentence about "it"; nothing is left to free then. */
 int strict_url_parse(struct url *url, const char *text, struct err *err);
+/* The same, but with a user name and password it may be. */
+int strict_url_parse_login(struct url *url, const char *text, struct err *err);
 
 /* For a sentence: neither user information nor a path, which may be a secret. */
 void strict_url_show(char shown[STRICT_SHOWN_SIZE], const char *text);

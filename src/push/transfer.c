@@ -1,6 +1,7 @@
 #include "push/transfer.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 #include "push/answer.h"
 #include "push/multi.h"
 #include "push/route.h"
-#include "push/vapid.h"
 
 enum {
     IDLE_MAX = 64,         /* handles kept for later; as many requests are in flight at most */
@@ -61,7 +61,8 @@ struct transfer {
     struct curl_slist authorization, topic, type;
     struct curl_slist extra[HEADERS_MOST];
     size_t extra_count;
-    char authorization_text[sizeof "Authorization: " + VAPID_HEADER_SIZE];
+    struct curl_slist *first; /* of those of this request */
+    char authorization_text[sizeof "Authorization: " + TRANSFER_AUTHORIZATION_SIZE];
     char topic_text[TOPIC_HEADER_SIZE];
     char type_text[TYPE_HEADER_SIZE];
 };
@@ -167,13 +168,6 @@ static long longest_life_s(const struct transfers *transfers)
     return since < LIFE_SECONDS ? (long)since : LIFE_SECONDS;
 }
 
-static struct curl_slist *first_header(struct transfer *transfer)
-{
-    if (transfer->extra_count)
-        return transfer->extra;
-    return transfer->request.authorization ? &transfer->authorization : &transfer->topic;
-}
-
 static void aim(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -191,7 +185,7 @@ static void aim(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_URL, url);
     route_apply(&transfer->route, easy);
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)(total / 1000 + DNS_SECONDS));
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, first_header(transfer));
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->first);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->length);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)total);
@@ -217,13 +211,16 @@ static bool try_it(struct transfer *transfer)
 static void copy_extra(struct transfer *transfer)
 {
     const struct header_list *list = transfer->request.headers;
-    struct curl_slist *others =
-        transfer->request.authorization ? &transfer->authorization : &transfer->topic;
-    for (size_t i = 0; list && i < list->count; i++) {
-        struct curl_slist *next = i + 1 < list->count ? &transfer->extra[i + 1] : others;
-        transfer->extra[i] = (struct curl_slist){.data = mem_text(list->lines[i]), .next = next};
-        transfer->extra_count++;
+    bool has_own = transfer->request.authorization;
+    struct curl_slist *next = has_own ? &transfer->authorization : &transfer->topic;
+    for (size_t i = list ? list->count : 0; i-- > 0;) {
+        if (has_own && text_starts_nocase(list->lines[i], "Authorization:"))
+            continue;
+        struct curl_slist *one = &transfer->extra[transfer->extra_count++];
+        *one = (struct curl_slist){.data = mem_text(list->lines[i]), .next = next};
+        next = one;
     }
+    transfer->first = next;
     transfer->request.headers = NULL;
 }
 
@@ -232,6 +229,7 @@ static void forget_extra(struct transfer *transfer)
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
     while (transfer->extra_count)
         mem_free_secret(transfer->extra[--transfer->extra_count].data);
+    sodium_memzero(transfer->authorization_text, sizeof transfer->authorization_text);
 }
 
 static void write_headers(struct transfer *transfer)

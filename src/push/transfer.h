@@ -7,10 +7,18 @@
 
 #include "base/loop.h"
 #include "net/address.h"
+#include "push/basic.h"
 #include "push/headers.h"
 #include "push/policy.h"
 #include "push/trust.h"
+#include "push/vapid.h"
 #include "push/verdict.h"
+
+enum {
+    TRANSFER_AUTHORIZATION_SIZE = (int)BASIC_HEADER_SIZE > (int)VAPID_HEADER_SIZE
+                                      ? (int)BASIC_HEADER_SIZE
+                                      : (int)VAPID_HEADER_SIZE,
+};
 
 struct transfers;
 struct transfer;
@@ -21,7 +29,7 @@ struct transfer_request {
     bool proven; /* as the policy asks */
     const struct address_list *addresses;
     const struct connect_target *connect_to; /* whose addresses these are; NULL: the endpoint's */
-    const char *authorization;               /* NULL: without */
+    const char *authorization;               /* NULL: without; wins over one of `headers` */
     const struct header_list *headers;       /* more of them; NULL: none */
     const char *topic;
     const char *content_type;

@@ -32,10 +32,10 @@ enum trait {
 };
 
 struct rule {
-    int least, most;    /* status */
-    int code;           /* ntfy's; 0: any */
-    const char *phrase; /* in the body, without regard to case; NULL: any */
-    bool own_login;     /* only where the request had the operator's own */
+    int least, most;       /* status */
+    int code;              /* ntfy's; 0: any */
+    const char *phrase;    /* in the body, without regard to case; NULL: any */
+    enum push_login login; /* only where the request had this; LOGIN_TOKEN: any */
     enum verdict_kind kind;
     unsigned traits;
     int64_t floor_ms, cap_ms;
@@ -51,6 +51,9 @@ struct rule {
 #define SCHEME_ADVICE "Enter the server with https:// in the phone's UnifiedPush app"
 #define LOGIN_MEANING "The push server refuses the Authorization that push.headers_file has for it"
 #define LOGIN_ADVICE "Look whether what stands there is still valid and may publish"
+#define CARRIED_MEANING                                                                            \
+    "The push server refuses the user name and password that the endpoint carries"
+#define CARRIED_ADVICE "Register with an endpoint whose login is valid and may publish"
 #define EXEMPT_ADVICE "On your own ntfy put this machine into visitor-request-limit-exempt-hosts"
 #define AGAIN_ADVICE "Open the app on the phone, it registers again"
 
@@ -76,14 +79,19 @@ static const struct rule rules[] = {
 
     /* A login of the operator's takes the place of our token, so neither that nor the phone is at
      * fault. About thirty wrong ones turn into 42909 for all endpoints. */
-    {STATUS(401), .own_login = true, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
+    {STATUS(401), .login = LOGIN_HEADERS_FILE, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
      .cap_ms = 6 * HOUR, .meaning = LOGIN_MEANING, .advice = LOGIN_ADVICE},
-    {STATUS(403), .own_login = true, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
-     .cap_ms = 6 * HOUR, .meaning = LOGIN_MEANING, .advice = LOGIN_ADVICE},
-    {STATUS(429), .code = 42909, .own_login = true, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
-     .meaning = "The push server saw too many wrong logins from us", .advice = LOGIN_ADVICE},
+    {STATUS(403), .login = LOGIN_HEADERS_FILE, .kind = VERDICT_UNAUTHORIZED,
+     .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR, .meaning = LOGIN_MEANING, .advice = LOGIN_ADVICE},
+    {STATUS(429), .code = 42909, .login = LOGIN_HEADERS_FILE, .kind = VERDICT_UNAUTHORIZED,
+     .floor_ms = HOUR, .meaning = "The push server saw too many wrong logins from us",
+     .advice = LOGIN_ADVICE},
 
-    /* Likewise. */
+    /* Likewise the endpoint's own. */
+    {STATUS(401), .login = LOGIN_ENDPOINT, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR,
+     .cap_ms = 6 * HOUR, .meaning = CARRIED_MEANING, .advice = CARRIED_ADVICE},
+    {STATUS(403), .login = LOGIN_ENDPOINT, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
+     .cap_ms = 6 * HOUR, .meaning = CARRIED_MEANING, .advice = CARRIED_ADVICE},
     {STATUS(401), .code = 40101, .kind = VERDICT_UNAUTHORIZED, .floor_ms = HOUR, .cap_ms = 6 * HOUR,
      .meaning = "The push server refuses the login that the endpoint carries",
      .advice = "Register with an endpoint without auth= or user name"},
@@ -259,7 +267,7 @@ static const struct rule *rule_of(unsigned cause)
     return cause == CAUSE_NONSENSE ? &nonsense : &rules[cause - CAUSE_RULES];
 }
 
-static unsigned find_cause(int status, const struct told *told, bool own_login)
+static unsigned find_cause(int status, const struct told *told, enum push_login login)
 {
     for (unsigned i = 0; i < RULES; i++) {
         const struct rule *rule = &rules[i];
@@ -267,7 +275,7 @@ static unsigned find_cause(int status, const struct told *told, bool own_login)
             continue;
         if (rule->code && rule->code != told->ntfy)
             continue;
-        if (rule->own_login && !own_login)
+        if (rule->login != LOGIN_TOKEN && rule->login != login)
             continue;
         if (rule->phrase && !strcasestr(told->text, rule->phrase))
             continue;
@@ -357,7 +365,7 @@ void verdict_judge(struct verdict *verdict, const struct push_answer *answer, in
     }
     struct told told;
     read_body(&told, answer);
-    const struct rule *rule = apply(verdict, find_cause(answer->status, &told, answer->own_login));
+    const struct rule *rule = apply(verdict, find_cause(answer->status, &told, answer->login));
     verdict->status = answer->status;
     verdict->retry_after_ms = retry_after_ms(answer->retry_after_s);
     if (rule->traits & UNTIL_QUOTA)
@@ -429,7 +437,7 @@ const char *verdict_advice(unsigned cause)
 
 bool verdict_is_of_own_login(unsigned cause)
 {
-    return rule_of(cause)->own_login;
+    return rule_of(cause)->login == LOGIN_HEADERS_FILE;
 }
 
 bool verdict_needs_person(unsigned cause)
@@ -438,13 +446,13 @@ bool verdict_needs_person(unsigned cause)
     return kind == VERDICT_UNAUTHORIZED || kind == VERDICT_MISCONFIGURED;
 }
 
-unsigned verdict_cause_of_status(int status, bool own_login)
+unsigned verdict_cause_of_status(int status, enum push_login login)
 {
     static const struct told nothing;
-    return status ? find_cause(status, &nothing, own_login) : 0;
+    return status ? find_cause(status, &nothing, login) : 0;
 }
 
 enum verdict_kind verdict_kind_of_status(int status)
 {
-    return rule_of(verdict_cause_of_status(status, false))->kind;
+    return rule_of(verdict_cause_of_status(status, LOGIN_TOKEN))->kind;
 }

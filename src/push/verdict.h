@@ -18,6 +18,13 @@ enum push_failure {
     PUSH_OURS,       /* something on our side (memory, signing) */
 };
 
+/* What stood in the request's Authorization. */
+enum push_login {
+    LOGIN_TOKEN,        /* our VAPID token */
+    LOGIN_HEADERS_FILE, /* what push.headers_file has for the origin */
+    LOGIN_ENDPOINT,     /* user name and password of the endpoint */
+};
+
 struct push_answer {
     enum push_failure failure;
     int status;
@@ -26,9 +33,9 @@ struct push_answer {
     const char *server;    /* Server header, may be NULL */
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
-    bool own_login;    /* the request had an Authorization of push.headers_file, not our token */
-    bool names_secret; /* the body repeats a part of the endpoint's path or of a header that the
-                          operator has added: it is not quoted */
+    enum push_login login;
+    bool names_secret; /* the body repeats a part of the endpoint's path, of its user name and
+                          password or of a header that the operator has added: it is not quoted */
 };
 
 enum { VERDICT_TEXT_SIZE = 256, VERDICT_BODY_MAX = 4096 };
@@ -79,7 +86,7 @@ bool verdict_is_of_own_login(unsigned cause);
 /* A person has to mend it: time alone does not. */
 bool verdict_needs_person(unsigned cause);
 /* What a status means as a rule; 0: nothing. */
-unsigned verdict_cause_of_status(int status, bool own_login);
+unsigned verdict_cause_of_status(int status, enum push_login login);
 enum verdict_kind verdict_kind_of_status(int status);
 
 #endif

@@ -1,5 +1,6 @@
-/* An endpoint, an entry of push.allowed_endpoints and one of push.denied, each by its text. The
- * first byte chooses the policy; the rest is the text. */
+/* An endpoint, as it comes and in its normal spelling, an entry of push.allowed_endpoints, in our
+ * way and in MollySocket's, and one of push.denied, each by its text. The first byte chooses the
+ * policy; the rest is the text. */
 #include <sodium.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,16 +8,21 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/text.h"
+#include "base/url_normal.h"
+#include "push/basic.h"
 #include "push/policy.h"
 
 enum { POLICIES = 4 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct policy *new_policy(const char *allowed, const char *denied, struct err *err)
+static struct policy *new_policy(const char *allowed, const char *denied, bool exact,
+                                 struct err *err)
 {
     char *allow = mem_text(allowed), *deny = mem_text(denied);
-    struct config config = {.push_allowed_endpoints = {.items = &allow, .count = allow != NULL},
+    struct config config = {.push_exact_logins = exact,
+                            .push_allowed_endpoints = {.items = &allow, .count = allow != NULL},
                             .push_denied = {.items = &deny, .count = deny != NULL}};
     struct policy *policy = policy_new(&config, err);
     free(allow);
@@ -28,10 +34,10 @@ static const struct policy *chosen_policy(unsigned which)
 {
     static struct policy *policies[POLICIES];
     if (!policies[0]) {
-        policies[0] = new_policy("*", NULL, NULL);
-        policies[1] = new_policy("https://ntfy.lan", NULL, NULL);
-        policies[2] = new_policy("http://10.0.0.1:8080/push", "10.9.0.0/16", NULL);
-        policies[3] = new_policy("*", "evil.example", NULL);
+        policies[0] = new_policy("*", NULL, false, NULL);
+        policies[1] = new_policy("https://user:pw@ntfy.lan", NULL, true, NULL);
+        policies[2] = new_policy("http://10.0.0.1:8080/push", "10.9.0.0/16", false, NULL);
+        policies[3] = new_policy("*", "evil.example", false, NULL);
     }
     return policies[which % POLICIES];
 }
@@ -65,10 +71,10 @@ static void expect_public(const struct policy *policy, const char *text)
     url_fini(&url);
 }
 
-static void try_as_setting(const char *allowed, const char *denied)
+static void try_as_setting(const char *allowed, const char *denied, bool exact)
 {
     struct err err = {0};
-    struct policy *policy = new_policy(allowed, denied, &err);
+    struct policy *policy = new_policy(allowed, denied, exact, &err);
     if (policy)
         policy_check_endpoint(policy, "https://ntfy.lan/x", false, NULL);
     else
@@ -76,23 +82,73 @@ static void try_as_setting(const char *allowed, const char *denied)
     policy_free(policy);
 }
 
+static void try_as_endpoint(unsigned which, const char *text)
+{
+    struct err err = {0};
+    const struct policy *policy = chosen_policy(which);
+    if (policy_check_endpoint(policy, text, false, &err) != 0)
+        expect_sentence(&err);
+    else if (which == 0 || which == 3)
+        expect_public(policy, text);
+}
+
+static void expect_login(const struct url *url)
+{
+    char header[BASIC_HEADER_SIZE];
+    expect(basic_header(url, header) == (url->userinfo != NULL));
+    if (url->userinfo)
+        expect(strncmp(header, "Basic ", 6) == 0 && text_is_token(header + 6, strlen(header + 6)));
+    basic_is_named(url, "user:pw", 7);
+}
+
+/* It stays what it is, and what stands in it where is plain to whoever reads it. */
+static void expect_normal(const char *normal)
+{
+    struct url url;
+    char origin[URL_ORIGIN_SIZE];
+    char *again = url_normal(normal, NULL);
+    expect(again && strcmp(again, normal) == 0);
+    expect(strlen(normal) <= URL_MAX && text_is_token(normal, strlen(normal)));
+    expect(!strchr(normal, '#') && url_parse(&url, normal, NULL) == 0 && !url.has_fragment);
+    url_origin(&url, origin);
+    expect(!strchr(origin, '@'));
+    size_t length = strlen(normal) - strlen(url.target);
+    expect(strcmp(normal + length, url.target) == 0);
+    expect((memchr(normal, '@', length) != NULL) == (url.userinfo != NULL));
+    expect(url.has_userinfo == (url.userinfo != NULL));
+    expect_login(&url);
+    url_fini(&url);
+    mem_free_secret(again);
+}
+
+static void try_normal(unsigned which, const char *text)
+{
+    struct err err = {0};
+    char *normal = url_normal(text, &err);
+    if (normal) {
+        expect_normal(normal);
+        try_as_endpoint(which, normal);
+    } else {
+        expect_sentence(&err);
+    }
+    mem_free_secret(normal);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (sodium_init() < 0 || size == 0)
         return 0;
-    unsigned which = data[0] % (POLICIES + 2);
+    unsigned which = data[0] % (POLICIES + 3);
     char *text = mem_copy((const char *)data + 1, size - 1);
     if (which == POLICIES) {
-        try_as_setting(text, NULL);
+        try_as_setting(text, NULL, false);
     } else if (which == POLICIES + 1) {
-        try_as_setting("*", text);
+        try_as_setting("*", text, false);
+    } else if (which == POLICIES + 2) {
+        try_as_setting(text, NULL, true);
     } else {
-        struct err err = {0};
-        const struct policy *policy = chosen_policy(which);
-        if (policy_check_endpoint(policy, text, false, &err) != 0)
-            expect_sentence(&err);
-        else if (which == 0 || which == 3)
-            expect_public(policy, text);
+        try_as_endpoint(which, text);
+        try_normal(which, text);
     }
     free(text);
     return 0;

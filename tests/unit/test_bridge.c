@@ -161,11 +161,11 @@ void push_each_origin(struct push *push,
     (void)arg;
 }
 
-bool push_has_login(const struct push *push, const char *origin)
+enum push_login push_login_for(const struct push *push, const char *endpoint)
 {
     (void)push;
-    (void)origin;
-    return true;
+    (void)endpoint;
+    return LOGIN_HEADERS_FILE;
 }
 
 bool push_headers_changed(const struct push *push, const char *origin)

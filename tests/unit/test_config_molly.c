@@ -110,8 +110,18 @@ static const struct {
      "[\"https://a.tld\", \"*\"]"},
     {"MOLLY_ALLOWED_ENDPOINTS=\"https://a.tld\"", "push.allowed_endpoints", "[\"https://a.tld\"]"},
     /* It passes over what can never match. */
-    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\", \"mailto:a@b.c\", \"https://u:p@a.tld\", \"*\"]",
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\", \"mailto:a@b.c\", \"https://\xef\xbc\x8f.tld\", "
+     "\"*\"]",
      "push.allowed_endpoints", "[\"*\"]"},
+    /* At user name and password as well, which are not shown. */
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://u:p@a.tld/up@x\", \"*\"]", "push.allowed_endpoints",
+     "[\"https://(hidden)@a.tld\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[https://u:p@A.tld:8443,*]", "push.allowed_endpoints",
+     "[\"https://(hidden)@a.tld:8443\", \"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://m\xc3\xbcnchen.example/\"]", "push.allowed_endpoints",
+     "[\"https://xn--mnchen-3ya.example\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=https://M\xc3\x9cNCHEN.example", "push.allowed_endpoints",
+     "[\"https://xn--mnchen-3ya.example\"]"},
     {"MOLLY_ALLOWED_UUIDS=[\"*\"]", "accounts.allowed", "[\"*\"]"},
     {"MOLLY_ALLOWED_UUIDS=" IDS, "accounts.allowed", IDS},
     {"MOLLY_ALLOWED_UUIDS=*", "accounts.allowed", "[\"*\"]"},
@@ -149,6 +159,32 @@ START_TEST(what_mollysocket_takes_from_the_environment_is_taken)
         config_free(config);
         free(variable);
     }
+}
+END_TEST
+
+START_TEST(user_names_and_passwords_of_mollysockets_list_are_kept_and_ours_takes_none)
+{
+    struct err err;
+    char theirs[] = "MOLLY_ALLOWED_ENDPOINTS=[\"https://u s:p%40w@a.tld/x\", \"https://b.tld\"]";
+    char ours[] = "DOORBELL_PUSH_ALLOWED_ENDPOINTS=https://us:SECRET@a.tld";
+    char *variables[] = {theirs, NULL};
+    struct config *config = load(variables, "/dev/null", &err);
+    ck_assert_msg(config, "%s", err.text);
+    ck_assert_uint_eq(config->push_allowed_endpoints.count, 2);
+    ck_assert_str_eq(config->push_allowed_endpoints.items[0], "https://u%20s:p%40w@a.tld");
+    ck_assert(config->push_exact_logins);
+    char *effective = schema_effective_yaml(config);
+    ck_assert_ptr_null(strstr(effective, "p%40w"));
+    free(effective);
+    config_free(config);
+    variables[0] = ours;
+    ck_assert_ptr_null(load(variables, "/dev/null", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "it must not have a user name or password in it"));
+    ck_assert_ptr_null(strstr(err.text, "SECRET"));
+    variables[0] = NULL;
+    config = load(variables, "/dev/null", &err);
+    ck_assert(!config->push_exact_logins);
+    config_free(config);
 }
 END_TEST
 
@@ -594,6 +630,7 @@ START_TEST(an_empty_or_unlimited_setting_is_shown_even_if_it_may_be_secret)
 END_TEST
 
 UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
+          user_names_and_passwords_of_mollysockets_list_are_kept_and_ours_takes_none,
           a_wrong_variable_of_mollysockets_is_named_with_the_fix,
           a_toml_file_of_mollysockets_is_taken_as_it_is, each_key_of_a_toml_file_is_taken,
           a_wrong_toml_file_is_named_with_its_line_and_the_fix,

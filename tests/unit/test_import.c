@@ -457,8 +457,12 @@ START_TEST(endpoints_that_cannot_be_rung_are_refused_and_those_of_other_settings
     struct place place;
     char text[IMPORT_TEXT_SIZE];
     place_make(&place, "");
-    static const char *const bad[] = {"NULL", "''", "'ftp://push.example/x'", "'push.example'",
-                                      "'https://push.example/a b'"};
+    static const char *const bad[] = {"NULL",
+                                      "''",
+                                      "'ftp://push.example/x'",
+                                      "'push.example'",
+                                      "'https://push.example:x/a'",
+                                      "'https://push.0x7f/a'"};
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         char sql[256];
         snprintf(sql, sizeof sql,
@@ -473,11 +477,48 @@ START_TEST(endpoints_that_cannot_be_rung_are_refused_and_those_of_other_settings
     expect(&place, 1, 0);
     ck_assert_uint_eq(place.counts.refused, sizeof bad / sizeof *bad);
     ck_assert(import_tell_refused(&place.order, &place.counts, text));
-    ck_assert_ptr_nonnull(strstr(text, "; and 1 more."));
+    ck_assert_ptr_nonnull(
+        strstr(text, "its endpoint is missing or no web address: register it again"));
+    ck_assert_ptr_nonnull(strstr(text, "; and 2 more."));
     ck_assert_uint_eq(place.counts.unreachable, 1);
     ck_assert(import_tell_unreachable(&place.counts, text));
     ck_assert_ptr_nonnull(strstr(text, "push.allowed_endpoints"));
     must_have(&place, ALICE, 2, "p", "http://192.168.1.5:8080/up", 1);
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(endpoints_are_taken_in_the_one_spelling_that_is_sent)
+{
+    struct place place;
+    char sql[256], uuid[] = "00000000-0000-4000-8000-000000000001";
+    static const struct {
+        const char *there, *here;
+    } rows[] = {
+        {"https://m\xc3\xbcnchen.example/up", "https://xn--mnchen-3ya.example/up"},
+        {"https://user:p w@push.example/up", "https://user:p%20w@push.example/up"},
+        {"https://push.example/up#part", "https://push.example/up"},
+        {"https://push.example/u p?\xc3\xa4", "https://push.example/u%20p?%C3%A4"},
+        {"HTTPS://Push.example:443/Up", "https://push.example/Up"},
+    };
+    place_make(&place, "");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uuid[0] = (char)('1' + i);
+        snprintf(sql, sizeof sql, "INSERT INTO connections VALUES('%s', 2, 'p', '%s', 0, 1)", uuid,
+                 rows[i].there);
+        there(&place, sql);
+    }
+    import(&place);
+    expect(&place, sizeof rows / sizeof *rows, 0);
+    ck_assert_uint_eq(place.counts.unreachable, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uuid[0] = (char)('1' + i);
+        must_have(&place, uuid, 2, "p", rows[i].here, 1);
+    }
+    there(&place, "UPDATE connections SET endpoint = 'https://push.example:443/Up',"
+                  " last_registration = 2");
+    import(&place);
+    ck_assert_uint_eq(place.counts.renewed, 4); /* for the fifth it is the same */
     place_remove(&place);
 }
 END_TEST
@@ -685,6 +726,7 @@ UNIT_MAIN("import", every_account_is_taken_and_one_flagged_forbidden_gets_a_fres
           two_spellings_of_an_id_are_one_account_and_two_devices_are_two,
           rows_that_make_no_account_are_counted_and_named_without_ids,
           endpoints_that_cannot_be_rung_are_refused_and_those_of_other_settings_taken,
+          endpoints_are_taken_in_the_one_spelling_that_is_sent,
           accounts_that_the_settings_do_not_allow_are_counted,
           rows_of_any_content_are_taken_or_refused, a_dry_run_tells_and_changes_nothing,
           what_cannot_be_written_is_taken_the_next_time,

@@ -218,10 +218,13 @@ START_TEST(what_is_no_endpoint_is_refused_under_every_policy)
         {"https://ntfy.sh/SECRET\xc3\xa4", "characters"},
         {"https://ntfy.sh/SECRET#part", "#fragment"},
         {"https://ntfy.sh/SECRET#", "#fragment"},
-        {"https://SECRET@ntfy.sh/x", "user name"},
-        {"https://SECRET:SECRET@ntfy.sh/x", "user name"},
-        {"https://@ntfy.sh/SECRET", "user name"},
-        {"https://ntfy.sh\\@SECRET/x", "user name"},
+        {"https://ntfy.sh\\@SECRET/x", "where its host name begins"},
+        {"https://ntfy.sh\\SECRET/x", ""},
+        {"https://SECRET@SECRET@ntfy.sh/x", ""},
+        {"https://SECRET@127.1/x", "four decimal numbers"},
+        {"https://SECRET@0x7f.1/x", ""},
+        {"https://SECRET:SECRET@%6e%74fy.sh/x", "percent"},
+        {"https://\xc3\xa4.example/SECRET", "xn-- form"},
         {"https://%6e%74fy.sh/SECRET", "percent"},
         {"https://ntfy.sh:0/SECRET", ""},
         {"https://ntfy.sh:65536/SECRET", ""},
@@ -516,6 +519,58 @@ START_TEST(an_entry_names_its_origin_whatever_the_path)
 }
 END_TEST
 
+static struct policy *allowing_exactly(const char *const *allowed)
+{
+    char *items[8];
+    struct config config = {.push_allowed_endpoints = {.items = items}, .push_exact_logins = true};
+    for (; allowed[config.push_allowed_endpoints.count]; config.push_allowed_endpoints.count++)
+        items[config.push_allowed_endpoints.count] =
+            mem_text(allowed[config.push_allowed_endpoints.count]);
+    struct policy *policy = policy_new(&config, NULL);
+    ck_assert_ptr_nonnull(policy);
+    for (size_t i = 0; i < config.push_allowed_endpoints.count; i++)
+        free(items[i]);
+    return policy;
+}
+
+START_TEST(a_star_and_an_entry_of_ours_cover_endpoints_with_a_user_name)
+{
+    struct policy *policy = allowing(LIST("*", "http://ntfy.lan/up"));
+    check_allowed(policy, "https://SECRET:SECRET@ntfy.sh/x");
+    check_allowed(policy, "https://user:p%40w@" PUBLIC_V4 "/x");
+    check_allowed(policy, "http://user:pw@ntfy.lan/up/x");
+    check_not_allowed(policy, "http://SECRET:SECRET@ntfy.lan/x", ERR_REFUSED,
+                      "add \"http://ntfy.lan\" to push.allowed_endpoints");
+    check_not_allowed(policy, "https://SECRET:SECRET@10.0.0.1/x", ERR_REFUSED,
+                      "add \"https://10.0.0.1\" to push.allowed_endpoints");
+    policy_free(policy);
+}
+END_TEST
+
+START_TEST(in_mollysockets_way_an_entry_is_for_its_own_user_name_and_password)
+{
+    struct err err = {0};
+    struct policy *policy = allowing_exactly(
+        LIST("http://user:SECRET@ntfy.lan", "http://nas.lan", "https://user@half.lan"));
+    check_allowed(policy, "http://user:SECRET@ntfy.lan/up");
+    check_allowed(policy, "http://user:SECRET@NTFY.lan:80/up");
+    check_allowed(policy, "https://user@half.lan/up");
+    check_allowed(policy, "http://nas.lan/up");
+    check_not_allowed(policy, "http://ntfy.lan/SECRET", ERR_REFUSED,
+                      "to allow it add \"http://ntfy.lan\" to push.allowed_endpoints");
+    check_not_allowed(policy, "http://user:SECRET2@ntfy.lan/up", ERR_REFUSED,
+                      "to allow it add \"http://ntfy.lan\", with its user name and password before "
+                      "the host, to push.allowed_endpoints");
+    check_not_allowed(policy, "http://User:SECRET@ntfy.lan/up", ERR_REFUSED, "");
+    check_not_allowed(policy, "http://user@ntfy.lan/up", ERR_REFUSED, "");
+    check_not_allowed(policy, "https://user:SECRET@half.lan/up", ERR_REFUSED, "");
+    check_not_allowed(policy, "http://user:SECRET@nas.lan/up", ERR_REFUSED, "");
+    ck_assert_int_eq(check_at(policy, "http://user:SECRET@ntfy.lan/up", "10.0.0.1", &err), 0);
+    ck_assert_int_eq(check_at(policy, "http://ntfy.lan/up", "10.0.0.1", &err), ERR_REFUSED);
+    policy_free(policy);
+}
+END_TEST
+
 START_TEST(an_entry_that_cannot_be_read_is_named_without_its_secrets)
 {
     static const struct {
@@ -622,6 +677,8 @@ UNIT_MAIN("policy", a_star_means_https_to_public_hosts_on_443_or_high_ports,
           a_name_may_lead_to_a_private_address_only_where_it_is_listed,
           an_address_check_also_knows_what_text_forbids, a_star_lists_nobody,
           an_entry_names_its_origin_whatever_the_path,
+          a_star_and_an_entry_of_ours_cover_endpoints_with_a_user_name,
+          in_mollysockets_way_an_entry_is_for_its_own_user_name_and_password,
           an_entry_that_cannot_be_read_is_named_without_its_secrets,
           a_denial_that_cannot_be_read_is_named,
           a_place_that_the_operator_named_may_be_private_for_its_origin_alone)

@@ -1498,6 +1498,73 @@ START_TEST(a_login_of_the_operator_takes_the_place_of_the_token_and_is_not_tried
 }
 END_TEST
 
+/* "http://user:p%40w@push.example:PORT/up" */
+static char *endpoint_with(const char *login)
+{
+    return mem_format("http://%s@push.example:%d/up", login, server.port);
+}
+
+START_TEST(what_an_endpoint_carries_takes_the_place_of_the_token_and_is_not_tried_twice)
+{
+    begin();
+    char *endpoint = endpoint_with("user:p%40w");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ring_at(endpoint)->kind, VERDICT_ACCEPTED);
+        ck_assert_str_eq(request_line("Authorization"), "Basic dXNlcjpwQHc=");
+        ck_assert_int_eq(sent("Authorization"), 1);
+        ck_assert_int_eq(sent("vapid"), 0);
+        ck_assert_int_eq(sent("p%40w"), 0);
+        ck_assert_int_eq(strncmp(request_line("Host"), "push.example:", 13), 0);
+        /* Without one it is another endpoint, also over the same connection. */
+        ck_assert_int_eq(ring_once()->kind, VERDICT_ACCEPTED);
+        ck_assert_int_eq(strncmp(request_line("Authorization"), "vapid t=", 8), 0);
+    }
+    server.text = "HTTP/1.1 401 No\r\nContent-Length: 12\r\n\r\nuser is p@w!";
+    ring_at(endpoint);
+    ck_assert_int_eq(server.requests, 5);
+    ck_assert_int_eq(outcome.last.kind, VERDICT_UNAUTHORIZED);
+    ck_assert_msg(strstr(outcome.last.text, "the endpoint carries (401)") != NULL, "%s",
+                  outcome.last.text);
+    ck_assert_int_eq(push_login_for(push, endpoint), LOGIN_ENDPOINT);
+    free(endpoint);
+    end();
+}
+END_TEST
+
+START_TEST(what_an_endpoint_carries_wins_over_the_operators_login_and_leaves_other_headers)
+{
+    char *other = begin_with_headers("  X-One: 1\n  authorization: Bearer tk_one\n  X-Two: 2\n");
+    char *endpoint = endpoint_with("user:p%40w");
+    ck_assert_int_eq(ring_at(endpoint)->kind, VERDICT_ACCEPTED);
+    ck_assert_str_eq(request_line("Authorization"), "Basic dXNlcjpwQHc=");
+    ck_assert_int_eq(sent("tk_one"), 0);
+    ck_assert_str_eq(request_line("X-One"), "1");
+    ck_assert_str_eq(request_line("X-Two"), "2");
+    ck_assert_int_eq(ring_once()->kind, VERDICT_ACCEPTED);
+    ck_assert_int_eq(sent("Bearer tk_one"), 1);
+    ck_assert_int_eq(sent("Basic"), 0);
+    ck_assert_int_eq(push_login_for(push, entry), LOGIN_HEADERS_FILE);
+    ck_assert_int_eq(push_login_for(push, other), LOGIN_TOKEN);
+    free(endpoint);
+    end_with_headers(other);
+}
+END_TEST
+
+START_TEST(an_answer_that_repeats_what_an_endpoint_carries_is_not_quoted)
+{
+    begin();
+    char *endpoint = endpoint_with("alice:word");
+    server.text = "HTTP/1.1 413 No\r\nContent-Length: 19\r\n\r\nno room for word on";
+    ring_at(endpoint);
+    ck_assert_int_eq(outcome.last.status, 413);
+    ck_assert_msg(!strstr(outcome.last.text, "word"), "%s", outcome.last.text);
+    ring_once();
+    ck_assert_msg(strstr(outcome.last.text, "word") != NULL, "%s", outcome.last.text);
+    free(endpoint);
+    end();
+}
+END_TEST
+
 START_TEST(headers_are_read_again_on_reload_and_kept_where_they_cannot_be)
 {
     char *other = begin_with_headers("  X-Token: one\n");
@@ -2340,6 +2407,9 @@ UNIT_MAIN(
     a_reload_leads_what_is_being_looked_up_to_the_new_place_and_a_failure_names_it,
     headers_of_the_operator_go_to_their_origin_alone_beside_the_token,
     a_login_of_the_operator_takes_the_place_of_the_token_and_is_not_tried_twice,
+    what_an_endpoint_carries_takes_the_place_of_the_token_and_is_not_tried_twice,
+    what_an_endpoint_carries_wins_over_the_operators_login_and_leaves_other_headers,
+    an_answer_that_repeats_what_an_endpoint_carries_is_not_quoted,
     headers_are_read_again_on_reload_and_kept_where_they_cannot_be, a_name_may_end_in_a_dot,
     the_next_address_is_tried_where_one_does_not_answer,
     each_request_goes_to_the_addresses_that_it_was_given, numeric_endpoints_work_for_both_families,

@@ -116,8 +116,10 @@ static struct verdict judged(int status, const char *body)
 
 static struct verdict judged_with_login(int status, const char *body)
 {
-    struct push_answer answer = {
-        .status = status, .body = body, .body_length = body ? strlen(body) : 0, .own_login = true};
+    struct push_answer answer = {.status = status,
+                                 .body = body,
+                                 .body_length = body ? strlen(body) : 0,
+                                 .login = LOGIN_HEADERS_FILE};
     struct verdict verdict;
     verdict_judge(&verdict, &answer, NOON);
     return verdict;
@@ -152,8 +154,8 @@ START_TEST(a_refused_login_of_the_operators_is_neither_the_phones_nor_our_keys_f
         struct verdict without = judged(status, refusals[i].body);
         ck_assert(!verdict_is_of_own_login(without.cause));
         if (status != 429) /* a status alone does not tell which limit it was */
-            ck_assert(verdict_is_of_own_login(verdict_cause_of_status(status, true)));
-        ck_assert(!verdict_is_of_own_login(verdict_cause_of_status(status, false)));
+            ck_assert(verdict_is_of_own_login(verdict_cause_of_status(status, LOGIN_HEADERS_FILE)));
+        ck_assert(!verdict_is_of_own_login(verdict_cause_of_status(status, LOGIN_TOKEN)));
     }
     ck_assert(!verdict_is_of_own_login(judged_with_login(507, NTFY(50701)).cause));
     ck_assert(!verdict_is_of_own_login(judged_with_login(200, NULL).cause));
