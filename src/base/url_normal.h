@@ -4,8 +4,7 @@
  * is not ASCII are percent-encoded, a backslash in the path is a slash. Scheme and host are in
  * small letters, the port stands only where it is not the scheme's own. User name and password
  * stay. What is percent-encoded, and dots in the path, stay as they came: endpoints are opaque
- * (push.md 3.3). Percent signs in a host name, and numbers that mean an address, are taken there,
- * and not here.
+ * (push.md 3.3). Percent signs in a host name are taken there, and not here.
  *
  * Once where an endpoint enters; from then on texts are compared, kept and sent as they are. What
  * such an address may be is for whoever uses it to judge. Pure. */

@@ -38,6 +38,8 @@ static const struct {
      "1/up",
      "https://127.0.0.1/up"},
     {"https://\xef\xbd\x8cocalhost:8443/up", "https://localhost:8443/up"},
+    {"https://2130706433/up", "https://127.0.0.1/up"},
+    {"https://0x7f.1/up", "https://127.0.0.1/up"},
     /* User names and passwords. */
     {"https://user:pw@ntfy.example/up", NULL},
     {"https://user@ntfy.example/up", NULL},
