@@ -40,7 +40,10 @@ static char *convert(const char *url)
     bool done = handle && curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK &&
                 curl_url_get(handle, CURLUPART_HOST, &host, CURLU_PUNYCODE) == CURLUE_OK;
     curl_url_cleanup(handle);
-    return done ? host : NULL;
+    if (done)
+        return host;
+    curl_free(host); /* 7.88 leaves the name as it was there, when it fails */
+    return NULL;
 }
 
 /* The library reads host names in the locale's encoding, and Doorbell has no locale. */

@@ -83,7 +83,7 @@ def test_wrong_credentials_are_forbidden_and_leave_no_trace(
         "ftp://ntfy.example/up",
         "https://",
         "http://ntfy.example/up123",
-        "https://user:secret@ntfy.example/up",
+        "http://user:secret@ntfy.example/up",
         "https://ntfy.example:25/up",
         "https://127.0.0.1:{port}/up",
         "https://[::1]:{port}/up",
