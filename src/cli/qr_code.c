@@ -32,6 +32,8 @@ static int with_key(struct cli *cli, const char *url)
     struct vapid *vapid = NULL;
     if (cli_become_user(config, true, &err) == 0)
         vapid = vapid_from_config(config, true, &err);
+    if (!vapid)
+        config_locate(config, &err);
     config_free(config);
     if (!vapid)
         return cli_fail(&err);

@@ -34,8 +34,10 @@ static int print_header(const struct config *config, const char *endpoint, struc
     url_origin(&url, origin);
     url_fini(&url);
     struct vapid *vapid = vapid_from_config(config, false, err);
-    if (!vapid)
+    if (!vapid) {
+        config_locate(config, err);
         return err->code;
+    }
     int result = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
     if (result == 0)
         puts(header);

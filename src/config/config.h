@@ -107,7 +107,8 @@ struct config {
     char *alert_heartbeat_url; /* secret; NULL: none */
     int64_t alert_heartbeat_interval_ms;
 
-    bool mollysocket; /* some setting was written in MollySocket's way */
+    bool
+        mollysocket; /* Doorbell stands in its place: a setting, its name or its database says so */
 
     char *user; /* whom to become when started as root; NULL: nobody else */
     bool sandbox;
@@ -128,8 +129,14 @@ struct config_sources {
     char **environment;
     const char *const *overrides;
     size_t override_count;
-    int verbose; /* how often -v was given: what is logged is at least info, then debug */
+    bool as_mollysocket; /* the program was called by its name */
+    int verbose;         /* how often -v was given: what is logged is at least info, then debug */
 };
+
+/* MollySocket's images before 1.7 worked in `old`; those since work in `here`, as ours does. Where
+ * its database is in a volume at the old place, and not in the working directory `here`, that
+ * becomes the working directory, so that everything without a folder is found there. */
+void config_follow_volume(const char *here, const char *old);
 
 /* All defaults; what is derived from other settings is still NULL. */
 struct config *config_new(void);

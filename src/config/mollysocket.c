@@ -1,9 +1,12 @@
 /* MollySocket's configuration as it is (mollysocket.md 2): its variables and its TOML file. What it
  * takes is taken, also where it passes over a mistake in silence: then with a warning. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -137,6 +140,18 @@ int config_take_molly_database(struct config *config, const char *place, struct 
 {
     const struct taking taking = {.config = config, .place = place, .err = err};
     return take_db(&taking, &(struct value){.text = CONFIG_MOLLY_DATABASE_HERE});
+}
+
+void config_follow_volume(const char *here, const char *old)
+{
+    char now[PATH_MAX], *theirs;
+    if (!getcwd(now, sizeof now) || strcmp(now, here) != 0 ||
+        access(CONFIG_MOLLY_DATABASE_HERE, F_OK) == 0)
+        return;
+    theirs = mem_format("%s/%s", old, CONFIG_MOLLY_DATABASE_HERE);
+    if (access(theirs, F_OK) == 0 && chdir(old) != 0)
+        log_warn("%s has MollySocket's database, but cannot be entered (%s)", old, strerror(errno));
+    free(theirs);
 }
 
 /* Lists */

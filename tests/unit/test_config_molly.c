@@ -329,7 +329,8 @@ START_TEST(a_wrong_toml_file_is_named_with_its_line_and_the_fix)
     ck_assert_ptr_null(load(nothing, "named.toml", &err));
     ck_assert_ptr_nonnull(strstr(err.text, "named.toml:1: "));
     ck_assert_ptr_null(load(nothing, "missing.toml", &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "missing.toml: it cannot be read"));
+    ck_assert_str_eq(err.text, "--config: missing.toml: it cannot be read (No such file or "
+                               "directory)");
     leave_folder(&folder);
 }
 END_TEST
@@ -379,9 +380,13 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
     config = load(variables, NULL, &err);
     expect(config, "web.listen", "[\"127.0.0.1:2\"]");
     config_free(config);
-    config = load(nothing, NULL, &err);
-    expect(config, "web.listen", "[\"127.0.0.1:1\"]");
-    config_free(config);
+    char relative[] = "XDG_CONFIG_HOME=.", *others[] = {relative, NULL};
+    char **const without[] = {nothing, others};
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        config = load(without[i], NULL, &err);
+        expect(config, "web.listen", "[\"127.0.0.1:1\"]");
+        config_free(config);
+    }
     write_file("doorbell.yaml", "log.level: warn\n");
     config = load(variables, NULL, &err);
     expect(config, "web.listen", "[\"127.0.0.1:8020\"]");
@@ -396,7 +401,7 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
     config_free(config);
     /* A named file that is missing stops the start, and -c wins over the variable. */
     ck_assert_ptr_null(load(missing, NULL, &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "missing.toml: it cannot be read"));
+    ck_assert_ptr_nonnull(strstr(err.text, "MOLLY_CONF: missing.toml: it cannot be read"));
     config = load(missing, "mollysocket.toml", &err);
     expect(config, "web.listen", "[\"127.0.0.1:1\"]");
     config_free(config);
@@ -404,6 +409,26 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
     free(xdg);
     remove(".config/mollysocket/config.toml");
     remove(".config/mollysocket");
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_key_does_not_stand_in_for_a_file_that_is_missing)
+{
+    struct folder folder;
+    struct err err;
+    char key[] = "MOLLY_VAPID_PRIVKEY=" KEY, file[] = "MOLLY_VAPID_KEY_FILE=vapid.key";
+    char *variables[] = {key, file, NULL};
+    enter_folder(&folder);
+    ck_assert_ptr_null(load(variables, NULL, &err));
+    ck_assert_msg(
+        strncmp(err.text, "MOLLY_VAPID_KEY_FILE: push.vapid_key_file: vapid.key is not", 59) == 0,
+        "%s", err.text);
+    ck_assert_ptr_null(strstr(err.text, KEY));
+    write_file("vapid.key", KEY);
+    struct config *config = load(variables, NULL, &err);
+    expect(config, "push.vapid_key_file", "\"vapid.key\"");
+    config_free(config);
     leave_folder(&folder);
 }
 END_TEST
@@ -490,6 +515,79 @@ START_TEST(a_database_in_the_working_directory_is_where_ours_goes_once_mollysock
     config = config_load(&sources, &err);
     expect(config, "store.path", "\"././doorbell.db\"");
     config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_volume_where_older_images_worked_is_followed)
+{
+    static const struct {
+        bool elsewhere, at_new, at_old, goes;
+    } cases[] = {
+        {false, false, true, true},
+        {false, true, true, false}, /* theirs is here */
+        {false, false, false, false},
+        {true, false, true, false}, /* with a working_dir of the user's */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct folder folder;
+        char new[64], old[64], now[64];
+        enter_folder(&folder);
+        snprintf(new, sizeof new, "%s/new", folder.path);
+        snprintf(old, sizeof old, "%s/old", folder.path);
+        ck_assert_int_eq(mkdir("new", 0700) | mkdir("old", 0700), 0);
+        if (cases[i].at_new)
+            write_file("new/mollysocket.db", "");
+        if (cases[i].at_old)
+            write_file("old/mollysocket.db", "");
+        ck_assert_int_eq(chdir(cases[i].elsewhere ? folder.path : new), 0);
+        config_follow_volume(new, old);
+        ck_assert_ptr_nonnull(getcwd(now, sizeof now));
+        ck_assert_int_eq(strcmp(now, old) == 0, cases[i].goes);
+        ck_assert_int_eq(chdir(folder.path), 0);
+        remove("new/mollysocket.db");
+        remove("old/mollysocket.db");
+        leave_folder(&folder);
+    }
+}
+END_TEST
+
+START_TEST(who_stands_in_mollysockets_place_is_seen_without_a_setting)
+{
+    struct folder folder;
+    struct err err;
+    char none[] = "DOORBELL_STORE_MOLLYSOCKET=none", store[] = "DOORBELL_STORE_PATH=a/doorbell.db";
+    char *nothing[] = {store, NULL}, *not_theirs[] = {store, none, NULL};
+    struct config_sources sources = {.defaults = "none.yaml", .environment = nothing};
+    enter_folder(&folder);
+    for (int i = 0; i < 5; i++) {
+        static const char *const places[] = {NULL, "mollysocket.db", "a/mollysocket.db", NULL,
+                                             NULL};
+        ck_assert_int_eq(mkdir("a", 0700), 0);
+        if (places[i])
+            write_file(places[i], "");
+        sources.as_mollysocket = i == 3;
+        write_file("mollysocket.toml", "");
+        sources.file = i == 4 ? "mollysocket.toml" : NULL;
+        if (i != 4)
+            remove("mollysocket.toml");
+        struct config *config = config_load(&sources, &err);
+        ck_assert_ptr_nonnull(config);
+        ck_assert_int_eq(config->mollysocket, i > 0);
+        ck_assert_int_eq(config->push_keeps_proven, i > 0);
+        expect(config, "store.path", "\"a/doorbell.db\"");
+        config_free(config);
+        if (places[i]) {
+            sources.environment = not_theirs;
+            config = config_load(&sources, &err);
+            ck_assert(!config->mollysocket);
+            config_free(config);
+            sources.environment = nothing;
+            remove(places[i]);
+        }
+        remove("mollysocket.toml");
+        remove("a");
+    }
     leave_folder(&folder);
 }
 END_TEST
@@ -601,6 +699,9 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks,
           a_file_that_is_named_is_mollysockets_by_what_stands_in_it,
           a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured,
+          a_volume_where_older_images_worked_is_followed,
+          a_key_does_not_stand_in_for_a_file_that_is_missing,
+          who_stands_in_mollysockets_place_is_seen_without_a_setting,
           the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
           the_effective_configuration_tells_each_source_and_hides_key_and_accounts,
