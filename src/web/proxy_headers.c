@@ -398,16 +398,41 @@ bool proxies_forwarded(const struct request *request)
     return false;
 }
 
-/* nginx speaks HTTP/1.0 if nobody tells it otherwise, and no monitoring does. A name without a port
- * is asked for at 80 or 443, where proxies listen. */
+static bool is_of_a_proxy(const char *name)
+{
+    static const char *const beginnings[] = {"X-Forwarded-",   "X-Original-", "CF-",
+                                             "True-Client-IP", "X-Client-IP", "CDN-Loop"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (text_starts_nocase(name, beginnings[i]))
+            return true;
+    return false;
+}
+
+static bool host_is_of_this_network(const char *host)
+{
+    static const char *const endings[] = {".lan", ".local", ".internal", ".home.arpa"};
+    size_t length = strcspn(host, ":");
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t size = strlen(endings[i]);
+        if (length > size && strncmp(host + length - size, endings[i], size) == 0)
+            return true;
+    }
+    return host_is_local(host);
+}
+
+/* nginx speaks HTTP/1.0 if nobody tells it otherwise, which no monitoring does; and a name that is
+ * known outside is asked for where proxies listen. */
 bool proxies_came_directly(const struct request *request)
 {
     const char *header = request_header(request, "Host");
     char item[VALUE_SIZE], host[PROXY_HOST_SIZE];
-    if (request->is_http10 || proxies_forwarded(request) || !header ||
-        !take_item(item, header, strlen(header)) || !take_host(host, item))
+    if (request->is_http10 || proxies_forwarded(request))
         return false;
-    return host_is_local(host) || strchr(host, ':');
+    for (size_t i = 0; i < request->header_count; i++)
+        if (is_of_a_proxy(request->headers[i].name))
+            return false;
+    return header && take_item(item, header, strlen(header)) && take_host(host, item) &&
+           host_is_of_this_network(host);
 }
 
 bool proxies_name_client(const struct request *request)

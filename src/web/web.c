@@ -94,9 +94,20 @@ static bool is_molly(const struct request *request)
     return agent && strstr(agent, "Signal-Android");
 }
 
+/* `name` without its slash, "" for the root. Slashes may be doubled and trail, as MollySocket has
+ * it: a proxy that takes "/molly" off "/molly/discover" and puts a "/" in front makes such paths.
+ */
+static bool is_at(const struct request *request, const char *name)
+{
+    const char *path = request->path + strspn(request->path, "/");
+    size_t length = strlen(name);
+    return path > request->path && strncmp(path, name, length) == 0 &&
+           !path[length + strspn(path + length, "/")];
+}
+
 static bool wants_metrics(const struct web *web, const struct request *request)
 {
-    return strcmp(request->path, "/metrics") == 0 && web->mollysocket && metrics_may_see(request);
+    return is_at(request, "metrics") && web->mollysocket && metrics_may_see(request);
 }
 
 /* With TLS of our own, whoever comes through the network speaks it. */
@@ -127,9 +138,7 @@ static void answer(void *arg, struct exchange *exchange)
         web->answer_part(web->part, exchange);
         return;
     }
-    bool root = strcmp(request->path, "/") == 0;
-    bool discover =
-        strcmp(request->path, "/discover") == 0 || strcmp(request->path, "/discover/") == 0;
+    bool root = is_at(request, ""), discover = is_at(request, "discover");
     if (request_is_get(request) && (discover || (root && is_molly(request))))
         molly_discover(response);
     else if (request_is_get(request) && root)

@@ -389,11 +389,20 @@ START_TEST(who_came_directly_shows_it_by_the_name_that_was_asked_for)
         const char *host, *mark;
         bool is_http10, direct;
     } cases[] = {
-        {"127.0.0.1:8020", NULL, false, true},     {"[::1]", NULL, false, true},
-        {"mollysocket", NULL, false, true},        {"m.example.org:8020", NULL, false, true},
-        {"127.0.0.1:8020", NULL, true, false},     {"m.example.org", NULL, false, false},
-        {"m.example.org:443", NULL, false, false}, {"m.example.org:", NULL, false, false},
-        {"127.0.0.1:8020", "Via", false, false},   {NULL, NULL, false, false},
+        {"127.0.0.1:8020", NULL, false, true},
+        {"[::1]", NULL, false, true},
+        {"mollysocket", NULL, false, true},
+        {"prometheus.lan:8020", NULL, false, true},
+        {"mollysocket.default.svc.cluster.local:8020", NULL, false, true},
+        {"lan", NULL, false, true},
+        {"m.example.org:8020", NULL, false, false},
+        {"notlan.example", NULL, false, false},
+        {"127.0.0.1:8020", NULL, true, false},
+        {"m.example.org", NULL, false, false},
+        {"m.example.org:443", NULL, false, false},
+        {"m.example.org:", NULL, false, false},
+        {"127.0.0.1:8020", "Via", false, false},
+        {NULL, NULL, false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct request request = {.is_http10 = cases[i].is_http10};
