@@ -209,6 +209,19 @@ static void tell_how_to_link(const struct app *app)
     free(link);
 }
 
+/* Units that are written for MollySocket may forbid Unix sockets, which it has none of: rings
+ * matter more than commands. */
+static int open_control(struct app *app, const struct commands_host *host, struct err *err)
+{
+    app->control = control_new(&app->loop, host, app->config->control_path, err);
+    if (app->control || err->code != ERR_REFUSED)
+        return app->control ? 0 : err->code;
+    log_warn("%s Doorbell runs on, but no command reaches it: add AF_UNIX to "
+             "RestrictAddressFamilies= of its unit.",
+             err->text);
+    return 0;
+}
+
 static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
@@ -220,8 +233,7 @@ static int start_server(struct app *app, struct err *err)
                                        .seen = tell_visit,
                                        .try_alert = try_alert,
                                        .arg = app};
-    app->control = control_new(&app->loop, &host, config->control_path, err);
-    if (!app->control)
+    if (open_control(app, &host, err) != 0)
         return err->code;
     if (config->web_enabled) {
         app->web = web_new(&app->loop, app->bridge, app->vapid, config, err);

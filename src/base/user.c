@@ -54,9 +54,11 @@ static bool is_shared(const char *folder, const struct stat *status)
     return false;
 }
 
+/* Without the right to give files away, and where nothing can be changed, it is the same for all.
+ */
 static int fail(const char *path, struct err *err)
 {
-    return err_set(err, ERR_IO,
+    return err_set(err, errno == EPERM || errno == EROFS ? ERR_REFUSED : ERR_IO,
                    "user: %s, of the folder of store.path, cannot be handed over (%s); give it to "
                    "that user with chown, or start as that user",
                    path, strerror(errno));

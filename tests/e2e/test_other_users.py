@@ -21,6 +21,7 @@ from lib.signal_peer import SignalPeer
 NAMELESS = 4242  # in no /etc/passwd
 FIRST = 100000  # what /etc/subuid gives a user
 ROOTLESS = Path(__file__).parent / "lib" / "rootless.py"
+NO_UNIX_SOCKETS = Path(__file__).parent / "lib" / "no_unix_sockets.py"
 NO_HOME = ["env", "-u", "HOME", "-u", "XDG_CONFIG_HOME", "-u", "USER", "-u", "LOGNAME"]
 NAMESPACE = ["unshare", "--mount", "--propagation", "private"]
 # All but the folder that comes first; the working directory must be entered anew.
@@ -154,9 +155,14 @@ def test_a_rootless_container_with_ids_of_its_own_starts(
 
 NEW_PROCESSES = ["--mount", "--pid", "--fork", "--kill-child"]
 NO_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+NO_CHOWN = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown"]  # CIFS and exFAT are like it
 
 
-@pytest.mark.parametrize("outside", [NAMELESS + 1, 0], ids=["a single id", "no capabilities"])
+@pytest.mark.parametrize(
+    "outside, rights",
+    [(NAMELESS + 1, []), (0, NO_CAPABILITIES), (0, NO_CHOWN)],
+    ids=["a single id", "no capabilities", "files that cannot be given away"],
+)
 def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     dropped_in: Doorbell,
     data: Path,
@@ -164,6 +170,7 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     signal: SignalPeer,
     ntfy: PushPeer,
     outside: int,
+    rights: list[str],
 ) -> None:
     """Rootless without subordinate ids, and `cap_drop: [ALL]`, although the image has a user. It is a
     container's first process, so it ends by a signal to itself, not to `unshare`."""
@@ -174,7 +181,7 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     dropped_in.launcher = [
         *(rootless if outside else ["unshare", *NEW_PROCESSES]),
         *("sh", "-c", WITH_PASSWD, str(passwd)),
-        *([] if outside else NO_CAPABILITIES),
+        *rights,
     ]
     dropped_in.start()
     assert dropped_in.process
@@ -187,3 +194,13 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     assert {entry.stat().st_uid for entry in data.iterdir()} == {outside}
     os.kill(int(first), signals.SIGTERM)
     dropped_in.finish(0)
+
+
+def test_a_unit_that_forbids_unix_sockets_costs_the_commands_and_no_ring(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As NixOS's for MollySocket does."""
+    dropped_in.launcher = [sys.executable, str(NO_UNIX_SOCKETS)]
+    dropped_in.start()
+    assert dropped_in.has_logged("add AF_UNIX to RestrictAddressFamilies=")
+    check_that_it_rings(dropped_in, signal, ntfy)
