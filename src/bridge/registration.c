@@ -185,7 +185,22 @@ static bool is_proven(const struct bridge *bridge, const struct account_key *key
            registry_same_password(&bridge->registry, account, registration->password);
 }
 
-static enum registration_status judge_form(const struct bridge *bridge,
+static void note_any(void *arg, struct account *account)
+{
+    (void)account;
+    *(bool *)arg = true;
+}
+
+/* With any device; and who is registered may stay. */
+static bool is_registered(struct bridge *bridge, const struct account_key *key)
+{
+    bool any = false;
+    if (bridge_allows(bridge, key))
+        registry_each_of_user(&bridge->registry, key, note_any, &any);
+    return any;
+}
+
+static enum registration_status judge_form(struct bridge *bridge,
                                            const struct registration *registration,
                                            struct account_key *key, struct endpoint *endpoint,
                                            struct err *err)
@@ -195,7 +210,7 @@ static enum registration_status judge_form(const struct bridge *bridge,
         err_set(err, ERR_INVALID, "the account id is not a UUID");
         return REGISTRATION_INVALID_UUID;
     }
-    if (!bridge_allows(bridge, key)) {
+    if (!config_admits_account(bridge->config, key->uuid) && !is_registered(bridge, key)) {
         err_set(err, ERR_REFUSED, "accounts.allowed does not have this account id");
         return REGISTRATION_INVALID_UUID;
     }

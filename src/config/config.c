@@ -129,7 +129,7 @@ bool strings_contain(const struct strings *strings, const char *text)
     return false;
 }
 
-bool config_allows_account(const struct config *config, const uint8_t uuid[16])
+bool config_admits_account(const struct config *config, const uint8_t uuid[16])
 {
     const struct strings *allowed = &config->accounts_allowed;
     for (size_t i = 0; i < allowed->count; i++) {
@@ -140,6 +140,12 @@ bool config_allows_account(const struct config *config, const uint8_t uuid[16])
             return true;
     }
     return false;
+}
+
+bool config_allows_account(const struct config *config, const uint8_t uuid[16])
+{
+    return strings_contain(&config->accounts_allowed, CONFIG_REGISTERED) ||
+           config_admits_account(config, uuid);
 }
 
 /* Whoever may not enter the working directory (sudo -u, from /root) has no file in it; but going on

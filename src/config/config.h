@@ -117,6 +117,9 @@ struct config {
     int log_format; /* enum log_format */
 };
 
+/* An entry of the two lists of what is allowed: what is registered, and nothing new. */
+#define CONFIG_REGISTERED "registered"
+
 /* What to load from. `file`, or what DOORBELL_CONFIG names, is ours; a `file` that is TOML, or one
  * that MOLLY_CONF names, is MollySocket's. Where none is named: doorbell.yaml in the working
  * directory, else /etc/doorbell/doorbell.yaml, else MollySocket's in the places where it looks for
@@ -164,6 +167,8 @@ char **config_take_environment(char **environment);
 void config_free_environment(char **taken);
 
 bool config_allows_account(const struct config *config, const uint8_t uuid[16]);
+/* Whether it may also come new: it need not be registered already. */
+bool config_admits_account(const struct config *config, const uint8_t uuid[16]);
 bool strings_contain(const struct strings *strings, const char *text);
 
 #endif

@@ -191,14 +191,22 @@ static char *account_entry(const struct taking *taking, size_t position, const c
     return NULL;
 }
 
+/* MollySocket looks at its lists when somebody registers: one that matches nobody closes it, and
+ * who is registered stays. */
+static int close_list(const struct taking *taking, const struct setting *setting)
+{
+    char registered[] = CONFIG_REGISTERED, *item = registered;
+    log_warn("%s: it has no entry that can be used, so nothing new is allowed; what is registered "
+             "stays. [\"*\"] would allow everything",
+             taking->place);
+    return schema_set_list(taking->config, setting, &item, 1, taking->err);
+}
+
 static int set_list(const struct taking *taking, char *const *items, size_t count)
 {
     const struct setting *setting = schema_find(taking->molly->path);
-    if (!count)
-        return err_set(taking->err, ERR_INVALID,
-                       "it has no entry that can be used, so nothing would be allowed; write "
-                       "[\"*\"] to allow everything");
-    int result = schema_set_list(taking->config, setting, items, count, taking->err);
+    int result = count ? schema_set_list(taking->config, setting, items, count, taking->err)
+                       : close_list(taking, setting);
     return taken(taking, setting, result);
 }
 
@@ -224,6 +232,9 @@ static int take_entries(const struct taking *taking, const struct value *list, e
 static int take_bare_list(const struct taking *taking, const char *text, entry_fn *take)
 {
     text += strspn(text, " \t\r\n");
+    if (!*text) /* a variable of Compose's that is not set: what was meant is not known */
+        return err_set(taking->err, ERR_INVALID,
+                       "it is empty; write [\"*\"] to allow everything, or [] for nothing new");
     char *bracketed = mem_format("[%s]", text);
     struct value list = {0};
     char **items;

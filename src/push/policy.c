@@ -25,8 +25,9 @@ struct denial {
 };
 
 struct policy {
-    bool any_public;   /* "*" */
-    bool keeps_proven; /* with the meaning that it has to MollySocket */
+    bool any_public;     /* "*" */
+    bool any_registered; /* public servers that took a ring, and nothing new */
+    bool keeps_proven;   /* with the meaning that it has to MollySocket */
     struct entry *entries;
     size_t entry_count;
     struct denial *denials;
@@ -101,6 +102,10 @@ static int take_entries(struct policy *policy, const struct strings *texts, stru
     for (size_t i = 0; i < texts->count; i++) {
         if (strcmp(texts->items[i], "*") == 0) {
             policy->any_public = true;
+            continue;
+        }
+        if (strcmp(texts->items[i], CONFIG_REGISTERED) == 0) {
+            policy->any_registered = true;
             continue;
         }
         int result = take_entry(&policy->entries[policy->entry_count++], texts->items[i], err);
@@ -321,7 +326,7 @@ static int check_unlisted(const struct policy *policy, const struct url *endpoin
                           struct err *err)
 {
     bool kept = proven && policy->keeps_proven;
-    if (!policy->any_public)
+    if (!policy->any_public && !(policy->any_registered && proven))
         return refuse(endpoint, "is not listed", err);
     if (!kept && strcmp(endpoint->scheme, "https") != 0)
         return refuse(endpoint, "would be reached without TLS, which \"*\" does not cover", err);

@@ -372,6 +372,29 @@ def test_its_words_for_a_registration_are_the_same(dropped_in: Doorbell) -> None
             assert json.loads(answer)["mollysocket"]["status"] == word, case
 
 
+def test_a_list_that_matches_nobody_closes_registration_and_keeps_who_is_there(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """`[]`, as an operator has it whose own phone is registered."""
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_DB": "mollysocket.db",
+            "MOLLY_ALLOWED_UUIDS": "[]",
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    account, endpoint, other = signal.new_account(), ntfy.endpoint(), ntfy.endpoint()
+    MollySocket(dropped_in.folder / "mollysocket.db").add(account, endpoint)
+    dropped_in.start()
+    assert dropped_in.has_logged("MOLLY_ALLOWED_UUIDS: it has no entry that can be used")
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    assert dropped_in.register(account, other) == "ok"
+    rings(signal, ntfy, account, other)
+    assert dropped_in.register(signal.new_account(), ntfy.endpoint()) == "invalid_uuid"
+
+
 SERIES = {
     "connections": "gauge",
     "forbiddens": "gauge",

@@ -112,6 +112,12 @@ static const struct {
     /* It passes over what can never match. */
     {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\", \"mailto:a@b.c\", \"https://u:p@a.tld\", \"*\"]",
      "push.allowed_endpoints", "[\"*\"]"},
+    /* what matches nobody closes registration, as there */
+    {"MOLLY_ALLOWED_ENDPOINTS=[]", "push.allowed_endpoints", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\"]", "push.allowed_endpoints", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[]", "accounts.allowed", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[\"\"]", "accounts.allowed", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[\"abcdef-12345-tuxyz-67890\"]", "accounts.allowed", "[\"registered\"]"},
     {"MOLLY_ALLOWED_UUIDS=[\"*\"]", "accounts.allowed", "[\"*\"]"},
     {"MOLLY_ALLOWED_UUIDS=" IDS, "accounts.allowed", IDS},
     {"MOLLY_ALLOWED_UUIDS=*", "accounts.allowed", "[\"*\"]"},
@@ -173,16 +179,12 @@ static const struct {
                                    "file"},
     {"MOLLY_DB=/data/", "MOLLY_DB: it names a folder; add the name of a file"},
     {"MOLLY_DB=~/ms.db", "MOLLY_DB: ~ is not replaced here; write the whole path"},
-    {"MOLLY_ALLOWED_UUIDS=[]", "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing "
-                               "would be allowed; write [\"*\"] to allow everything"},
-    {"MOLLY_ALLOWED_UUIDS=", "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing "
-                             "would be allowed; write [\"*\"] to allow everything"},
-    {"MOLLY_ALLOWED_UUIDS=[\"abcdef-12345-tuxyz-67890\"]",
-     "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing would be allowed; write "
-     "[\"*\"] to allow everything"},
-    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\"]", "MOLLY_ALLOWED_ENDPOINTS: it has no entry that can "
-                                               "be used, so nothing would be allowed; write "
-                                               "[\"*\"] to allow everything"},
+    {"MOLLY_ALLOWED_UUIDS=",
+     "MOLLY_ALLOWED_UUIDS: it is empty; write [\"*\"] to allow everything, or [] for nothing new"},
+    {"MOLLY_ALLOWED_ENDPOINTS=\"\"", "MOLLY_ALLOWED_ENDPOINTS: it is empty; write [\"*\"] to allow "
+                                     "everything, or [] for nothing new"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://a.tld\"",
+     "MOLLY_ALLOWED_ENDPOINTS: the ] at the end of the list is missing"},
 };
 
 START_TEST(a_wrong_variable_of_mollysockets_is_named_with_the_fix)
@@ -263,6 +265,8 @@ static const struct {
      "[\"http://10.0.0.2:81\"]"},
     {"allowed_uuids = " IDS, "accounts.allowed", IDS},
     {"allowed_uuids = ['alice', '*']", "accounts.allowed", "[\"*\"]"},
+    {"allowed_uuids = []", "accounts.allowed", "[\"registered\"]"},
+    {"allowed_endpoints = []", "push.allowed_endpoints", "[\"registered\"]"},
     {"db = \"./mollysocket.db\"", "store.path", "\"./doorbell.db\""},
     {"db = '/opt/mollysocket/mollysocket.db'", "store.mollysocket",
      "\"/opt/mollysocket/mollysocket.db\""},
@@ -310,8 +314,6 @@ static const struct {
     {"db = [\"a\"]\n", "named.toml:1: db: it takes one value, not a list"},
     {"allowed_uuids = [1, 2]\n",
      "named.toml:1: allowed_uuids: it takes a text in quotes, or a list of them"},
-    {"allowed_uuids = []\n", "named.toml:1: allowed_uuids: it has no entry that can be used, so "
-                             "nothing would be allowed; write [\"*\"] to allow everything"},
 };
 
 START_TEST(a_wrong_toml_file_is_named_with_its_line_and_the_fix)
