@@ -129,6 +129,8 @@ static int read_rows(sqlite3 *db, const char *path, mollysocket_row_fn *each, vo
     return result;
 }
 
+/* Sorting many rows would write them, passwords and all, into a file in a temporary folder, which
+ * a server behind its sandbox does not reach either. */
 static int open_file(sqlite3 **db, const char *path, int flags)
 {
     int result =
@@ -136,7 +138,8 @@ static int open_file(sqlite3 **db, const char *path, int flags)
     if (result != SQLITE_OK)
         return result;
     sqlite3_busy_timeout(*db, BUSY_MS);
-    return sqlite3_exec(*db, "PRAGMA trusted_schema = OFF", NULL, NULL, NULL);
+    return sqlite3_exec(*db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY", NULL, NULL,
+                        NULL);
 }
 
 /* `*needs_copy`: nothing was told yet, because SQLite would have to write. */

@@ -169,6 +169,25 @@ def test_the_database_is_where_the_setting_says(
     rings(signal, ntfy, account, endpoint)
 
 
+def test_a_large_database_is_taken_over_behind_the_sandbox(
+    doorbell: Doorbell, theirs: MollySocket, ntfy: PushPeer
+) -> None:
+    """More than SQLite sorts in memory of its own accord, and no other folder to write to."""
+    count, length = 10_000, 260
+    database = sqlite3.connect(theirs.file)
+    with database:
+        for number in range(count):
+            account, endpoint = new_account(), f"{ntfy.origin}/{number:05}".ljust(length, "x")
+            database.execute(
+                "INSERT INTO connections VALUES(?, ?, ?, ?, 0, ?)",
+                (account.uuid, account.device, account.password, endpoint, number),
+            )
+    database.close()
+    doorbell.settings["accounts.allowed"] = [new_account().uuid]  # none of them is connected
+    doorbell.start()
+    assert doorbell.rows() == count and said(doorbell, f"Took {count} accounts over")
+
+
 # Later
 
 
