@@ -366,12 +366,12 @@ static int begin(struct mollysocket *file)
                                  " last_registration INTEGER)";
     static const char insert[] =
         "INSERT INTO connections(uuid, device_id, password, endpoint, forbidden, last_registration)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, 0))"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
         " ON CONFLICT(uuid) DO UPDATE SET device_id = excluded.device_id,"
         " password = excluded.password, endpoint = excluded.endpoint,"
         " forbidden = excluded.forbidden, last_registration = excluded.last_registration"
-        " WHERE (excluded.forbidden, -ifnull(excluded.last_registration, 0))"
-        " < (forbidden, -ifnull(last_registration, 0))";
+        " WHERE (excluded.forbidden, -excluded.last_registration)"
+        " < (forbidden, -last_registration)";
     int result = open_file(&file->db, file->path, SQLITE_OPEN_READWRITE);
     if (result == SQLITE_OK)
         result = sqlite3_exec(file->db, schema, NULL, NULL, NULL);
@@ -408,6 +408,7 @@ struct mollysocket *mollysocket_create(const char *path, struct err *err)
     return NULL;
 }
 
+/* A date that is not known is 0 there: MollySocket 1.7.1 ends at a row that has none. */
 int mollysocket_add(struct mollysocket *file, const struct mollysocket_row *row, struct err *err)
 {
     sqlite3_stmt *insert = file->insert;
