@@ -272,6 +272,13 @@ static int carry_out(struct plan *plan, struct err *err)
     return result;
 }
 
+void import_forget_copies(const char *store_path)
+{
+    char *copy = mem_text(store_path);
+    mollysocket_forget_copies(dirname(copy));
+    free(copy);
+}
+
 static bool is_same_file(const char *a, const char *b)
 {
     struct stat first, second;
@@ -446,6 +453,7 @@ int import_at_start(struct store *store, const struct config *config, const stru
                     const struct seal *seal, size_t *added, struct err *err)
 {
     *added = 0;
+    import_forget_copies(config->store_path);
     char *path = import_find(config);
     if (!path)
         return 0;

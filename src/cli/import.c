@@ -90,6 +90,7 @@ static int take(struct cli *cli, struct config *config, struct import_order *ord
                 "or stop it and give this command again.",
                 config->store_path, order->path);
     if (result == 0) {
+        import_forget_copies(order->store_path);
         order->config = app.config;
         order->policy = app.policy;
         order->seal = app.seal;

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -499,6 +500,103 @@ START_TEST(without_room_for_the_copy_it_says_so)
 }
 END_TEST
 
+/* Behind what it may have for a copy, without the bytes. */
+START_TEST(one_that_is_too_large_for_a_copy_is_told_with_the_fix)
+{
+    struct place place;
+    char log[500];
+    place_make(&place);
+    make_database(&place, "PRAGMA journal_mode = WAL;" TABLE);
+    snprintf(log, sizeof log, "%s-wal", place.path);
+    int file = open(log, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(file, (off_t)1 << 31), 0);
+    close(file);
+    struct err err = {0};
+    struct rows rows = {0};
+    ck_assert_int_eq(mollysocket_read(place.path, place.scratch, keep, &rows, &err), ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "with 2048 MB it is too large"));
+    ck_assert_ptr_nonnull(strstr(err.text, "PRAGMA journal_mode = DELETE"));
+    ck_assert(is_empty_folder(place.scratch));
+    place_remove(&place);
+}
+END_TEST
+
+/* Copies that were left */
+
+static void make_left(const struct place *place, const char *name, mode_t mode, const char *inside)
+{
+    char folder[400], file[500];
+    snprintf(folder, sizeof folder, "%s/%s", place->scratch, name);
+    snprintf(file, sizeof file, "%s/%s", folder, inside);
+    ck_assert_int_eq(mkdir(folder, mode), 0);
+    ck_assert_int_eq(close(open(file, O_WRONLY | O_CREAT, 0600)), 0);
+}
+
+static bool is_there(const struct place *place, const char *name)
+{
+    char path[900];
+    struct stat status;
+    snprintf(path, sizeof path, "%s/%s", place->scratch, name);
+    return lstat(path, &status) == 0;
+}
+
+START_TEST(a_copy_that_a_kill_left_is_removed)
+{
+    static const char *const inside[] = {"copy", "copy-wal", "copy-journal"};
+    struct place place;
+    place_make(&place);
+    for (int i = 0; i < 3; i++) {
+        char name[] = "mollysocket-Ab3xY0";
+        name[strlen(name) - 1] = (char)('0' + i);
+        make_left(&place, name, 0700, inside[i]);
+    }
+    mollysocket_forget_copies(place.scratch);
+    ck_assert(is_empty_folder(place.scratch));
+    mollysocket_forget_copies("/nowhere/at-all");
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(what_is_no_copy_or_is_in_use_stays)
+{
+    static const struct {
+        const char *name, *inside;
+        mode_t mode;
+    } others[] = {{"mollysocket-Ab3xY", "copy", 0700},
+                  {"mollysocket-Ab3xY0z", "copy", 0700},
+                  {"mollysocket_Ab3xY0", "copy", 0700},
+                  {"mollysocket-backup", "copy", 0755},
+                  {"mollysocket-others", "mollysocket.db", 0700}};
+    struct place place;
+    char path[500];
+    place_make(&place);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        make_left(&place, others[i].name, others[i].mode, others[i].inside);
+    make_left(&place, "target", 0700, "copy");
+    snprintf(path, sizeof path, "%s/mollysocket-linked", place.scratch);
+    ck_assert_int_eq(symlink("target", path), 0);
+    make_left(&place, "mollysocket-in_use", 0700, "copy");
+    snprintf(path, sizeof path, "%s/mollysocket-in_use", place.scratch);
+    int lock = open(path, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+    if (geteuid() == 0) {
+        make_left(&place, "mollysocket-strang", 0700, "copy");
+        snprintf(path, sizeof path, "%s/mollysocket-strang", place.scratch);
+        ck_assert_int_eq(chown(path, NOBODY, NOBODY), 0);
+    }
+    mollysocket_forget_copies(place.scratch);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        snprintf(path, sizeof path, "%s/%s", others[i].name, others[i].inside);
+        ck_assert_msg(is_there(&place, path), "%s", path);
+    }
+    ck_assert(is_there(&place, "target/copy") && is_there(&place, "mollysocket-linked"));
+    ck_assert(is_there(&place, "mollysocket-in_use/copy"));
+    ck_assert(geteuid() != 0 || is_there(&place, "mollysocket-strang/copy"));
+    close(lock);
+    place_remove(&place);
+}
+END_TEST
+
 /* Its writer has taken the whole file. */
 START_TEST(one_that_is_being_written_is_told)
 {
@@ -677,7 +775,8 @@ UNIT_MAIN("mollysocket", rows_come_as_they_are_the_oldest_registration_first,
           the_right_to_read_is_enough_in_a_folder_that_cannot_be_written,
           one_that_may_not_be_read_is_told_with_the_fix, what_is_not_mollysockets_database_is_told,
           a_damaged_one_is_told, without_room_for_the_copy_it_says_so,
-          one_that_is_being_written_is_told,
+          one_that_is_too_large_for_a_copy_is_told_with_the_fix, a_copy_that_a_kill_left_is_removed,
+          what_is_no_copy_or_is_in_use_stays, one_that_is_being_written_is_told,
           what_is_written_is_a_database_of_mollysockets_and_private,
           of_several_devices_the_best_one_is_written, a_file_that_is_there_is_not_written_over,
           one_that_is_abandoned_leaves_nothing)
