@@ -412,10 +412,10 @@ char *import_find(const struct config *config)
     const char *set = config->store_mollysocket, *slash = strrchr(config->store_path, '/');
     if (set)
         return strcmp(set, "none") == 0 ? NULL : mem_text(set);
-    char *places[] = {mem_format("%.*smollysocket.db",
+    char *places[] = {mem_format("%.*s" IMPORT_USUAL_NAME,
                                  slash ? (int)(slash + 1 - config->store_path) : 0,
                                  config->store_path),
-                      mem_text("./mollysocket.db")};
+                      mem_text("./" IMPORT_USUAL_NAME)};
     char *found = NULL;
     for (int i = 0; i < 2; i++) {
         struct stat status;

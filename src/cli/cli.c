@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/user.h"
+#include "bridge/import.h"
 #include "cli/usage.h"
 
 enum { WORD_MAX = 64 };
@@ -53,11 +54,34 @@ static bool is_kept_by_root(const char *folder)
     return stat(folder, &status) == 0 && status.st_uid == 0;
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* MollySocket's database stays as it is for the way back, whether or not it is the one that is
+ * taken over. Our own store may have the same name. */
+static int hand_over(const struct config *config, const struct user *user, const char *folder,
+                     struct err *err)
+{
+    char *found = import_find(config);
+    const char *names[] = {IMPORT_USUAL_NAME, found ? last_part(found) : IMPORT_USUAL_NAME};
+    const char *spared[3] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], last_part(config->store_path)) != 0)
+            spared[count++] = names[i];
+    int result = user_take_over(user, folder, spared, err);
+    free(found);
+    return result;
+}
+
 /* The same for what cannot be handed over: MollySocket works there as root. */
 static int take_over(const struct config *config, const struct user *user, const char *folder,
                      bool *stays, struct err *err)
 {
-    int result = user_take_over(user, folder, config->store_mollysocket, err);
+    int result = hand_over(config, user, folder, err);
     *stays = result == ERR_REFUSED && config_is_of_package(config, "user");
     if (!*stays)
         return result;

@@ -5,6 +5,7 @@ file's environment, its systemd unit's file and credential, its command lines.
 import json
 import os
 import re
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any, Callable
@@ -15,6 +16,7 @@ from lib.background import Background, Changes
 from lib.certs import Authority
 from lib.doorbell import MOLLY, Doorbell
 from lib.drop_in import (
+    LONG_AGO,
     MollySocket,
     check_that_it_rings,
     encoded,
@@ -575,6 +577,50 @@ def test_a_folder_that_a_container_left_to_root_is_handed_over(
     dropped_in.stop()
     assert dropped_in.command("connection", "list").returncode == DONE
     assert {entry.stat().st_uid for entry in data.glob("doorbell*")} == {stranger_ids()[0]}
+
+
+@only_root
+def test_a_database_that_nobody_named_stays_roots_in_such_a_folder(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, open_folder: OpenFolder
+) -> None:
+    """Beside the store; in WAL mode, one row only in its log, which is to be read, too."""
+    data = open_folder.make("data", 0o755)
+    live = MollySocket(open_folder.path / "live.db")
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    database = sqlite3.connect(live.file)
+    database.execute("PRAGMA journal_mode = WAL")
+    row = (account.uuid, account.device, account.password, endpoint, LONG_AGO)
+    with database:
+        database.execute("INSERT INTO connections VALUES(?, ?, ?, ?, 0, ?)", row)
+    theirs = [data / f"mollysocket.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    for file in theirs:
+        file.write_bytes((live.file.parent / file.name.replace("mollysocket", "live")).read_bytes())
+        file.chmod(0o600)
+    database.close()
+    (data / "mollysocket.db-notes").touch(0o600)
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in theirs]
+    dropped_in.binary = open_folder.binary
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+            "DOORBELL_STORE_PATH": f"{data}/doorbell.db",
+            "DOORBELL_USER": STRANGER,
+            "DOORBELL_SIGNAL_CA_FILE": open_folder.copy(dropped_in.settings["signal.ca_file"]),
+            "DOORBELL_PUSH_CA_FILE": open_folder.copy(dropped_in.settings["push.ca_file"]),
+        }
+    )
+    dropped_in.start()
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    user, group = stranger_ids()
+    assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in theirs] == before
+    for file in theirs:
+        status = file.stat()
+        assert (status.st_uid, status.st_gid) == (0, group), file
+        assert status.st_mode & 0o777 == 0o640, file
+    for entry in (data, data / "doorbell.db", data / "mollysocket.db-notes"):
+        assert entry.stat().st_uid == user, entry
 
 
 # What `docker compose run` makes: processes, network and names of its own, and the same volume.
