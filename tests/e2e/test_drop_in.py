@@ -579,6 +579,41 @@ def test_a_folder_that_a_container_left_to_root_is_handed_over(
     assert {entry.stat().st_uid for entry in data.glob("doorbell*")} == {stranger_ids()[0]}
 
 
+def test_a_database_that_is_not_where_it_was_named_is_warned_of_while_there_is_no_account(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As with another volume than MollySocket's, or without its working_dir."""
+    dropped_in.environment.update(
+        {
+            "MOLLY_DB": "./ms.db",
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    looked = f"MOLLY_DB: store.mollysocket: {dropped_in.folder}/ms.db does not exist"
+    dropped_in.start()
+    (line,) = [line for line in dropped_in.output() if "ms.db" in line and " warn " in line]
+    assert looked in line and "volume is mounted" in line and "working_dir" in line
+    check_that_it_rings(dropped_in, signal, ntfy)
+    dropped_in.stop()
+    before = len(dropped_in.output())
+    dropped_in.start()
+    assert not [line for line in dropped_in.output()[before:] if "ms.db does not exist" in line]
+
+
+def test_where_a_database_was_looked_for_is_told_while_there_is_no_account(
+    dropped_in: Doorbell, open_folder: OpenFolder
+) -> None:
+    data = open_folder.make("data", 0o700)
+    dropped_in.environment.update(
+        {"MOLLY_PORT": str(dropped_in.port), "DOORBELL_STORE_PATH": f"{data}/doorbell.db"}
+    )
+    dropped_in.start()
+    (line,) = [line for line in dropped_in.output() if "No database of MollySocket's" in line]
+    assert " info " in line
+    assert f"there is no {data}/mollysocket.db and no {dropped_in.folder}/mollysocket.db." in line
+
+
 @only_root
 def test_a_database_that_nobody_named_stays_roots_in_such_a_folder(
     dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, open_folder: OpenFolder
