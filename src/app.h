@@ -58,7 +58,8 @@ struct app {
  * app_stop, which the caller owes in every case. `sources` is where a reload loads from. */
 int app_start(struct app *app, enum app_kind kind, const struct config_sources *sources,
               struct config *config, struct err *err);
-/* Reads every file that a server would read with it, and changes nothing. */
+/* Reads every file that a server would read with it, and changes nothing. Warns of keys that
+ * everybody may read. */
 int app_check_config(const struct config *config, struct err *err);
 void app_run(struct app *app); /* until a signal ends it, or loop_stop */
 void app_stop(struct app *app);

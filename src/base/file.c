@@ -40,6 +40,12 @@ long file_read(const char *path, char *bytes, size_t most, bool *is_open)
     return length;
 }
 
+bool file_is_open(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && (status.st_mode & S_IRWXO);
+}
+
 /* access() goes by modes alone. */
 static bool is_refused(const char *path)
 {

@@ -11,6 +11,9 @@
  * or execute it. Never waits for a writer, as a FIFO would have it. */
 long file_read(const char *path, char *bytes, size_t most, bool *is_open);
 
+/* Whether every user of this machine may read, write or execute it. */
+bool file_is_open(const char *path);
+
 /* Whether the file, or its folder where there is no such file, is kept from us by the sandbox of
  * this process (sandbox/fence.h): what decides who may read it would let us. Keeps errno. */
 bool file_is_fenced_off(const char *path);

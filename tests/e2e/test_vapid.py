@@ -4,6 +4,7 @@ ours.
 
 import itertools
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -129,3 +130,18 @@ def test_half_a_pair_of_keys_is_not_a_registration(
         == "invalid_endpoint"
     )
     assert not signal.handshakes and not ntfy.pushes
+
+
+def test_a_key_that_every_user_may_read_is_warned_of_once_per_start(
+    make_doorbell: Callable[..., Doorbell], tmp_path: Path
+) -> None:
+    file = tmp_path / "their.key"
+    doorbell = make_doorbell(push__vapid_key_file=str(file))
+    file.write_text(doorbell.command("vapid", "generate").stdout)
+    file.chmod(0o644)
+    doorbell.start()
+    (line,) = [line for line in doorbell.output() if "open to every user" in line]
+    assert " warn " in line and f"chmod o= {file}" in line
+    assert "open to every user" in doorbell.command("config", "check").stderr
+    file.chmod(0o640)
+    assert "open to every user" not in doorbell.command("config", "check").stderr
