@@ -316,10 +316,11 @@ static void count_row(void *arg, const struct store_account *row)
 static int open_key(struct app *app, struct err *err)
 {
     const char *path = app->config->push_vapid_key_file;
-    bool may_make = app->kind != APP_LOCAL;
+    bool may_make = app->kind != APP_LOCAL, is_there = !path || access(path, F_OK) == 0;
     app->vapid = vapid_from_config(app->config, app->rows == 0 && may_make, err);
+    app->made_key = app->vapid && !is_there;
     if (app->vapid)
-        return 0;
+        return app->made_key ? own_key_note(app->store, app->vapid, err) : 0;
     if (err->code == ERR_NOT_FOUND && app->rows == 0 && !may_make)
         return 0; /* nobody can be rung, so nothing is signed */
     if (err->code == ERR_NOT_FOUND)
@@ -329,6 +330,15 @@ static int open_key(struct app *app, struct err *err)
                 "generate > %s\" and link every phone anew.",
                 path, path);
     return err->code;
+}
+
+bool app_key_is_own(const struct app *app, char text[OWN_KEY_TEXT_SIZE])
+{
+    const char *path = app->config->push_vapid_key_file;
+    if (!path || !app->vapid || !own_key_is(app->store, app->vapid))
+        return false;
+    own_key_tell(path, text);
+    return true;
 }
 
 static int import(struct app *app, size_t *imported, struct err *err)
@@ -346,19 +356,17 @@ static int import(struct app *app, size_t *imported, struct err *err)
 static int open_accounts(struct app *app, struct err *err)
 {
     size_t imported;
+    char text[OWN_KEY_TEXT_SIZE];
     const char *path = app->config->push_vapid_key_file;
     bool named = !path || config_is_set(app->config, "push.vapid_key_file");
     if (open_store(app, err) != 0 || store_load(app->store, count_row, &app->rows, err) != 0)
         return err->code;
-    bool made = !named && access(path, F_OK) != 0;
-    if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0)
+    if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0 ||
+        (named && open_key(app, err) != 0))
         return err->code;
-    if (made && imported)
-        log_warn("No VAPID key was configured, so a new one was made. If MollySocket had one, put "
-                 "it into %s and restart: phones that were linked with it refuse pushes that "
-                 "another one has signed.",
-                 path);
-    return named ? open_key(app, err) : 0;
+    if (imported && app_key_is_own(app, text))
+        log_warn("%s", text);
+    return 0;
 }
 
 static int make_lookout(struct app *app, struct err *err)

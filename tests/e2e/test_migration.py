@@ -4,6 +4,7 @@ still used, and written for the way back. It is never changed.
 
 import os
 import shutil
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -263,6 +264,93 @@ def test_an_account_that_the_operator_removed_stays_away_until_it_registers_ther
     doorbell.start()
     signal.wait_connected(account, 2)
     rings(signal, ntfy, account, endpoint)
+
+
+# The key that MollySocket had
+
+MADE = "There was no VAPID key, so a new one was made. If MollySocket had one, put it into"
+
+
+def make_key(doorbell: Doorbell) -> None:
+    key = command(doorbell, "vapid", "generate").stdout
+    (doorbell.folder / "vapid.key").write_text(key)
+    (doorbell.folder / "vapid.key").chmod(0o600)
+
+
+def test_a_key_that_was_made_for_their_accounts_is_warned_of(
+    doorbell: Doorbell, theirs: MollySocket, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    registered(doorbell, theirs, signal, ntfy)
+    doorbell.start()
+    (line,) = said(doorbell, MADE)
+    assert " warn " in line and f"{doorbell.folder}/vapid.key and restart" in line
+    doorbell.stop()
+    doorbell.start()
+    assert len(said(doorbell, MADE)) == 1
+
+
+def test_it_is_warned_of_also_where_an_earlier_start_made_it_and_failed(
+    doorbell: Doorbell, theirs: MollySocket, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    registered(doorbell, theirs, signal, ntfy)
+    good = theirs.file.read_bytes()
+    theirs.file.write_bytes(b"not a database " * 100)
+    doorbell.spawn().wait()
+    doorbell.finish(1)
+    assert (doorbell.folder / "vapid.key").exists() and not said(doorbell, MADE)
+    theirs.file.write_bytes(good)
+    doorbell.start()
+    assert said(doorbell, "Took 1 account over") and len(said(doorbell, MADE)) == 1
+
+
+def test_a_start_that_fails_after_it_took_accounts_says_so_all_the_same(
+    doorbell: Doorbell, theirs: MollySocket, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    registered(doorbell, theirs, signal, ntfy)
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", doorbell.port))
+        taken.listen()
+        doorbell.spawn().wait()
+        doorbell.finish(1)
+    assert said(doorbell, "Took 1 account over") and len(said(doorbell, MADE)) == 1
+    doorbell.start()
+    assert doorbell.rows() == 1
+
+
+def test_a_key_that_was_made_for_an_account_by_hand_is_told_then_and_with_theirs(
+    doorbell: Doorbell, theirs: MollySocket, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    words = [account.uuid, str(account.device), account.password, endpoint]
+    assert MADE in doorbell.command("connection", "add", *words).stderr
+    assert MADE not in doorbell.command("connection", "add", *words).stderr
+    registered(doorbell, theirs, signal, ntfy)
+    doorbell.start()
+    assert said(doorbell, "Took 1 account over") and len(said(doorbell, MADE)) == 1
+
+
+def test_an_import_by_hand_says_that_it_made_a_key(
+    make: MakeDoorbell, tmp_path: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    theirs = MollySocket(tmp_path / "old.db")
+    doorbell = make()
+    registered(doorbell, theirs, signal, ntfy)
+    assert MADE not in command(doorbell, "import", str(theirs.file), "--dry-run").stderr
+    assert MADE in command(doorbell, "import", str(theirs.file)).stderr
+    assert MADE not in command(doorbell, "import", str(theirs.file)).stderr
+    make_key(doorbell)
+    registered(doorbell, theirs, signal, ntfy)
+    assert MADE not in command(doorbell, "import", str(theirs.file)).stderr
+
+
+def test_a_key_that_was_put_there_is_not_warned_of(
+    doorbell: Doorbell, theirs: MollySocket, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    registered(doorbell, theirs, signal, ntfy)
+    make_key(doorbell)
+    doorbell.start()
+    assert said(doorbell, "Took 1 account over") and not said(doorbell, MADE)
 
 
 # By hand
