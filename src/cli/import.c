@@ -102,8 +102,8 @@ static int take(struct cli *cli, struct config *config, struct import_order *ord
     config->log_level = level;
     if (result == ERR_BUSY)
         err_set(&err, ERR_BUSY,
-                "A server holds the store %.160s. Restart it with store.mollysocket set to %.160s, "
-                "or stop it and give this command again.",
+                "A server holds the store %.160s. Stop it and give this command again, or restart "
+                "it with store.mollysocket set to %.160s.",
                 config->store_path, order->path);
     status = result == 0 ? run_in(&app, order) : cli_fail(&err);
     app_stop(&app);

@@ -257,6 +257,7 @@ static int write_new(const char *path, const char *line, struct err *err)
     fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
     if (fd < 0)
         goto out;
+    file_give_to_folder(fd, path);
     result = write_all(fd, line, strlen(line));
     if (result == 0)
         result = place(temporary, path);

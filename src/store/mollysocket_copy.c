@@ -26,10 +26,21 @@ static const char prefix[] = "mollysocket-", random_part[] = "XXXXXX", name_insi
 static const char *const suffixes[] = {"", "-journal", "-wal"};
 enum { FILES = sizeof suffixes / sizeof *suffixes };
 
+/* Of a service with DynamicUser= (systemd.exec(5)): somebody else's tomorrow. */
+static bool is_dynamic(uid_t user)
+{
+    return user >= 61184 && user <= 65519;
+}
+
 int mollysocket_unreadable(const char *path, int reason, struct err *err)
 {
     if (reason == ENOENT || reason == ENOTDIR)
         return err_set(err, ERR_NOT_FOUND, "%s does not exist.", path);
+    if ((reason == EACCES || reason == EPERM) && is_dynamic(geteuid()))
+        return err_set(err, ERR_IO,
+                       "%s cannot be read by this service's user: %s. Stop the service and run as "
+                       "root: doorbell import %s.",
+                       path, strerror(reason), path);
     if (reason == EACCES || reason == EPERM)
         return err_set(err, ERR_IO,
                        "%s cannot be read by this user (id %u): %s. Give it to that user with "

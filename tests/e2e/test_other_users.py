@@ -133,6 +133,52 @@ def test_a_folder_of_somebody_elses_is_told_with_who_needs_it(
     assert f"{data}/" in line and f"user id {NAMELESS}" in line
 
 
+def test_what_root_makes_by_hand_in_a_services_folder_is_the_services(
+    dropped_in: Doorbell,
+    data: Path,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    open_folder: OpenFolder,
+) -> None:
+    """`sudo doorbell import` beside the package's service, whose user has no name."""
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    theirs = MollySocket(open_folder.path / "ms.db")
+    theirs.add(account, endpoint)
+    theirs.file.chmod(0o600)
+    dropped_in.environment.pop("MOLLY_DB")
+    dropped_in.environment["DOORBELL_STORE_PATH"] = f"{data}/doorbell.db"
+    os.chown(data, NAMELESS, NAMELESS)
+    data.chmod(0o700)
+    done = dropped_in.command("import", str(theirs.file))
+    assert done.returncode == 0, done.stderr
+    made = {entry.name: (entry.stat().st_uid, entry.stat().st_gid) for entry in data.iterdir()}
+    assert {"doorbell.db", "doorbell.db.lock", "vapid.key"} <= set(made)
+    assert set(made.values()) == {(NAMELESS, NAMELESS)}, made
+    assert theirs.file.stat().st_uid == 0
+    dropped_in.launcher = [*NO_HOME, *as_user(NAMELESS, NAMELESS)]
+    dropped_in.start()
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    done = dropped_in.command("import", str(theirs.file))
+    assert done.returncode == 1 and "Stop it and give this command again" in done.stderr
+
+
+def test_a_file_that_a_services_user_has_put_there_is_not_given_to_it(
+    dropped_in: Doorbell, data: Path, open_folder: OpenFolder
+) -> None:
+    """Links to one of root's and to none yet, before root makes a store in that folder."""
+    theirs = MollySocket(open_folder.path / "ms.db")
+    roots, missing = open_folder.path / "roots", open_folder.path / "missing"
+    roots.touch(0o600)
+    dropped_in.environment.pop("MOLLY_DB")
+    dropped_in.environment["DOORBELL_STORE_PATH"] = f"{data}/doorbell.db"
+    (data / "doorbell.db.lock").symlink_to(roots)
+    (data / "doorbell.db").symlink_to(missing)
+    os.chown(data, NAMELESS, NAMELESS)
+    assert dropped_in.command("import", str(theirs.file)).returncode == 0
+    assert roots.stat().st_uid == 0 and missing.stat().st_uid == 0
+
+
 @pytest.mark.parametrize("inside", [0, 1000], ids=["root there", "keep-id"])
 def test_a_rootless_container_with_ids_of_its_own_starts(
     dropped_in: Doorbell, data: Path, signal: SignalPeer, ntfy: PushPeer, inside: int

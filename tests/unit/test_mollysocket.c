@@ -13,7 +13,7 @@
 
 #include "unit.h"
 
-enum { ROWS_MOST = 64, TEXT_SIZE = 96, FILE_SIZE = 1 << 20, NOBODY = 65534 };
+enum { ROWS_MOST = 64, TEXT_SIZE = 96, FILE_SIZE = 1 << 20, NOBODY = 65534, DYNAMIC = 61234 };
 
 #define COLUMNS                                                                                    \
     "uuid TEXT UNIQUE ON CONFLICT REPLACE, device_id INTEGER, password TEXT, endpoint TEXT, "      \
@@ -387,13 +387,18 @@ START_TEST(a_change_that_was_cut_off_is_left_out_and_its_journal_left_there)
 }
 END_TEST
 
-static void become_nobody(const struct place *place)
+static void become(const struct place *place, uid_t user)
 {
     if (geteuid() != 0)
         return;
     ck_assert_int_eq(chmod(place->folder, 0755), 0);
-    ck_assert_int_eq(chown(place->scratch, NOBODY, NOBODY), 0);
-    ck_assert_int_eq(seteuid(NOBODY), 0);
+    ck_assert_int_eq(chown(place->scratch, user, user), 0);
+    ck_assert_int_eq(seteuid(user), 0);
+}
+
+static void become_nobody(const struct place *place)
+{
+    become(place, NOBODY);
 }
 
 static void become_root_again(void)
@@ -436,6 +441,26 @@ START_TEST(one_that_may_not_be_read_is_told_with_the_fix)
     ck_assert_int_eq(chmod(place.path, 0), 0);
     become_nobody(&place);
     cannot_read(&place, ERR_IO, "chown");
+    become_root_again();
+    place_remove(&place);
+}
+END_TEST
+
+/* Whose files are somebody else's after the next start. */
+START_TEST(a_service_with_a_user_of_the_moment_is_told_no_chown)
+{
+    struct place place;
+    struct rows rows = {0};
+    struct err err = {0};
+    if (geteuid() != 0)
+        return;
+    place_make(&place);
+    make_database(&place, TABLE);
+    ck_assert_int_eq(chmod(place.path, 0), 0);
+    become(&place, DYNAMIC);
+    ck_assert_int_eq(mollysocket_read(place.path, place.scratch, keep, &rows, &err), ERR_IO);
+    ck_assert_ptr_null(strstr(err.text, "chown"));
+    ck_assert_ptr_nonnull(strstr(err.text, "run as root: doorbell import"));
     become_root_again();
     place_remove(&place);
 }
@@ -773,8 +798,10 @@ UNIT_MAIN("mollysocket", rows_come_as_they_are_the_oldest_registration_first,
           a_database_in_wal_mode_that_was_closed_is_read,
           a_change_that_was_cut_off_is_left_out_and_its_journal_left_there,
           the_right_to_read_is_enough_in_a_folder_that_cannot_be_written,
-          one_that_may_not_be_read_is_told_with_the_fix, what_is_not_mollysockets_database_is_told,
-          a_damaged_one_is_told, without_room_for_the_copy_it_says_so,
+          one_that_may_not_be_read_is_told_with_the_fix,
+          a_service_with_a_user_of_the_moment_is_told_no_chown,
+          what_is_not_mollysockets_database_is_told, a_damaged_one_is_told,
+          without_room_for_the_copy_it_says_so,
           one_that_is_too_large_for_a_copy_is_told_with_the_fix, a_copy_that_a_kill_left_is_removed,
           what_is_no_copy_or_is_in_use_stays, one_that_is_being_written_is_told,
           what_is_written_is_a_database_of_mollysockets_and_private,
