@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "bridge/arrivals.h"
 #include "bridge/checkup.h"
+#include "bridge/view.h"
 #include "control/status.h"
 
 /* One request under way. */
@@ -87,10 +88,11 @@ static json_t *describe(const struct listing *listing, const struct account *acc
     char uuid[UUID_TEXT_SIZE], origin[URL_ORIGIN_SIZE];
     uuid_format(uuid, account->key.uuid);
     endpoint_origin(account->endpoint.url, origin);
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:o*}", "uuid", uuid, "pseudonym",
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o*}", "uuid", uuid, "pseudonym",
                      account->pseudonym, "device", (int)account->key.device, "state",
                      state_of(listing->bridge, account), "endpoint", origin, "endpoint_state",
-                     endpoint_state_name(account->endpoint.state), "owed_since",
+                     endpoint_state_name(account->endpoint.state), "endpoint_words",
+                     view_endpoint_words(listing->bridge, account), "owed_since",
                      (json_int_t)account->owed_since_unix, "timeline",
                      listing->timeline ? status_of_timeline(&account->timeline) : NULL);
 }
