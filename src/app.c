@@ -13,6 +13,7 @@
 
 #include "app_config.h"
 #include "backup/collect.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "bridge/checkup.h"
 #include "bridge/import.h"
@@ -194,6 +195,17 @@ static json_t *tell_visit(void *arg, const char *nonce)
     return app->web ? web_tell(app->web, nonce) : NULL;
 }
 
+static json_t *tell_key(void *arg, const char *origin, struct err *err)
+{
+    const struct app *app = arg;
+    char header[VAPID_HEADER_SIZE];
+    const char *subject = app->config->push_vapid_subject;
+    if (origin && vapid_header(app->vapid, origin, subject, clock_unix(), header, err) != 0)
+        return NULL;
+    return json_pack("{s:s, s:s?, s:s*}", "key", vapid_public_text(app->vapid), "file",
+                     app->config->push_vapid_key_file, "authorization", origin ? header : NULL);
+}
+
 static int try_alert(void *arg, lookout_tried_fn *tried, void *tried_arg, struct err *err)
 {
     return lookout_try(((struct app *)arg)->lookout, tried, tried_arg, err);
@@ -231,6 +243,7 @@ static int start_server(struct app *app, struct err *err)
                                        .back_up = back_up,
                                        .expect = expect_visit,
                                        .seen = tell_visit,
+                                       .key = tell_key,
                                        .try_alert = try_alert,
                                        .arg = app};
     if (open_control(app, &host, err) != 0)
@@ -321,9 +334,15 @@ static int open_key(struct app *app, struct err *err)
     app->made_key = app->vapid && !is_there;
     if (app->vapid)
         return app->made_key ? own_key_note(app->store, app->vapid, err) : 0;
-    if (err->code == ERR_NOT_FOUND && app->rows == 0 && !may_make)
-        return 0; /* nobody can be rung, so nothing is signed */
-    if (err->code == ERR_NOT_FOUND)
+    if (err->code == ERR_NOT_FOUND && app->kind == APP_LOCAL)
+        return 0; /* a server's unit may have it; of what is done here, only a ping is signed */
+    if (err->code == ERR_NOT_FOUND && app->kind == APP_FOUNDER && app->rows)
+        err_set(err, ERR_NOT_FOUND,
+                "No server answers that could tell its key, and push.vapid_key_file, %s, does not "
+                "exist, but there are accounts that were linked with it. Start the server first, "
+                "if its unit has the key; else put the file back from a backup.",
+                path);
+    else if (err->code == ERR_NOT_FOUND)
         err_set(err, ERR_NOT_FOUND,
                 "push.vapid_key_file: %s does not exist, but the accounts in the store were linked "
                 "with it. Put it back from a backup, or make another one with \"doorbell vapid "

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cli/cli.h"
 
 static int run_generate(struct cli *cli, int argc, char **argv)
@@ -33,15 +32,9 @@ static int print_header(const struct config *config, const char *endpoint, struc
     }
     url_origin(&url, origin);
     url_fini(&url);
-    struct vapid *vapid = vapid_from_config(config, false, err);
-    if (!vapid) {
-        config_locate(config, err);
-        return err->code;
-    }
-    int result = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
+    int result = cli_authorization(config, origin, header, err);
     if (result == 0)
         puts(header);
-    vapid_free(vapid);
     return result;
 }
 

@@ -204,6 +204,13 @@ static void run_seen(const struct commands_host *host, const char *nonce, struct
     finish(command, done_with(host->seen ? host->seen(host->arg, nonce) : NULL));
 }
 
+static void run_key(const struct commands_host *host, const char *origin, struct command *command)
+{
+    struct err err = {.text = "No server runs that could tell its key."};
+    json_t *told = host->key ? host->key(host->arg, origin, &err) : NULL;
+    finish(command, told ? done_with(told) : refusal(err.text));
+}
+
 static void on_tried(void *arg, bool taken, const char *why)
 {
     finish(arg, taken ? json_pack("{s:b}", "done", 1) : refusal(why));
@@ -267,6 +274,8 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_registrations(bridge, command);
     } else if (name && strcmp(name, "reload") == 0) {
         run_reload(host, command);
+    } else if (name && strcmp(name, "key") == 0) {
+        run_key(host, json_string_value(json_object_get(request, "origin")), command);
     } else if (name && strcmp(name, "try-alert") == 0) {
         run_try_alert(host, command);
     } else if (name && strcmp(name, "backup") == 0) {

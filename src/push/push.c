@@ -37,6 +37,8 @@ static int write_authorization(struct push_request *request, char header[VAPID_H
     const struct push *push = request->push;
     if (!needs_token(request))
         return 0;
+    if (!push->vapid)
+        return err_set(err, ERR_NOT_FOUND, "There is no VAPID key here that could sign it.");
     return vapid_header(push->vapid, request->origin, push->subject, clock_unix(), header, err);
 }
 
