@@ -53,13 +53,16 @@ struct web {
     void *part;
 };
 
-static void show_page(struct web *web, const struct request *request, struct response *response)
+static void show_page(struct web *web, const struct request *request, bool is_there,
+                      struct response *response)
 {
     struct public_url address;
     public_url_find(&address, &web->proxies, web->public_url, request);
     struct page page = {
         .vapid = vapid_public_text(web->vapid), .upstream = web->upstream, .address = &address};
-    if (request_has_parameter(request, "airgapped"))
+    if (!is_there)
+        page_not_found(response, &page, request->path);
+    else if (request_has_parameter(request, "airgapped"))
         page_airgapped(response, &page);
     else
         page_link(response, &page);
@@ -142,7 +145,7 @@ static void answer(void *arg, struct exchange *exchange)
     if (request_is_get(request) && (discover || (root && is_molly(request))))
         molly_discover(response);
     else if (request_is_get(request) && root)
-        show_page(web, request, response);
+        show_page(web, request, true, response);
     else if (root && strcmp(request->method, "POST") == 0)
         register_device(web, exchange);
     else if (request_is_get(request) && wants_metrics(web, request))
@@ -152,7 +155,7 @@ static void answer(void *arg, struct exchange *exchange)
     else if (probes_know(request))
         probes_answer(web->api.bridge, request, response);
     else
-        page_not_found(response);
+        show_page(web, request, false, response);
 }
 
 /* The connection that waits for longest goes, whatever it speaks. */
