@@ -139,7 +139,7 @@ void page_airgapped(struct response *response, const struct page *about)
         "it to the server. It holds a password: send it by a way that you trust.</li>\n"
         "<li>On the server, run this, paste the command and press Enter:\n"
         "<pre><code>doorbell connection add -</code></pre>\n"
-        "In a container, with the service&#8217;s name in compose.yaml for SERVICE:\n"
+        "<p>In a container, with the service&#8217;s name in compose.yaml for SERVICE:</p>\n"
         "<pre><code>docker compose exec SERVICE doorbell connection add -</code></pre></li>\n"
         "<li>A test notification arrives on your phone within seconds.</li>\n</ol>\n");
     add_same_phone(&page);

@@ -256,7 +256,7 @@ void remedies_add_client(struct buf *page, const struct page *about)
         return;
     frame_add(
         page,
-        "<details class=\"soft\"><summary>For who runs this server: the proxy does not say who "
+        "<details class=\"soft\"><summary>For whoever runs this server: the proxy does not say who "
         "asks</summary>\n"
         "<p>To the limits on strangers all phones are one, so a stranger can use them up for all. "
         "One line mends it, beside those that are there:</p>\n"
