@@ -353,7 +353,8 @@ static struct registration_wait *try_unknown(struct bridge *bridge, const struct
                                              void *arg)
 {
     struct err err;
-    if (!limits_admit(&bridge->limits, &registration->client, bridge_now_ms(bridge)))
+    if (!limits_admit(&bridge->limits, &registration->client, registration->client_is_proxy,
+                      bridge_now_ms(bridge)))
         return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
                               "too many new accounts from this address; try again in a minute", fn,
                               arg);
