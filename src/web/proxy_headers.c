@@ -456,7 +456,8 @@ static char *find_path(const struct request *request, bool trusted, const struct
 {
     if (original->path)
         return mem_text(original->path);
-    char *path = take_path(request->path, strlen(request->path));
+    bool is_root = !request->path[strspn(request->path, "/")]; /* a proxy may double the slash */
+    char *path = is_root ? NULL : take_path(request->path, strlen(request->path));
     char *prefix = find_prefix(request, trusted);
     char *whole = mem_format("%s%s", prefix ? prefix : "", path ? path : "/");
     free(prefix);

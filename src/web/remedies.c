@@ -316,13 +316,6 @@ static void add_strip(struct buf *page, const struct page *about, const char *pr
 void remedies_add_path(struct buf *page, const struct page *about, const char *path)
 {
     char prefix[PREFIX_MAX + 2];
-    if (text_starts(path, "//"))
-        frame_add(page,
-                  "<section class=\"fault\" aria-labelledby=\"strip\"><h2 id=\"strip\">The path "
-                  "came with a slash too many</h2>\n"
-                  "<p>The proxy took the path away, but not its last slash. In nginx, let both "
-                  "<code>location</code> and <code>proxy_pass</code> end in one, as in "
-                  "<code>location /molly/</code>.</p></section>\n");
-    else if (find_prefix(prefix, path))
+    if (find_prefix(prefix, path))
         add_strip(page, about, prefix);
 }

@@ -132,7 +132,6 @@ def test_the_public_page(
 NOT_THERE = {
     "not-found": ("no/such.file", "there is nothing here"),
     "path-handed-on": ("molly/", "meant to be below /molly/?"),
-    "slash-too-many": ("/discover", "a slash too many"),
 }
 
 
