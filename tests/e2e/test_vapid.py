@@ -10,6 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from lib.doorbell import Doorbell
+from lib.drop_in import key_pair
 from lib.process import JsonPeer
 from lib.push_peer import RING, TEST, Push, PushPeer
 from lib.signal_peer import SignalPeer
@@ -79,6 +80,32 @@ def test_every_push_is_signed_for_its_origin_with_the_key_of_the_linking_code(
         assert isinstance(claims["exp"], int) and time.time() < claims["exp"] < time.time() + DAY
         assert len(checked["key"]) == 87
         assert f"vapid={checked['key']}" in link
+
+
+def test_a_key_that_only_the_servers_unit_has_is_told_by_the_server(
+    make_doorbell: Callable[..., Doorbell], signal: SignalPeer, ntfy: PushPeer, tmp_path: Path
+) -> None:
+    """As systemd hands it over: a command beside the server has none, and makes none."""
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=["*", ntfy.origin])
+    private, public = key_pair()
+    doorbell.secrets.add(private)
+    (tmp_path / "vapid.key").write_text(private)
+    (tmp_path / "vapid.key").chmod(0o600)
+    doorbell.environment["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    doorbell.start()
+    account = signal.new_account()
+    assert doorbell.register(account, ntfy.endpoint()) == "ok"
+    del doorbell.environment["CREDENTIALS_DIRECTORY"]
+    assert f"vapid={public}&" in doorbell.command("qr-code", "airgapped").stdout
+    assert doorbell.command("vapid", "test", ntfy.origin).stdout.endswith(f"k={public}\n")
+    assert "has gone" not in doorbell.command("doctor").stdout
+    doorbell.stop()
+    for words in (["qr-code", "airgapped"], ["connection", "ping", account.uuid]):
+        done = doorbell.command(*words)
+        assert done.returncode == 1 and not done.stdout.startswith("mollysocket"), done
+    assert "Start the server first" in doorbell.command("qr-code", "airgapped").stderr
+    assert account.uuid in doorbell.command("connection", "list").stdout
+    assert not (doorbell.folder / "vapid.key").exists()
 
 
 def test_the_key_survives_a_restart(doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer) -> None:
