@@ -217,7 +217,11 @@ static void choose(struct choice *choice, const char *file, char **environment,
 {
     const char *named = file ? file : config_environment_value(environment, variable);
     choice->path = named ? config_without_quotes(named) : NULL;
-    choice->from = file ? "--config" : named ? variable : NULL;
+    if (!file && choice->path && !*choice->path) { /* a variable of Compose's that is not set */
+        free(choice->path);
+        choice->path = NULL;
+    }
+    choice->from = file ? "--config" : choice->path ? variable : NULL;
 }
 
 /* Which of the two kinds of file are read, and in this order. */
