@@ -14,7 +14,7 @@ import pytest
 
 from lib.background import Background, Changes
 from lib.certs import Authority
-from lib.doorbell import MOLLY, Doorbell
+from lib.doorbell import BINARY, MOLLY, Doorbell
 from lib.drop_in import (
     LONG_AGO,
     MollySocket,
@@ -30,7 +30,7 @@ from lib.nginx import Nginx, server_block
 from lib.ports import free_port
 from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
-from lib.shell import STRANGER, OpenFolder, Shell, stranger_ids
+from lib.shell import STRANGER, OpenFolder, Shell, clean_environment, stranger_ids
 from lib.signal_peer import SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
@@ -147,10 +147,67 @@ def test_its_key_stays_the_key(
 
 
 @pytest.mark.parametrize("key", ["hunter2-is-no-key", "A" * 43], ids=["no key", "zero"])
-def test_a_wrong_key_stops_the_start_and_is_named_not_shown(shell: Shell, key: str) -> None:
-    done = shell.run("server", environment={"MOLLY_VAPID_PRIVKEY": key})
+@pytest.mark.parametrize(
+    "where", ["variable", "TOML key", "variable of a file", "TOML file", "credential"]
+)
+def test_a_wrong_key_stops_the_start_and_is_named_not_shown(
+    shell: Shell, key: str, where: str
+) -> None:
+    file = shell.write(key + "\n", "vapid.key")
+    file.chmod(0o600)
+    environment, named = {
+        "variable": ({"MOLLY_VAPID_PRIVKEY": key}, "MOLLY_VAPID_PRIVKEY: "),
+        "TOML key": ({"MOLLY_CONF": "conf.toml"}, "conf.toml:2: "),
+        "variable of a file": ({"MOLLY_VAPID_KEY_FILE": str(file)}, "MOLLY_VAPID_KEY_FILE: "),
+        "TOML file": ({"MOLLY_CONF": "conf.toml"}, "conf.toml:2: "),
+        "credential": (
+            {"CREDENTIALS_DIRECTORY": str(shell.folder), "MOLLY_DB": "mollysocket.db"},
+            "credential vapid.key: ",
+        ),
+    }[where]
+    setting = f"vapid_privkey = '{key}'" if where == "TOML key" else f"vapid_key_file = '{file}'"
+    shell.write(f"webserver = false\n{setting}\n", "conf.toml")
+    nowhere = {"DOORBELL_SIGNAL_URL": "wss://localhost:1/v1/websocket/"}  # should it start
+    done = shell.run("server", environment={**nowhere, **environment})
     assert done.returncode == NOT_DONE
-    assert "MOLLY_VAPID_PRIVKEY" in done.stderr and key not in done.stderr
+    assert named in done.stderr and key not in done.stderr, done.stderr
+    assert (str(file) in done.stderr) == (where not in ("variable", "TOML key"))
+    assert file.read_text() == key + "\n" and not list(shell.folder.glob("doorbell*"))
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing user or /etc needs root")
+
+
+@only_root
+def test_the_file_of_the_whole_machine_is_the_last_that_is_looked_for(
+    shell: Shell, tmp_path: Path
+) -> None:
+    etc = tmp_path / "etc"
+    (etc / "mollysocket").mkdir(parents=True)
+    (etc / "mollysocket" / "config.toml").write_text("port = 1\n")
+    with_etc = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(etc)]
+    if subprocess.run([*with_etc, "true"], capture_output=True).returncode != 0:
+        pytest.skip("there are no namespaces to be had")
+
+    def listens_on() -> str:
+        done = subprocess.run(
+            [*with_etc, str(shell.binary), "config"],
+            capture_output=True,
+            text=True,
+            timeout=STOP_DEADLINE,
+            cwd=shell.folder,
+            env=clean_environment({"HOME": str(shell.folder), "XDG_CONFIG_HOME": ""}),
+        )
+        assert done.returncode == DONE, done.stderr
+        (line,) = [line for line in done.stdout.splitlines() if " listen: [" in line]
+        return line.strip()
+
+    assert listens_on() == 'listen: ["127.0.0.1:1"]  # /etc/mollysocket/config.toml:1'
+    shell.write("port = 2\n", "mollysocket.toml")
+    assert listens_on() == 'listen: ["127.0.0.1:2"]  # mollysocket.toml:1'
+    (shell.folder / ".config" / "mollysocket").mkdir(parents=True)
+    users = shell.write("port = 3\n", ".config/mollysocket/config.toml")
+    assert listens_on() == f'listen: ["127.0.0.1:3"]  # {users}:1'
 
 
 # 4. Command line
@@ -181,6 +238,9 @@ ID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
         (["t", "e", "http://example.org/up"], NOT_DONE, None),
         (["t", "e", "nothing"], NOT_DONE, "Endpoint nothing is not valid\n"),
         (["c", "l"], NOT_DONE, ""),  # no server, no store
+        (["connection", "ping", ID], NOT_DONE, ""),
+        (["mollysocket", "connection", "ping", ID], NOT_DONE, ""),
+        (["c", "p", "alice"], NOT_DONE, ""),
         (["c", "x"], WRONG_WORDS, ""),
         (["conf", "check"], DONE, None),
         (["test"], WRONG_WORDS, ""),
@@ -197,6 +257,66 @@ def test_its_command_lines_work_whole_and_shortened(
     if output is not None:
         assert re.fullmatch(output, done.stdout), done.stdout
     assert not re.search(r"panicked|backtrace|Segmentation", done.stderr)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a", "/abcd", "?x", "/?x"])
+def test_an_endpoint_with_next_to_no_path_is_one_like_others(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, path: str
+) -> None:
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_DB": "mollysocket.db",
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    dropped_in.start()
+    account, endpoint = signal.new_account(), ntfy.origin + path
+    words = [account.uuid, str(account.device), account.password, endpoint]
+    for command, said in [
+        (["test", "endpoint", endpoint], f"Endpoint {endpoint} is valid\n"),
+        (["vapid", "test", endpoint], "vapid t="),
+        (["connection", "add", *words], "added."),
+        (["connection", "list"], account.uuid),
+        (["connection", "list", "--anonymized"], ntfy.origin),
+        (["connection", "list", "--show-secrets"], f" at {endpoint}  "),
+        (["connection", "ping", account.uuid], "accepted"),
+    ]:
+        done = dropped_in.command(*command)
+        assert done.returncode == DONE and said in done.stdout, (command, done)
+    number = signal.queue(account.key)
+    ntfy.wait_rings(1)
+    signal.wait_acked(number)
+    assert dropped_in.register(account, endpoint, ping=True) == "ok"
+    assert dropped_in.command("connection", "remove", account.uuid).returncode == DONE
+
+
+@pytest.mark.parametrize("name", ["ms", "mollysocket"])
+def test_called_by_a_name_of_mollysockets_it_stands_in_its_place(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, name: str
+) -> None:
+    """A link to it and nothing else tells whose place it is."""
+    dropped_in.binary = dropped_in.folder / name
+    dropped_in.binary.symlink_to(BINARY)
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    dropped_in.environment.update(
+        {
+            "DOORBELL_WEB_LISTEN": f"127.0.0.1:{dropped_in.port}",
+            "DOORBELL_PUSH_ALLOWED_ENDPOINTS": ntfy.origin,
+        }
+    )
+    dropped_in.start()
+    words = [account.uuid, str(account.device), account.password, endpoint]
+    added = dropped_in.command("c", "a", *words)
+    assert added.stdout.startswith(f"Connection for {account.uuid} added.\n"), added.stderr
+    dropped_in.changes.wait_for(
+        lambda: metrics_of(dropped_in)["connections"] == 1, "the account's link"
+    )
+    assert re.fullmatch(r"[\w-]{43}\n", dropped_in.command("vapid", "gen").stdout)
+    dropped_in.stop()
+    dropped_in.binary = BINARY
+    dropped_in.start()
+    assert dropped_in.request("GET", "/metrics")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -440,6 +560,15 @@ def test_its_five_series_are_there_for_who_asks_directly(
         "messages": 1,
         "pushs": 2,
     }
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert dropped_in.register(account, endpoint) == "ok"
+    dropped_in.changes.wait_for(
+        lambda: metrics_of(dropped_in)["pushs"] == 3, "the count of another test"
+    )
+    ntfy.answer_with(500, times=2)
+    rings(signal, ntfy, account, endpoint)
+    counted = metrics_of(dropped_in)
+    assert (len(ntfy.rings(endpoint)), counted["messages"], counted["pushs"]) == (3, 2, 4)
     # X-Original-URL is all that the nginx lines of its guide tell.
     for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Original-URL"):
         assert dropped_in.request("GET", "/metrics", headers={name: "for=192.0.2.1"})[0] == 404
@@ -521,9 +650,6 @@ def test_what_its_star_allowed_is_rung_on_and_nothing_new_like_it(
 
 
 # 8. A folder of root's
-
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
-
 
 @only_root
 @pytest.mark.parametrize("user", [STRANGER, "{0}:{1}"], ids=["by name", "by numbers"])
