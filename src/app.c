@@ -13,6 +13,7 @@
 
 #include "app_config.h"
 #include "backup/collect.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "bridge/checkup.h"
 #include "bridge/import.h"
@@ -194,6 +195,17 @@ static json_t *tell_visit(void *arg, const char *nonce)
     return app->web ? web_tell(app->web, nonce) : NULL;
 }
 
+static json_t *tell_key(void *arg, const char *origin, struct err *err)
+{
+    const struct app *app = arg;
+    char header[VAPID_HEADER_SIZE];
+    const char *subject = app->config->push_vapid_subject;
+    if (origin && vapid_header(app->vapid, origin, subject, clock_unix(), header, err) != 0)
+        return NULL;
+    return json_pack("{s:s, s:s?, s:s*}", "key", vapid_public_text(app->vapid), "file",
+                     app->config->push_vapid_key_file, "authorization", origin ? header : NULL);
+}
+
 static int try_alert(void *arg, lookout_tried_fn *tried, void *tried_arg, struct err *err)
 {
     return lookout_try(((struct app *)arg)->lookout, tried, tried_arg, err);
@@ -209,6 +221,19 @@ static void tell_how_to_link(const struct app *app)
     free(link);
 }
 
+/* Units that are written for MollySocket may forbid Unix sockets, which it has none of: rings
+ * matter more than commands. */
+static int open_control(struct app *app, const struct commands_host *host, struct err *err)
+{
+    app->control = control_new(&app->loop, host, app->config->control_path, err);
+    if (app->control || err->code != ERR_REFUSED)
+        return app->control ? 0 : err->code;
+    log_warn("%s Doorbell runs on, but no command reaches it: add AF_UNIX to "
+             "RestrictAddressFamilies= of its unit.",
+             err->text);
+    return 0;
+}
+
 static int start_server(struct app *app, struct err *err)
 {
     struct config *config = app->config;
@@ -218,10 +243,10 @@ static int start_server(struct app *app, struct err *err)
                                        .back_up = back_up,
                                        .expect = expect_visit,
                                        .seen = tell_visit,
+                                       .key = tell_key,
                                        .try_alert = try_alert,
                                        .arg = app};
-    app->control = control_new(&app->loop, &host, config->control_path, err);
-    if (!app->control)
+    if (open_control(app, &host, err) != 0)
         return err->code;
     if (config->web_enabled) {
         app->web = web_new(&app->loop, app->bridge, app->vapid, config, err);
@@ -304,19 +329,35 @@ static void count_row(void *arg, const struct store_account *row)
 static int open_key(struct app *app, struct err *err)
 {
     const char *path = app->config->push_vapid_key_file;
-    bool may_make = app->kind != APP_LOCAL;
+    bool may_make = app->kind != APP_LOCAL, is_there = !path || access(path, F_OK) == 0;
     app->vapid = vapid_from_config(app->config, app->rows == 0 && may_make, err);
+    app->made_key = app->vapid && !is_there;
     if (app->vapid)
-        return 0;
-    if (err->code == ERR_NOT_FOUND && app->rows == 0 && !may_make)
-        return 0; /* nobody can be rung, so nothing is signed */
-    if (err->code == ERR_NOT_FOUND)
+        return app->made_key ? own_key_note(app->store, app->vapid, err) : 0;
+    if (err->code == ERR_NOT_FOUND && app->kind == APP_LOCAL)
+        return 0; /* a server's unit may have it; of what is done here, only a ping is signed */
+    if (err->code == ERR_NOT_FOUND && app->kind == APP_FOUNDER && app->rows)
+        err_set(err, ERR_NOT_FOUND,
+                "No server answers that could tell its key, and push.vapid_key_file, %s, does not "
+                "exist, but there are accounts that were linked with it. Start the server first, "
+                "if its unit has the key; else put the file back from a backup.",
+                path);
+    else if (err->code == ERR_NOT_FOUND)
         err_set(err, ERR_NOT_FOUND,
                 "push.vapid_key_file: %s does not exist, but the accounts in the store were linked "
                 "with it. Put it back from a backup, or make another one with \"doorbell vapid "
                 "generate > %s\" and link every phone anew.",
                 path, path);
     return err->code;
+}
+
+bool app_key_is_own(const struct app *app, char text[OWN_KEY_TEXT_SIZE])
+{
+    const char *path = app->config->push_vapid_key_file;
+    if (!path || !app->vapid || !own_key_is(app->store, app->vapid))
+        return false;
+    own_key_tell(path, text);
+    return true;
 }
 
 static int import(struct app *app, size_t *imported, struct err *err)
@@ -334,19 +375,17 @@ static int import(struct app *app, size_t *imported, struct err *err)
 static int open_accounts(struct app *app, struct err *err)
 {
     size_t imported;
+    char text[OWN_KEY_TEXT_SIZE];
     const char *path = app->config->push_vapid_key_file;
     bool named = !path || config_is_set(app->config, "push.vapid_key_file");
     if (open_store(app, err) != 0 || store_load(app->store, count_row, &app->rows, err) != 0)
         return err->code;
-    bool made = !named && access(path, F_OK) != 0;
-    if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0)
+    if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0 ||
+        (named && open_key(app, err) != 0))
         return err->code;
-    if (made && imported)
-        log_warn("No VAPID key was configured, so a new one was made. If MollySocket had one, put "
-                 "it into %s and restart: phones that were linked with it refuse pushes that "
-                 "another one has signed.",
-                 path);
-    return named ? open_key(app, err) : 0;
+    if (imported && app_key_is_own(app, text))
+        log_warn("%s", text);
+    return 0;
 }
 
 static int make_lookout(struct app *app, struct err *err)

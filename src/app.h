@@ -9,6 +9,7 @@
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "control/server.h"
+#include "push/own_key.h"
 #include "push/push.h"
 #include "sandbox/sandbox.h"
 #include "signal/signal.h"
@@ -36,6 +37,7 @@ struct app {
     struct connector *connector;
     struct policy *policy;
     struct vapid *vapid;
+    bool made_key; /* this time, because there was none */
     struct push *push;
     struct signal_server *signal;
     struct bridge *bridge;
@@ -58,8 +60,12 @@ struct app {
  * app_stop, which the caller owes in every case. `sources` is where a reload loads from. */
 int app_start(struct app *app, enum app_kind kind, const struct config_sources *sources,
               struct config *config, struct err *err);
-/* Reads every file that a server would read with it, and changes nothing. */
+/* Reads every file that a server would read with it, and changes nothing. Warns of keys that
+ * everybody may read. */
 int app_check_config(const struct config *config, struct err *err);
+/* Whether Doorbell made the key by itself, and what to say then to whoever has accounts of
+ * MollySocket's. Before the first change of the store only. */
+bool app_key_is_own(const struct app *app, char text[OWN_KEY_TEXT_SIZE]);
 void app_run(struct app *app); /* until a signal ends it, or loop_stop */
 void app_stop(struct app *app);
 

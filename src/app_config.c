@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/schema.h"
@@ -96,8 +97,21 @@ static int check_policy(const struct config *config, struct err *err)
     return policy ? 0 : err->code;
 }
 
+static void warn_of_open_keys(const struct config *config)
+{
+    const struct {
+        const char *setting, *path;
+    } keys[] = {{"push.vapid_key_file", config->push_vapid_key_file},
+                {"store.key_file", config->store_key_file}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i].path && file_is_open(keys[i].path))
+            log_warn("%s: the key in %s is open to every user of this machine; run: chmod o= %s",
+                     keys[i].setting, keys[i].path, keys[i].path);
+}
+
 int app_check_config(const struct config *config, struct err *err)
 {
+    warn_of_open_keys(config);
     if (check_policy(config, err) == 0 && check_roots(config->signal_ca_file, err) == 0 &&
         check_trust(config->push_ca_file, err) == 0 &&
         check_headers(config->push_headers_file, err) == 0 && check_key(config, err) == 0 &&

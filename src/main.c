@@ -214,14 +214,19 @@ static int run(struct words *words, struct options *read)
     return cli_run(words->cli, read->argc - at, read->argv + at);
 }
 
+static bool is_mollysockets_name(const char *word)
+{
+    const char *slash = strrchr(word, '/');
+    const char *name = slash ? slash + 1 : word;
+    return strcmp(name, "mollysocket") == 0 || strcmp(name, "ms") == 0;
+}
+
 /* The program's name as a first word: in a container it is the entrypoint already, and
  * MollySocket's instructions have it twice, images made from its own with the folder. */
 static bool is_program_name(const char *word)
 {
     const char *slash = strrchr(word, '/');
-    const char *name = slash ? slash + 1 : word;
-    return strcmp(name, "doorbell") == 0 || strcmp(name, "mollysocket") == 0 ||
-           strcmp(name, "ms") == 0;
+    return strcmp(slash ? slash + 1 : word, "doorbell") == 0 || is_mollysockets_name(word);
 }
 
 int main(int argc, char **argv)
@@ -239,6 +244,8 @@ int main(int argc, char **argv)
     int first = argc > 1 && is_program_name(argv[1]) ? 2 : 1;
     if (first > argc) /* without even a name */
         return cli_run(&cli, 0, argv);
+    cli.sources.as_mollysocket = is_mollysockets_name(argv[first - 1]);
+    config_follow_volume("/data", "/app");
     struct options read = {.argc = argc - first, .argv = argv + first};
     return run(&words, &read);
 }

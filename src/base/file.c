@@ -40,6 +40,12 @@ long file_read(const char *path, char *bytes, size_t most, bool *is_open)
     return length;
 }
 
+bool file_is_open(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && (status.st_mode & S_IRWXO);
+}
+
 /* access() goes by modes alone. */
 static bool is_refused(const char *path)
 {
@@ -92,6 +98,25 @@ bool file_hand_over(const char *path, const char *like)
     close(fd);
     errno = reason;
     return done;
+}
+
+bool file_give_to_folder(int fd, const char *path)
+{
+    char *copy = mem_text(path);
+    struct stat status;
+    bool is_theirs = geteuid() == 0 && stat(dirname(copy), &status) == 0 && status.st_uid != 0;
+    free(copy);
+    return !is_theirs || fchown(fd, status.st_uid, status.st_gid) == 0;
+}
+
+int file_open_or_make(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* a link may lead to none yet */
+    if (fd >= 0)
+        file_give_to_folder(fd, path);
+    return fd;
 }
 
 /* Some file systems know only the older way. */

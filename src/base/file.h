@@ -11,6 +11,9 @@
  * or execute it. Never waits for a writer, as a FIFO would have it. */
 long file_read(const char *path, char *bytes, size_t most, bool *is_open);
 
+/* Whether every user of this machine may read, write or execute it. */
+bool file_is_open(const char *path);
+
 /* Whether the file, or its folder where there is no such file, is kept from us by the sandbox of
  * this process (sandbox/fence.h): what decides who may read it would let us. Keeps errno. */
 bool file_is_fenced_off(const char *path);
@@ -25,6 +28,12 @@ enum file_replaced file_replace(const char *path, const void *bytes, size_t leng
  * which stays. `like` NULL: it belongs to whom we are. */
 enum file_replaced file_create(const char *path, const void *bytes, size_t length,
                                const char *like);
+/* Opens a file to read and write, made (0600) where it is missing. -1 with errno set. */
+int file_open_or_make(const char *path);
+/* A file that root has just made in somebody's folder becomes that user's, whose server could not
+ * use it otherwise. Only what is new may be given away: where there was a file already, that user
+ * may have put another's there. False: this root may not, as in some containers, and keeps it. */
+bool file_give_to_folder(int fd, const char *path);
 /* Root gives the file to the owner of `like`, if that is there. False with errno set. */
 bool file_hand_over(const char *path, const char *like);
 /* Gives a file another name in the same folder, in one step, and never that of one that is there:

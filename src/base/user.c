@@ -54,9 +54,11 @@ static bool is_shared(const char *folder, const struct stat *status)
     return false;
 }
 
+/* Without the right to give files away, and where nothing can be changed, it is the same for all.
+ */
 static int fail(const char *path, struct err *err)
 {
-    return err_set(err, ERR_IO,
+    return err_set(err, errno == EPERM || errno == EROFS ? ERR_REFUSED : ERR_IO,
                    "user: %s, of the folder of store.path, cannot be handed over (%s); give it to "
                    "that user with chown, or start as that user",
                    path, strerror(errno));
@@ -106,7 +108,27 @@ static bool is_entry(const char *name)
     return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-static int take_over_entries(const struct user *user, int folder, const char *spared,
+static bool is_of_database(const char *name, const char *database)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    size_t length = strlen(database);
+    if (strncmp(name, database, length) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (strcmp(name + length, suffixes[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_spared(const char *name, const char *const *spared)
+{
+    for (; *spared; spared++)
+        if (is_of_database(name, *spared))
+            return true;
+    return false;
+}
+
+static int take_over_entries(const struct user *user, int folder, const char *const *spared,
                              struct err *err)
 {
     int copy = dup(folder);
@@ -120,7 +142,7 @@ static int take_over_entries(const struct user *user, int folder, const char *sp
     int result = 0;
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
         const char *name = entry->d_name;
-        if (spared && strcmp(name, spared) == 0)
+        if (is_spared(name, spared))
             result = spare(user, folder, name, err);
         else if (is_entry(name))
             result = take_over_entry(user, folder, name, err);
@@ -129,10 +151,10 @@ static int take_over_entries(const struct user *user, int folder, const char *sp
     return result;
 }
 
-int user_take_over(const struct user *user, const char *folder, const char *spared, struct err *err)
+int user_take_over(const struct user *user, const char *folder, const char *const *spared,
+                   struct err *err)
 {
     struct stat status;
-    const char *slash = spared ? strrchr(spared, '/') : NULL;
     mkdir(folder, 0700); /* where it is missing, and its parent is there */
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -140,7 +162,7 @@ int user_take_over(const struct user *user, const char *folder, const char *spar
     int result = 0;
     if (fstat(fd, &status) != 0 || is_shared(folder, &status))
         goto out;
-    result = take_over_entries(user, fd, slash ? slash + 1 : spared, err);
+    result = take_over_entries(user, fd, spared, err);
     if (result == 0 && status.st_uid == 0 && fchown(fd, user->uid, user->gid) != 0)
         result = fail(folder, err);
 out:

@@ -18,9 +18,11 @@ int user_find(struct user *user, const char *name, struct err *err);
 
 /* Hands over a folder that belongs to root, and what root has in it, not below it: files that an
  * earlier program left there as root could not be written otherwise. Shared folders (/tmp, /var/lib
- * ...) stay root's. `spared` (may be NULL) is a file of that folder that stays root's and is only
- * made readable. Makes the folder where it is missing. */
-int user_take_over(const struct user *user, const char *folder, const char *spared,
+ * ...) stay root's. `spared`, which ends with NULL, names databases of that folder that stay
+ * root's, with what SQLite has beside them, and are only made readable. Makes the folder where it
+ * is missing. ERR_REFUSED: nothing there can be given away (no CAP_CHOWN; CIFS, exFAT and the like;
+ * a read-only mount). */
+int user_take_over(const struct user *user, const char *folder, const char *const *spared,
                    struct err *err);
 
 /* Whether this process can become that user. A container's root cannot that is the only user of its

@@ -51,7 +51,8 @@ struct bridge {
     struct timer bury_timer;
     bool store_failing; /* said once */
     bool said_silent;   /* of a link, since one was not; once for all of them */
-    int64_t started_unix;
+    bool said_rival;    /* the MollySocket that was left running; once for all accounts */
+    int64_t started_unix, started_ms;
     int64_t heard_unix, message_unix; /* the messenger's last frame, and message; 0: none yet */
     uint64_t connects, reconnections, messages, pushes; /* see bridge_counts */
     struct tally tally;

@@ -115,9 +115,34 @@ static void became_refused(struct bell *bell, const struct link_down *down)
     store_set_refused(bell->bridge->parts.store, &bell->account->key, true, NULL, NULL);
 }
 
+/* Where Doorbell stands in MollySocket's place, whoever holds the devices soon after the start is
+ * that MollySocket, left running. */
+static bool is_likely_mollysocket(const struct bell *bell)
+{
+    const struct bridge *bridge = bell->bridge;
+    return bridge->config->mollysocket &&
+           bell_now_ms(bell) - bridge->started_ms < bridge->life_timing.contested_end_ms;
+}
+
+/* One line for all accounts, and no phone is woken: only who runs both can do anything about it. */
+static void say_rival(struct bell *bell)
+{
+    if (!bell->bridge->said_rival)
+        log_warn("Another program uses the same linked devices (4409), most likely the MollySocket "
+                 "in whose place Doorbell runs: stop it (docker stop, or systemctl disable --now "
+                 "mollysocket). Doorbell waits longer each time and then connects by itself; once "
+                 "it is stopped, a restart of Doorbell does so at once.");
+    bell->bridge->said_rival = true;
+    log_debug("Account %s: somebody else uses the same linked device.", bell_name(bell));
+}
+
 static void became_contested(struct bell *bell)
 {
     bell_note(bell, TIMELINE_CONTESTED, 0);
+    if (is_likely_mollysocket(bell)) {
+        say_rival(bell);
+        return;
+    }
     log_warn(
         "Account %s: somebody else uses the same linked device. If another bridge runs for this "
         "account (a MollySocket that was left running, a second Doorbell), stop it, or link the "

@@ -99,6 +99,7 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
     struct bridge *bridge = mem_new(sizeof *bridge);
     bridge->parts = *parts;
     bridge->started_unix = clock_unix();
+    bridge->started_ms = loop_now_ms(parts->loop);
     for (size_t i = 0; i < FLEETS; i++)
         fleet_init(&bridge->fleets[i]);
     take_config(bridge, parts->config);

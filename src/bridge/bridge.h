@@ -56,6 +56,7 @@ struct registration {
     const char *p256dh, *auth; /* base64url; both or neither (NULL) */
     bool ping;
     struct address client; /* for limits only */
+    bool client_is_proxy;  /* which did not say who asked: many share its address */
     bool by_operator; /* entered by command: trusted, needs no proof. Never set for a stranger */
 };
 

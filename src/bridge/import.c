@@ -1,12 +1,14 @@
 #include "bridge/import.h"
 
 #include <libgen.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "account/registry.h"
 #include "base/clock.h"
@@ -289,6 +291,13 @@ static int carry_out(struct plan *plan, struct err *err)
     return result;
 }
 
+void import_forget_copies(const char *store_path)
+{
+    char *copy = mem_text(store_path);
+    mollysocket_forget_copies(dirname(copy));
+    free(copy);
+}
+
 static bool is_same_file(const char *a, const char *b)
 {
     struct stat first, second;
@@ -417,17 +426,25 @@ bool import_tell_refused(const struct import_order *order, const struct import_c
 
 /* The start of the server */
 
+enum { PLACES = 2 };
+
+/* Where it usually lies; the caller frees both. */
+static void usual_places(const struct config *config, char *places[PLACES])
+{
+    const char *slash = strrchr(config->store_path, '/');
+    places[0] = mem_format("%.*s" IMPORT_USUAL_NAME,
+                           slash ? (int)(slash + 1 - config->store_path) : 0, config->store_path);
+    places[1] = mem_text("./" IMPORT_USUAL_NAME);
+}
+
 char *import_find(const struct config *config)
 {
-    const char *set = config->store_mollysocket, *slash = strrchr(config->store_path, '/');
+    const char *set = config->store_mollysocket;
     if (set)
         return strcmp(set, "none") == 0 ? NULL : mem_text(set);
-    char *places[] = {mem_format("%.*smollysocket.db",
-                                 slash ? (int)(slash + 1 - config->store_path) : 0,
-                                 config->store_path),
-                      mem_text("./mollysocket.db")};
-    char *found = NULL;
-    for (int i = 0; i < 2; i++) {
+    char *places[PLACES], *found = NULL;
+    usual_places(config, places);
+    for (int i = 0; i < PLACES; i++) {
         struct stat status;
         if (!found && stat(places[i], &status) == 0 && !is_same_file(places[i], config->store_path))
             found = places[i];
@@ -451,21 +468,79 @@ static void log_import(const struct import_order *order, const struct import_cou
         log_warn("%s", text);
 }
 
-/* One that is named and missing may be yet to come (a folder made anew), or gone for good. */
-static int pass_over(const char *path, bool empty_store)
+/* As who looks for the mistake needs it; the caller frees it. */
+static char *whole_path(const char *path)
 {
-    log_write(empty_store ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
-              "store.mollysocket: %s does not exist, so there is nothing to take over.", path);
-    return 0;
+    char folder[PATH_MAX];
+    if (*path == '/' || !getcwd(folder, sizeof folder))
+        return mem_text(path);
+    if (text_starts(path, "./"))
+        path += 2;
+    return mem_format("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+}
+
+/* One that is named and missing may be yet to come (a folder made anew), or gone for good. */
+static void tell_missing(const struct config *config, bool empty_store)
+{
+    struct err why;
+    char *path = whole_path(config->store_mollysocket);
+    bool is_relative = *config->store_mollysocket != '/';
+    if (!empty_store) {
+        log_debug("store.mollysocket: %s does not exist, so there is nothing to take over.", path);
+    } else {
+        err_set(&why, ERR_NOT_FOUND,
+                "store.mollysocket: %.200s does not exist, so no account was taken over, and there "
+                "is none here. If MollySocket had accounts, see whether its volume is mounted "
+                "there%s.",
+                path, is_relative ? ", and in which folder Doorbell is started (working_dir)" : "");
+        config_locate(config, &why);
+        log_warn("%s", why.text);
+    }
+    free(path);
+}
+
+static void count_row(void *arg, const struct store_account *row)
+{
+    (void)row;
+    ++*(size_t *)arg;
+}
+
+static bool is_empty(struct store *store)
+{
+    size_t rows = 0;
+    struct err err;
+    return store_load(store, count_row, &rows, &err) == 0 && rows == 0;
+}
+
+/* Who comes from MollySocket and meant its accounts to be found. */
+static void tell_not_found(struct store *store, const struct config *config)
+{
+    if (!config->mollysocket || config->store_mollysocket || !is_empty(store))
+        return;
+    char *places[PLACES], *beside, *here;
+    usual_places(config, places);
+    beside = whole_path(places[0]);
+    here = whole_path(places[1]);
+    bool are_same = strcmp(beside, here) == 0;
+    log_info("No database of MollySocket's was found, so no account was taken over: there is no "
+             "%s%s%s.",
+             beside, are_same ? "" : " and no ", are_same ? "" : here);
+    free(beside);
+    free(here);
+    for (int i = 0; i < PLACES; i++)
+        free(places[i]);
 }
 
 int import_at_start(struct store *store, const struct config *config, const struct policy *policy,
                     const struct seal *seal, size_t *added, struct err *err)
 {
     *added = 0;
+    import_forget_copies(config->store_path);
     char *path = import_find(config);
-    if (!path)
+    if (!path) {
+        tell_not_found(store, config);
         return 0;
+    }
     struct import_order order = {.path = path,
                                  .store_path = config->store_path,
                                  .config = config,
@@ -478,7 +553,9 @@ int import_at_start(struct store *store, const struct config *config, const stru
         log_import(&order, &counts);
         *added = counts.added;
     } else if (result == ERR_NOT_FOUND) {
-        result = pass_over(path, counts.here == 0);
+        result = 0;
+        if (config->store_mollysocket) /* else it has gone this moment */
+            tell_missing(config, counts.here == 0);
     } else {
         err_set(err, result,
                 "store.mollysocket: %.340s To start without the accounts in it, set "

@@ -45,6 +45,9 @@ struct import_counts {
 int import_run(struct store *store, const struct import_order *order, struct import_counts *counts,
                struct err *err);
 
+/* Removes copies of that database that a process which was killed has left beside the store. */
+void import_forget_copies(const char *store_path);
+
 /* Whole sentences for people, without ids, passwords and endpoints; false: there is nothing to say.
  */
 void import_tell(const struct import_order *order, const struct import_counts *counts,
@@ -53,6 +56,8 @@ bool import_tell_unreachable(const struct import_counts *counts, char text[IMPOR
 bool import_tell_disallowed(const struct import_counts *counts, char text[IMPORT_TEXT_SIZE]);
 bool import_tell_refused(const struct import_order *order, const struct import_counts *counts,
                          char text[IMPORT_TEXT_SIZE]);
+
+#define IMPORT_USUAL_NAME "mollysocket.db"
 
 /* Where a server that starts finds that database: what store.mollysocket says, or where it usually
  * lies. NULL: nowhere. The caller frees it. */

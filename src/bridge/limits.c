@@ -8,6 +8,10 @@
 
 enum { CLIENTS_MAX = 4096, EVERY_MS = 5000, BURST = 30, KEY_SIZE = 9 };
 
+/* All phones of a server link anew on one day where its key has changed; a stranger who would shut
+ * them out must come more often than once a second. */
+enum { PROXY_EVERY_MS = 1000, PROXY_BURST = 300 };
+
 struct client {
     struct map_node node;
     uint8_t key[KEY_SIZE];
@@ -55,7 +59,8 @@ void limits_fini(struct limits *limits)
     map_fini(&limits->clients);
 }
 
-bool limits_admit(struct limits *limits, const struct address *address, int64_t now_ms)
+bool limits_admit(struct limits *limits, const struct address *address, bool is_proxy,
+                  int64_t now_ms)
 {
     uint8_t key[KEY_SIZE];
     address_limit_key(key, address);
@@ -69,7 +74,8 @@ bool limits_admit(struct limits *limits, const struct address *address, int64_t 
         return false;
     struct client *client = mem_new(sizeof *client);
     memcpy(client->key, key, sizeof key);
-    bucket_init(&client->bucket, EVERY_MS, BURST);
+    bucket_init(&client->bucket, is_proxy ? PROXY_EVERY_MS : EVERY_MS,
+                is_proxy ? PROXY_BURST : BURST);
     map_add(&limits->clients, &client->node, hash);
     return bucket_take(&client->bucket, now_ms);
 }

@@ -195,7 +195,22 @@ static int take_url(struct endpoint *endpoint, const char *text, struct err *err
     return ERR_INVALID;
 }
 
-static enum registration_status judge_form(const struct bridge *bridge,
+static void note_any(void *arg, struct account *account)
+{
+    (void)account;
+    *(bool *)arg = true;
+}
+
+/* With any device; and who is registered may stay. */
+static bool is_registered(struct bridge *bridge, const struct account_key *key)
+{
+    bool any = false;
+    if (bridge_allows(bridge, key))
+        registry_each_of_user(&bridge->registry, key, note_any, &any);
+    return any;
+}
+
+static enum registration_status judge_form(struct bridge *bridge,
                                            const struct registration *registration,
                                            struct account_key *key, struct endpoint *endpoint,
                                            struct err *err)
@@ -205,7 +220,7 @@ static enum registration_status judge_form(const struct bridge *bridge,
         err_set(err, ERR_INVALID, "the account id is not a UUID");
         return REGISTRATION_INVALID_UUID;
     }
-    if (!bridge_allows(bridge, key)) {
+    if (!config_admits_account(bridge->config, key->uuid) && !is_registered(bridge, key)) {
         err_set(err, ERR_REFUSED, "accounts.allowed does not have this account id");
         return REGISTRATION_INVALID_UUID;
     }
@@ -348,7 +363,8 @@ static struct registration_wait *try_unknown(struct bridge *bridge, const struct
                                              void *arg)
 {
     struct err err;
-    if (!limits_admit(&bridge->limits, &registration->client, bridge_now_ms(bridge)))
+    if (!limits_admit(&bridge->limits, &registration->client, registration->client_is_proxy,
+                      bridge_now_ms(bridge)))
         return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
                               "too many new accounts from this address; try again in a minute", fn,
                               arg);

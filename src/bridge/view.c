@@ -132,6 +132,23 @@ static void fill_endpoint(struct endpoint_view *endpoint, const struct moment *m
     write_endpoint_words(endpoint);
 }
 
+const char *view_endpoint_words(struct bridge *bridge, const struct account *account)
+{
+    const struct endpoint *known = &account->endpoint;
+    const struct bell *bell = account->owner;
+    const struct policy *policy = bridge->parts.policy;
+    bool denied = policy && policy_check_endpoint(policy, known->url, known->proven, NULL) != 0;
+    bool tried = bell && (bell->endpoint_life.last_cause || bell->endpoint_life.accepted_ms);
+    if (denied && known->state != ENDPOINT_GONE)
+        return "not allowed";
+    if (known->state != ENDPOINT_OK || tried)
+        return endpoint_state_name(known->state);
+    if (!known->proven)
+        return "not tried yet";
+    /* That it ever took a push may be MollySocket's word, of long ago. */
+    return bridge->parts.link_ops ? "ok (not tried since the start)" : "ok";
+}
+
 /* Messages and rings */
 
 static void fill_messages(struct messages_view *messages, const struct record *record)

@@ -113,6 +113,9 @@ void view_each(struct bridge *bridge, int64_t wall_ms, view_fn *fn, void *arg);
  * one that no other user has. ERR_NOT_FOUND, ERR_INVALID (several), with a sentence. */
 int view_each_named(struct bridge *bridge, const char *name, int64_t wall_ms, view_fn *fn,
                     void *arg, struct err *err);
+/* How an account's endpoint fares, for a list: the name of its state, or what that leaves out: that
+ * the settings do not allow it, or that nothing was ever pushed to it. */
+const char *view_endpoint_words(struct bridge *bridge, const struct account *account);
 /* Push servers that are in use or remembered; push_each_origin. */
 void view_each_origin(struct bridge *bridge,
                       void (*fn)(void *arg, const struct push_origin_state *state), void *arg);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,6 +41,14 @@ static bool may_make(const json_t *request)
     return strcmp(json_string_value(json_object_get(request, "command")), "add") == 0;
 }
 
+/* An operator who adds the first account by hand may have a key for it. */
+static void tell_made_key(const struct app *app)
+{
+    char text[OWN_KEY_TEXT_SIZE];
+    if (app->made_key && app_key_is_own(app, text))
+        fprintf(stderr, "doorbell: %s\n", text);
+}
+
 /* Takes over `config`. */
 static json_t *ask_store(struct cli *cli, struct config *config, const json_t *request,
                          struct err *err)
@@ -53,6 +62,7 @@ static json_t *ask_store(struct cli *cli, struct config *config, const json_t *r
     int result = app_start(&app, kind, &cli->sources, config, err);
     config->log_level = level;
     if (result == 0) {
+        tell_made_key(&app);
         commands_run(&(struct commands_host){.bridge = app.bridge}, request, on_answer, &local);
         if (!local.over)
             app_run(&app);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/user.h"
+#include "bridge/import.h"
 #include "cli/usage.h"
 
 enum { WORD_MAX = 64 };
@@ -45,6 +47,50 @@ static bool stays_root(const struct config *config, const struct user *user)
     return config_is_of_package(config, "user") && !user_is_possible(user);
 }
 
+/* Of root's own folder, which was not to be given away when the server started. */
+static bool is_kept_by_root(const char *folder)
+{
+    struct stat status;
+    return stat(folder, &status) == 0 && status.st_uid == 0;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* MollySocket's database stays as it is for the way back, whether or not it is the one that is
+ * taken over. Our own store may have the same name. */
+static int hand_over(const struct config *config, const struct user *user, const char *folder,
+                     struct err *err)
+{
+    char *found = import_find(config);
+    const char *names[] = {IMPORT_USUAL_NAME, found ? last_part(found) : IMPORT_USUAL_NAME};
+    const char *spared[3] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], last_part(config->store_path)) != 0)
+            spared[count++] = names[i];
+    int result = user_take_over(user, folder, spared, err);
+    free(found);
+    return result;
+}
+
+/* The same for what cannot be handed over: MollySocket works there as root. */
+static int take_over(const struct config *config, const struct user *user, const char *folder,
+                     bool *stays, struct err *err)
+{
+    int result = hand_over(config, user, folder, err);
+    *stays = result == ERR_REFUSED && config_is_of_package(config, "user");
+    if (!*stays)
+        return result;
+    log_info("Doorbell stays root: %s cannot be given to another user. That is so without the "
+             "capability CHOWN, and on CIFS or exFAT.",
+             folder);
+    return 0;
+}
+
 int cli_become_user(const struct config *config, bool takes_over, struct err *err)
 {
     const char *name = user_name(config);
@@ -55,9 +101,11 @@ int cli_become_user(const struct config *config, bool takes_over, struct err *er
     if (result == 0 && stays_root(config, &user))
         return 0;
     char *path = mem_text(config->store_path);
+    const char *folder = dirname(path);
+    bool stays = !takes_over && config_is_of_package(config, "user") && is_kept_by_root(folder);
     if (result == 0 && takes_over)
-        result = user_take_over(&user, dirname(path), config->store_mollysocket, err);
-    if (result == 0)
+        result = take_over(config, &user, folder, &stays, err);
+    if (result == 0 && !stays)
         result = user_become(&user, err);
     if (result != 0)
         config_locate(config, err);

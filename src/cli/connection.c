@@ -57,6 +57,13 @@ static int run_add(struct cli *cli, int argc, char **argv)
     return status;
 }
 
+/* A server of an earlier version has the name of the state alone. */
+static const char *endpoint_words(const json_t *account)
+{
+    const char *words = json_string_value(json_object_get(account, "endpoint_words"));
+    return words ? words : json_string_value(json_object_get(account, "endpoint_state"));
+}
+
 static void print_account(const json_t *account, bool anonymized)
 {
     const char *name =
@@ -65,8 +72,7 @@ static void print_account(const json_t *account, bool anonymized)
     const char *password = json_string_value(json_object_get(account, "password"));
     printf("%s  device %d  %s  endpoint %s at %s%s%s%s\n", name ? name : "?",
            (int)json_integer_value(json_object_get(account, "device")),
-           json_string_value(json_object_get(account, "state")),
-           json_string_value(json_object_get(account, "endpoint_state")),
+           json_string_value(json_object_get(account, "state")), endpoint_words(account),
            json_string_value(json_object_get(account, "endpoint")), owed ? "  owed a ring" : "",
            password ? "  password " : "", password ? password : "");
 }

@@ -112,7 +112,7 @@ static void look_at_key(struct findings *findings, const struct config *config,
     const json_t *bridge = json_object_get(status, "bridge");
     if (!path || !json_integer_value(json_object_get(bridge, "accounts")))
         return;
-    if (access(path, F_OK) != 0 && errno == ENOENT)
+    if (access(path, F_OK) != 0 && errno == ENOENT && !cli_key_is_elsewhere(config))
         findings_add(
             findings, SEVERITY_FAULT, "configuration",
             "Put it back before the server is restarted; without a copy of it every phone "

@@ -22,13 +22,14 @@ static void print_import(const struct import_order *order, const struct import_c
         fprintf(stderr, "doorbell: %s\n", text);
 }
 
-static int run_order(struct store *store, const struct import_order *order)
+static int run_order(struct store *store, const struct import_order *order, size_t *added)
 {
     struct err err = {0};
     struct import_counts counts;
     if (import_run(store, order, &counts, &err) != 0)
         return cli_fail(&err);
     print_import(order, &counts);
+    *added = counts.added;
     return CLI_DONE;
 }
 
@@ -47,7 +48,8 @@ static int tell(const struct config *config, struct import_order *order)
         order->config = config;
         order->policy = policy;
         order->seal = seal;
-        status = run_order(store, order);
+        size_t added;
+        status = run_order(store, order, &added);
     }
     policy_free(policy);
     seal_free(seal);
@@ -69,6 +71,20 @@ static int check_key(const struct config *config, struct err *err)
         path);
 }
 
+static int run_in(struct app *app, struct import_order *order)
+{
+    char text[OWN_KEY_TEXT_SIZE];
+    size_t added = 0;
+    import_forget_copies(order->store_path);
+    order->config = app->config;
+    order->policy = app->policy;
+    order->seal = app->seal;
+    int status = run_order(app->store, order, &added);
+    if (added && app_key_is_own(app, text))
+        fprintf(stderr, "doorbell: %s\n", text);
+    return status;
+}
+
 /* With the whole of a start, so that store and key are made as the server would make them. Takes
  * over `config`. */
 static int take(struct cli *cli, struct config *config, struct import_order *order)
@@ -86,17 +102,10 @@ static int take(struct cli *cli, struct config *config, struct import_order *ord
     config->log_level = level;
     if (result == ERR_BUSY)
         err_set(&err, ERR_BUSY,
-                "A server holds the store %.160s. Restart it with store.mollysocket set to %.160s, "
-                "or stop it and give this command again.",
+                "A server holds the store %.160s. Stop it and give this command again, or restart "
+                "it with store.mollysocket set to %.160s.",
                 config->store_path, order->path);
-    if (result == 0) {
-        order->config = app.config;
-        order->policy = app.policy;
-        order->seal = app.seal;
-        status = run_order(app.store, order);
-    } else {
-        status = cli_fail(&err);
-    }
+    status = result == 0 ? run_in(&app, order) : cli_fail(&err);
     app_stop(&app);
     return status;
 }

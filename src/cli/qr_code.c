@@ -26,22 +26,13 @@ static int print_code(char *link, const char *introduction)
 static int with_key(struct cli *cli, const char *url)
 {
     struct err err;
-    struct config *config = cli_load_config(cli);
-    if (!config)
-        return CLI_NOT_DONE;
-    struct vapid *vapid = NULL;
-    if (cli_become_user(config, true, &err) == 0)
-        vapid = vapid_from_config(config, true, &err);
-    config_free(config);
-    if (!vapid)
+    char key[VAPID_PUBLIC_TEXT_SIZE];
+    if (cli_public_key(cli, key, &err) != 0)
         return cli_fail(&err);
-    const char *key = vapid_public_text(vapid);
-    int status =
-        url ? print_code(qr_link_webserver(key, url), WHERE " to link it with this server:")
-            : print_code(qr_link_airgapped(key), WHERE ", then paste the line that it shows into "
-                                                       "`doorbell connection add -`:");
-    vapid_free(vapid);
-    return status;
+    return url ? print_code(qr_link_webserver(key, url), WHERE " to link it with this server:")
+               : print_code(qr_link_airgapped(key),
+                            WHERE ", then paste the line that it shows into "
+                                  "`doorbell connection add -`:");
 }
 
 static int run_url(struct cli *cli, int argc, char **argv)

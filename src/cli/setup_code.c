@@ -3,19 +3,16 @@
 #include <unistd.h>
 
 #include "cli/setup.h"
-#include "push/vapid.h"
 #include "web/qr.h"
 
-static char *link_of(const struct config *config, struct err *err)
+static char *link_of(const struct setup *setup, struct err *err)
 {
-    struct vapid *vapid = vapid_from_config(config, false, err);
-    if (!vapid)
+    const struct config *config = setup->config;
+    char key[VAPID_PUBLIC_TEXT_SIZE];
+    if (cli_public_key(setup->cli, key, err) != 0)
         return NULL;
-    const char *key = vapid_public_text(vapid);
     bool public = config->web_enabled && config->web_public_url;
-    char *link = public ? qr_link_webserver(key, config->web_public_url) : qr_link_airgapped(key);
-    vapid_free(vapid);
-    return link;
+    return public ? qr_link_webserver(key, config->web_public_url) : qr_link_airgapped(key);
 }
 
 /* In the words of the linking page. */
@@ -38,7 +35,7 @@ static void say_where(const struct setup *setup)
 int setup_show_code(const struct setup *setup)
 {
     struct err err;
-    char *link = link_of(setup->config, &err);
+    char *link = link_of(setup, &err);
     if (!link)
         return cli_fail(&err);
     char *code = setup->words.qr || isatty(STDOUT_FILENO) ? qr_terminal(link) : NULL;

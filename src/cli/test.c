@@ -103,7 +103,7 @@ static int check_uuid(const struct config *config, const char *text, struct err 
     if (uuid_parse(uuid, text) != 0)
         return err_set(err, ERR_INVALID,
                        "An account id has 32 hexadecimal digits in groups of 8-4-4-4-12.");
-    if (!config_allows_account(config, uuid))
+    if (!config_admits_account(config, uuid))
         return err_set(err, ERR_REFUSED, "accounts.allowed does not have it.");
     return 0;
 }

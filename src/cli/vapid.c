@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/url_normal.h"
 #include "cli/cli.h"
@@ -35,13 +34,9 @@ static int print_header(const struct config *config, const char *endpoint, struc
     }
     endpoint_origin(normal, origin);
     mem_free_secret(normal);
-    struct vapid *vapid = vapid_from_config(config, false, err);
-    if (!vapid)
-        return err->code;
-    int result = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
+    int result = cli_authorization(config, origin, header, err);
     if (result == 0)
         puts(header);
-    vapid_free(vapid);
     return result;
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -128,7 +129,7 @@ bool strings_contain(const struct strings *strings, const char *text)
     return false;
 }
 
-bool config_allows_account(const struct config *config, const uint8_t uuid[16])
+bool config_admits_account(const struct config *config, const uint8_t uuid[16])
 {
     const struct strings *allowed = &config->accounts_allowed;
     for (size_t i = 0; i < allowed->count; i++) {
@@ -139,6 +140,12 @@ bool config_allows_account(const struct config *config, const uint8_t uuid[16])
             return true;
     }
     return false;
+}
+
+bool config_allows_account(const struct config *config, const uint8_t uuid[16])
+{
+    return strings_contain(&config->accounts_allowed, CONFIG_REGISTERED) ||
+           config_admits_account(config, uuid);
 }
 
 /* Whoever may not enter the working directory (sudo -u, from /root) has no file in it; but going on
@@ -164,14 +171,25 @@ static const char *find_file(void)
     return is_there_perhaps(file_of_system) ? file_of_system : NULL;
 }
 
-/* The one of the user's own; the caller frees it. */
+/* systemd and procd start services of root's without HOME. */
+static const char *home_of_user(char **environment)
+{
+    const char *home = config_environment_value(environment, "HOME");
+    if (home && *home)
+        return home;
+    const struct passwd *entry = getpwuid(geteuid());
+    return entry ? entry->pw_dir : NULL;
+}
+
+/* The one of the user's own; the caller frees it. A relative XDG_CONFIG_HOME is none (XDG Base
+ * Directory Specification). */
 static char *user_molly_file(char **environment)
 {
     static const char name[] = CONFIG_MOLLY_FILE_OF_USER;
     const char *xdg = config_environment_value(environment, "XDG_CONFIG_HOME");
-    const char *home = config_environment_value(environment, "HOME");
-    if (xdg)
+    if (xdg && *xdg == '/')
         return mem_format("%s/%s", xdg, name);
+    const char *home = home_of_user(environment);
     return home ? mem_format("%s/.config/%s", home, name) : NULL;
 }
 
@@ -187,26 +205,50 @@ static char *find_molly_file(char **environment)
     return is_there_perhaps(molly_file_of_system) ? mem_text(molly_file_of_system) : NULL;
 }
 
-/* Which of the two kinds of file are read, and in this order; NULL: none. The caller frees them. */
+/* A file to read: `path` is NULL where there is none, and the caller's to free; `from` says who
+ * named it, NULL: nobody. */
+struct choice {
+    char *path;
+    const char *from;
+};
+
+static void choose(struct choice *choice, const char *file, char **environment,
+                   const char *variable)
+{
+    const char *named = file ? file : config_environment_value(environment, variable);
+    choice->path = named ? config_without_quotes(named) : NULL;
+    if (!file && choice->path && !*choice->path) { /* a variable of Compose's that is not set */
+        free(choice->path);
+        choice->path = NULL;
+    }
+    choice->from = file ? "--config" : choice->path ? variable : NULL;
+}
+
+/* Which of the two kinds of file are read, and in this order. */
 struct files {
-    char *molly, *own;
+    struct choice molly, own;
 };
 
 static void choose_files(struct files *files, const struct config_sources *sources)
 {
+    char **environment = sources->environment;
     bool is_molly = sources->file && config_file_is_toml(sources->file);
-    const char *own = is_molly ? NULL : sources->file;
-    const char *molly = is_molly ? sources->file : NULL;
-    if (!own)
-        own = config_environment_value(sources->environment, CONFIG_FILE_VARIABLE);
-    if (!molly)
-        molly = config_environment_value(sources->environment, CONFIG_MOLLY_FILE_VARIABLE);
-    if (!own && !is_molly)
-        own = find_file();
-    files->own = own ? config_without_quotes(own) : NULL;
-    files->molly = molly ? config_without_quotes(molly) : NULL;
-    if (!own && !molly)
-        files->molly = find_molly_file(sources->environment);
+    choose(&files->molly, is_molly ? sources->file : NULL, environment, CONFIG_MOLLY_FILE_VARIABLE);
+    choose(&files->own, is_molly ? NULL : sources->file, environment, CONFIG_FILE_VARIABLE);
+    const char *found = files->own.path || is_molly ? NULL : find_file();
+    if (found)
+        files->own.path = mem_text(found);
+    if (!files->own.path && !files->molly.path)
+        files->molly.path = find_molly_file(environment);
+}
+
+static int read_choice(struct config *config, const struct choice *choice, config_reader *read,
+                       struct err *err)
+{
+    int result = choice->path ? config_read_file(config, choice->path, read, err) : 0;
+    if (result != 0 && choice->from && !is_there(choice->path))
+        err_prefix(err, "%s", choice->from);
+    return result;
 }
 
 static int read_files(struct config *config, const struct config_sources *sources, struct err *err)
@@ -217,12 +259,13 @@ static int read_files(struct config *config, const struct config_sources *source
     choose_files(&files, sources);
     if (is_there(defaults))
         result = config_read_file(config, defaults, config_read_yaml, err);
-    if (result == 0 && files.molly)
-        result = config_read_file(config, files.molly, config_read_molly_toml, err);
-    if (result == 0 && files.own)
-        result = config_read_file(config, files.own, config_read_yaml, err);
-    config->molly_file = files.molly;
-    config->own_file = files.own;
+    if (result == 0)
+        result = read_choice(config, &files.molly, config_read_molly_toml, err);
+    if (result == 0)
+        result = read_choice(config, &files.own, config_read_yaml, err);
+    config->mollysocket = sources->as_mollysocket || files.molly.path;
+    config->molly_file = files.molly.path;
+    config->own_file = files.own.path;
     return result;
 }
 
@@ -323,10 +366,23 @@ static int follow_mollysocket(struct config *config, const struct config_sources
     return config_take_molly_database(config, place, err);
 }
 
+/* Nothing of MollySocket's was set, but what it was set to by itself is here: its database. */
+static bool has_their_database(const struct config *config)
+{
+    const char *set = config->store_mollysocket;
+    if (set)
+        return strcmp(set, "none") != 0 && is_there(set);
+    char *beside = config_beside_store(config, "mollysocket.db");
+    bool is_here = is_there(beside) || is_there(CONFIG_MOLLY_DATABASE_HERE);
+    free(beside);
+    return is_here;
+}
+
 /* Whether MollySocket would read the same list: its own, or that of its defaults, which is ours.
  * What was answered to `doorbell setup` only adds to it, and changes nothing of that. */
 static void derive_meaning(struct config *config)
 {
+    config->mollysocket |= has_their_database(config);
     const struct setting *setting = schema_find("push.allowed_endpoints");
     config->push_keeps_proven = config->places[setting - schema]
                                     ? config->in_their_way[setting - schema]
@@ -450,6 +506,12 @@ static int check_together(const struct config *config, struct err *err)
         strings_contain(&config->web_trusted_proxies, "none"))
         return err_set(err, ERR_INVALID,
                        "web.trusted_proxies: none must stand alone; leave it or the others out");
+    if (config->push_vapid_key && config->push_vapid_key_file &&
+        !is_there(config->push_vapid_key_file))
+        return err_set(err, ERR_NOT_FOUND,
+                       "push.vapid_key_file: %s is not there. It would win over push.vapid_key, "
+                       "which is set as well: take one of the two away",
+                       config->push_vapid_key_file);
     if (!config->web_tls_cert != !config->web_tls_key)
         return err_set(err, ERR_INVALID, "%s is set, but %s is not: name the file with the %s",
                        config->web_tls_cert ? "web.tls_cert" : "web.tls_key",

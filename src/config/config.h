@@ -109,7 +109,8 @@ struct config {
     char *alert_heartbeat_url; /* secret; NULL: none */
     int64_t alert_heartbeat_interval_ms;
 
-    bool mollysocket; /* some setting was written in MollySocket's way */
+    bool
+        mollysocket; /* Doorbell stands in its place: a setting, its name or its database says so */
 
     char *user; /* whom to become when started as root; NULL: nobody else */
     bool sandbox;
@@ -117,6 +118,9 @@ struct config {
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
 };
+
+/* An entry of the two lists of what is allowed: what is registered, and nothing new. */
+#define CONFIG_REGISTERED "registered"
 
 /* What to load from. `file`, or what DOORBELL_CONFIG names, is ours; a `file` that is TOML, or one
  * that MOLLY_CONF names, is MollySocket's. Where none is named: doorbell.yaml in the working
@@ -130,8 +134,14 @@ struct config_sources {
     char **environment;
     const char *const *overrides;
     size_t override_count;
-    int verbose; /* how often -v was given: what is logged is at least info, then debug */
+    bool as_mollysocket; /* the program was called by its name */
+    int verbose;         /* how often -v was given: what is logged is at least info, then debug */
 };
+
+/* MollySocket's images before 1.7 worked in `old`; those since work in `here`, as ours does. Where
+ * its database is in a volume at the old place, and not in the working directory `here`, that
+ * becomes the working directory, so that everything without a folder is found there. */
+void config_follow_volume(const char *here, const char *old);
 
 /* All defaults; what is derived from other settings is still NULL. */
 struct config *config_new(void);
@@ -159,6 +169,8 @@ char **config_take_environment(char **environment);
 void config_free_environment(char **taken);
 
 bool config_allows_account(const struct config *config, const uint8_t uuid[16]);
+/* Whether it may also come new: it need not be registered already. */
+bool config_admits_account(const struct config *config, const uint8_t uuid[16]);
 bool strings_contain(const struct strings *strings, const char *text);
 
 #endif

@@ -1,9 +1,12 @@
 /* MollySocket's configuration as it is (mollysocket.md 2): its variables and its TOML file. What it
  * takes is taken, also where it passes over a mistake in silence: then with a warning. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -139,6 +142,18 @@ int config_take_molly_database(struct config *config, const char *place, struct 
     return take_db(&taking, &(struct value){.text = CONFIG_MOLLY_DATABASE_HERE});
 }
 
+void config_follow_volume(const char *here, const char *old)
+{
+    char now[PATH_MAX], *theirs;
+    if (!getcwd(now, sizeof now) || strcmp(now, here) != 0 ||
+        access(CONFIG_MOLLY_DATABASE_HERE, F_OK) == 0)
+        return;
+    theirs = mem_format("%s/%s", old, CONFIG_MOLLY_DATABASE_HERE);
+    if (access(theirs, F_OK) == 0 && chdir(old) != 0)
+        log_warn("%s has MollySocket's database, but cannot be entered (%s)", old, strerror(errno));
+    free(theirs);
+}
+
 /* Lists */
 
 static void warn_entry(const struct taking *taking, size_t position, const char *why)
@@ -176,14 +191,22 @@ static char *account_entry(const struct taking *taking, size_t position, const c
     return NULL;
 }
 
+/* MollySocket looks at its lists when somebody registers: one that matches nobody closes it, and
+ * who is registered stays. */
+static int close_list(const struct taking *taking, const struct setting *setting)
+{
+    char registered[] = CONFIG_REGISTERED, *item = registered;
+    log_warn("%s: it has no entry that can be used, so nothing new is allowed; what is registered "
+             "stays. [\"*\"] would allow everything",
+             taking->place);
+    return schema_set_list(taking->config, setting, &item, 1, taking->err);
+}
+
 static int set_list(const struct taking *taking, char *const *items, size_t count)
 {
     const struct setting *setting = schema_find(taking->molly->path);
-    if (!count)
-        return err_set(taking->err, ERR_INVALID,
-                       "it has no entry that can be used, so nothing would be allowed; write "
-                       "[\"*\"] to allow everything");
-    int result = schema_set_checked_list(taking->config, setting, items, count, taking->err);
+    int result = count ? schema_set_checked_list(taking->config, setting, items, count, taking->err)
+                       : close_list(taking, setting);
     return taken(taking, setting, result);
 }
 
@@ -209,6 +232,9 @@ static int take_entries(const struct taking *taking, const struct value *list, e
 static int take_bare_list(const struct taking *taking, const char *text, entry_fn *take)
 {
     text += strspn(text, " \t\r\n");
+    if (!*text) /* a variable of Compose's that is not set: what was meant is not known */
+        return err_set(taking->err, ERR_INVALID,
+                       "it is empty; write [\"*\"] to allow everything, or [] for nothing new");
     char *bracketed = mem_format("[%s]", text);
     struct value list = {0};
     char **items;

@@ -202,7 +202,7 @@ int check_user_agent(const char *value, struct err *err)
 
 int check_allowed_endpoint(const char *value, struct err *err)
 {
-    if (strcmp(value, "*") == 0)
+    if (strcmp(value, "*") == 0 || strcmp(value, CONFIG_REGISTERED) == 0)
         return 0;
     return check_http_url(value, err);
 }
@@ -235,11 +235,12 @@ int check_vapid_subject(const char *value, struct err *err)
 int check_allowed_account(const char *value, struct err *err)
 {
     uint8_t uuid[16];
-    if (strcmp(value, "*") == 0 || uuid_parse(uuid, value) == 0)
+    if (strcmp(value, "*") == 0 || strcmp(value, CONFIG_REGISTERED) == 0 ||
+        uuid_parse(uuid, value) == 0)
         return 0;
-    return err_set(
-        err, ERR_INVALID,
-        "it must be *, or an account id of 32 hexadecimal digits in groups of 8-4-4-4-12");
+    return err_set(err, ERR_INVALID,
+                   "it must be *, registered, or an account id of 32 hexadecimal digits in groups "
+                   "of 8-4-4-4-12");
 }
 
 int check_nameserver(const char *value, struct err *err)

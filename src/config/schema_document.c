@@ -268,7 +268,11 @@ const struct setting *schema_changed(const struct config *old, const struct conf
 /* What a report that is shown around must not tell. */
 static bool is_to_be_hidden(const struct setting *setting, const char *value)
 {
-    return setting->secret && strcmp(value, "\"\"") != 0 && strcmp(value, "[\"*\"]") != 0;
+    static const char *const telling_nothing[] = {"\"\"", "[\"*\"]", "[\"" CONFIG_REGISTERED "\"]"};
+    for (size_t i = 0; i < sizeof telling_nothing / sizeof *telling_nothing; i++)
+        if (strcmp(value, telling_nothing[i]) == 0)
+            return false;
+    return setting->secret;
 }
 
 static void add_effective(struct buf *buf, const struct config *config,

@@ -184,7 +184,8 @@ const struct setting schema[] = {
     LIST("push.allowed_endpoints", push_allowed_endpoints, "*", check_allowed_endpoint,
          "Which push servers may be rung: * for any public one over https, or URLs such as "
          "https://ntfy.example.org or, with a path prefix, http://192.168.1.5:8080/up; private "
-         "addresses need an entry."),
+         "addresses need an entry. registered: the public ones of who is registered, and no new "
+         "one."),
     LIST("push.denied", push_denied, NULL, check_denied,
          "Networks such as 203.0.113.0/24 and host names that are never rung, whatever else allows "
          "them."),
@@ -250,7 +251,9 @@ const struct setting schema[] = {
          "Whether copies of messages that the owner sent from the main device ring, too."),
 
     LIST("accounts.allowed", accounts_allowed, "*", check_allowed_account,
-         "Who may use this server: * for everyone, or account ids.", SECRET),
+         "Who may use this server: * for everyone, or account ids; registered for those who are "
+         "registered already, and nobody new.",
+         SECRET),
     NUMBER("accounts.max", accounts_max, "10000", 1, 1000000, "The most accounts that are taken.",
            FIXED),
     DURATION("accounts.verdict", accounts_verdict_ms, "5s", 1, MINUTE,

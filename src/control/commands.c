@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "bridge/arrivals.h"
 #include "bridge/checkup.h"
+#include "bridge/view.h"
 #include "control/status.h"
 
 /* One request under way. */
@@ -87,10 +88,11 @@ static json_t *describe(const struct listing *listing, const struct account *acc
     char uuid[UUID_TEXT_SIZE], origin[URL_ORIGIN_SIZE];
     uuid_format(uuid, account->key.uuid);
     endpoint_origin(account->endpoint.url, origin);
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:o*}", "uuid", uuid, "pseudonym",
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:o*}", "uuid", uuid, "pseudonym",
                      account->pseudonym, "device", (int)account->key.device, "state",
                      state_of(listing->bridge, account), "endpoint", origin, "endpoint_state",
-                     endpoint_state_name(account->endpoint.state), "owed_since",
+                     endpoint_state_name(account->endpoint.state), "endpoint_words",
+                     view_endpoint_words(listing->bridge, account), "owed_since",
                      (json_int_t)account->owed_since_unix, "timeline",
                      listing->timeline ? status_of_timeline(&account->timeline) : NULL);
 }
@@ -202,6 +204,13 @@ static void run_seen(const struct commands_host *host, const char *nonce, struct
     finish(command, done_with(host->seen ? host->seen(host->arg, nonce) : NULL));
 }
 
+static void run_key(const struct commands_host *host, const char *origin, struct command *command)
+{
+    struct err err = {.text = "No server runs that could tell its key."};
+    json_t *told = host->key ? host->key(host->arg, origin, &err) : NULL;
+    finish(command, told ? done_with(told) : refusal(err.text));
+}
+
 static void on_tried(void *arg, bool taken, const char *why)
 {
     finish(arg, taken ? json_pack("{s:b}", "done", 1) : refusal(why));
@@ -265,6 +274,8 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_registrations(bridge, command);
     } else if (name && strcmp(name, "reload") == 0) {
         run_reload(host, command);
+    } else if (name && strcmp(name, "key") == 0) {
+        run_key(host, json_string_value(json_object_get(request, "origin")), command);
     } else if (name && strcmp(name, "try-alert") == 0) {
         run_try_alert(host, command);
     } else if (name && strcmp(name, "backup") == 0) {

@@ -52,6 +52,9 @@ struct commands_host {
      * {"nonce"} and {"seen", ...}; NULL: there is no web server. */
     json_t *(*expect)(void *arg);
     json_t *(*seen)(void *arg, const char *nonce);
+    /* {"key": public, "file": where the private one is (null: in the configuration)} and, for an
+     * origin that is not NULL, {"authorization"}. NULL with `err` filled: there is none. */
+    json_t *(*key)(void *arg, const char *origin, struct err *err);
     /* Sends an alert that says that it is none, and calls `tried` once: alert/lookout.h. */
     int (*try_alert)(void *arg, void (*tried)(void *tried_arg, bool taken, const char *why),
                      void *tried_arg, struct err *err);

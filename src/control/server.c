@@ -238,8 +238,8 @@ struct control *control_new(struct loop *loop, const struct commands_host *host,
         result = uv_listen((uv_stream_t *)&control->pipe, CONTROL_CLIENTS_MAX, on_connection);
     if (result == 0)
         return control;
-    err_set(err, ERR_IO, "control.path: the socket %s cannot be made: %s.", path,
-            uv_strerror(result));
+    err_set(err, result == UV_EAFNOSUPPORT ? ERR_REFUSED : ERR_IO,
+            "control.path: the socket %s cannot be made: %s.", path, uv_strerror(result));
     uv_close((uv_handle_t *)&control->pipe, free_control);
     return NULL;
 }

@@ -8,7 +8,7 @@
 struct control;
 
 /* The caller holds the store's lock. A socket that nobody answers on is replaced; one that is
- * answered is ERR_BUSY. */
+ * answered is ERR_BUSY; where this process may have no Unix sockets, ERR_REFUSED. */
 struct control *control_new(struct loop *loop, const struct commands_host *host, const char *path,
                             struct err *err);
 /* Before bridge_free: requests that are under way end without an answer. */

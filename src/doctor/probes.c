@@ -15,7 +15,8 @@ struct probe {
     struct policy *policy;
     struct trust *trust;
     X509_STORE *roots;
-    struct vapid *vapid; /* NULL: it cannot be read, which is said elsewhere */
+    char
+        key[VAPID_PUBLIC_TEXT_SIZE]; /* the server's; empty: it cannot be read, as said elsewhere */
     /* Of the visit to the public address; empty: no server runs that would look out for it. */
     char nonce[WITNESS_NONCE_SIZE];
     char nonce_line[sizeof WITNESS_HEADER + sizeof ": " + WITNESS_NONCE_SIZE];
@@ -170,6 +171,18 @@ static void ask_what_came(const struct probe *probe)
     json_decref(told);
 }
 
+/* A running server's unit may have one of its own. */
+static void find_key(struct probe *probe)
+{
+    json_t *told = *probe->nonce ? ask_server(probe, json_pack("{s:s}", "command", "key")) : NULL;
+    take_text(probe->key, sizeof probe->key, told, "key");
+    json_decref(told);
+    struct vapid *vapid = *probe->key ? NULL : vapid_from_config(probe->config, false, NULL);
+    if (vapid)
+        snprintf(probe->key, sizeof probe->key, "%s", vapid_public_text(vapid));
+    vapid_free(vapid);
+}
+
 /* The linking page has our public key in it, which no other server's page has. */
 static void visit_public(struct probe *probe)
 {
@@ -182,14 +195,15 @@ static void visit_public(struct probe *probe)
         return;
     write_origin(public->origin, config->web_public_url);
     get_nonce(probe);
-    if (!probe->vapid && !*probe->nonce)
+    find_key(probe);
+    if (!*probe->key && !*probe->nonce)
         return;
     public->secure = text_starts(public->origin, "https:");
     struct visit_request request = {.url = config->web_public_url,
                                     .lane = RESOLVER_ENDPOINT,
                                     .family = AF_UNSPEC,
                                     .user_agent = our_agent,
-                                    .needle = probe->vapid ? vapid_public_text(probe->vapid) : NULL,
+                                    .needle = *probe->key ? probe->key : NULL,
                                     .header = *probe->nonce ? probe->nonce_line : NULL,
                                     .trust = probe->trust};
     visits_add(probe->visits, &request, &public->visit);
@@ -207,7 +221,6 @@ static int prepare(struct probe *probe, struct err *err)
     probe->roots = roots_load(config->signal_ca_file, err);
     if (!probe->roots)
         return err->code;
-    probe->vapid = vapid_from_config(config, false, NULL);
     probe->visits = visits_new(config, err);
     return probe->visits ? 0 : err->code;
 }
@@ -215,7 +228,6 @@ static int prepare(struct probe *probe, struct err *err)
 static void finish(struct probe *probe)
 {
     visits_free(probe->visits);
-    vapid_free(probe->vapid);
     X509_STORE_free(probe->roots);
     trust_free(probe->trust);
     policy_free(probe->policy);

@@ -25,9 +25,10 @@ struct denial {
 };
 
 struct policy {
-    bool any_public;   /* "*" */
-    bool keeps_proven; /* with the meaning that it has to MollySocket */
-    bool exact_logins; /* an entry is for its own user name and password, or for none */
+    bool any_public;     /* "*" */
+    bool any_registered; /* public servers that took a ring, and nothing new */
+    bool keeps_proven;   /* with the meaning that it has to MollySocket */
+    bool exact_logins;   /* an entry is for its own user name and password, or for none */
     struct entry *entries;
     size_t entry_count;
     struct denial *denials;
@@ -104,6 +105,10 @@ static int take_entries(struct policy *policy, const struct strings *texts, stru
     for (size_t i = 0; i < texts->count; i++) {
         if (strcmp(texts->items[i], "*") == 0) {
             policy->any_public = true;
+            continue;
+        }
+        if (strcmp(texts->items[i], CONFIG_REGISTERED) == 0) {
+            policy->any_registered = true;
             continue;
         }
         struct entry *entry = &policy->entries[policy->entry_count++];
@@ -339,7 +344,7 @@ static int check_unlisted(const struct policy *policy, const struct url *endpoin
                           struct err *err)
 {
     bool kept = proven && policy->keeps_proven;
-    if (!policy->any_public)
+    if (!policy->any_public && !(policy->any_registered && proven))
         return refuse(policy, endpoint, "is not listed", err);
     if (!kept && strcmp(endpoint->scheme, "https") != 0)
         return refuse(policy, endpoint, "would be reached without TLS, which \"*\" does not cover",

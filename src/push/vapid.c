@@ -189,9 +189,6 @@ static int read_key_text(const char *path, char text[FILE_MAX + 1], struct err *
                        "able to read it",
                        path, strerror(errno), (unsigned)geteuid());
     text[length] = '\0';
-    if (is_open)
-        log_warn("the VAPID key file %s is open to every user of this machine; run: chmod o= %s",
-                 path, path);
     return 0;
 }
 
@@ -260,6 +257,7 @@ static int write_new(const char *path, const char *line, struct err *err)
     fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
     if (fd < 0)
         goto out;
+    file_give_to_folder(fd, path);
     result = write_all(fd, line, strlen(line));
     if (result == 0)
         result = place(temporary, path);

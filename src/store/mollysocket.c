@@ -9,31 +9,15 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/mollysocket_copy.h"
 
 enum {
     BUSY_MS = 2000,   /* MollySocket may be writing */
     TEXT_MOST = 4096, /* longer than anything that we could use */
-    COPY_TRIES = 3,
     HEADER_SIZE = 20, /* of the file; the last two bytes are 2 in WAL mode */
 };
 
-/* The database itself and what SQLite may leave beside it. The shared memory is made anew. */
-static const char *const suffixes[] = {"", "-journal", "-wal"};
-enum { FILES = sizeof suffixes / sizeof *suffixes };
-
 /* Errors */
-
-static int unreadable(const char *path, int reason, struct err *err)
-{
-    if (reason == ENOENT || reason == ENOTDIR)
-        return err_set(err, ERR_NOT_FOUND, "%s does not exist.", path);
-    if (reason == EACCES || reason == EPERM)
-        return err_set(err, ERR_IO,
-                       "%s cannot be read by this user (id %u): %s. Give it to that user with "
-                       "\"chown %u %s\"; its folder must let that user in, too.",
-                       path, (unsigned)geteuid(), strerror(reason), (unsigned)geteuid(), path);
-    return err_set(err, ERR_IO, "%s cannot be read: %s.", path, strerror(reason));
-}
 
 /* The database may be read from a copy, so its own path is told. */
 static int database_error(sqlite3 *db, const char *path, struct err *err)
@@ -129,6 +113,8 @@ static int read_rows(sqlite3 *db, const char *path, mollysocket_row_fn *each, vo
     return result;
 }
 
+/* Sorting many rows would write them, passwords and all, into a file in a temporary folder, which
+ * a server behind its sandbox does not reach either. */
 static int open_file(sqlite3 **db, const char *path, int flags)
 {
     int result =
@@ -136,7 +122,8 @@ static int open_file(sqlite3 **db, const char *path, int flags)
     if (result != SQLITE_OK)
         return result;
     sqlite3_busy_timeout(*db, BUSY_MS);
-    return sqlite3_exec(*db, "PRAGMA trusted_schema = OFF", NULL, NULL, NULL);
+    return sqlite3_exec(*db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY", NULL, NULL,
+                        NULL);
 }
 
 /* `*needs_copy`: nothing was told yet, because SQLite would have to write. */
@@ -161,98 +148,6 @@ static int read_in_place(const char *path, mollysocket_row_fn *each, void *arg, 
 
 /* The copy */
 
-/* What tells that a file was written meanwhile; all zero where there is none. */
-struct trace {
-    struct stat status[FILES];
-};
-
-static void take_trace(const char *path, struct trace *trace)
-{
-    memset(trace, 0, sizeof *trace);
-    for (int i = 0; i < FILES; i++) {
-        char *name = mem_format("%s%s", path, suffixes[i]);
-        struct stat status, *kept = &trace->status[i];
-        if (stat(name, &status) == 0) {
-            kept->st_ino = status.st_ino;
-            kept->st_size = status.st_size;
-            kept->st_mtim = status.st_mtim;
-            kept->st_ctim = status.st_ctim;
-        }
-        free(name);
-    }
-}
-
-static int copy_bytes(int from, int to)
-{
-    char piece[16384];
-    for (;;) {
-        ssize_t got = read(from, piece, sizeof piece);
-        if (got <= 0)
-            return got == 0 ? 0 : errno;
-        for (ssize_t at = 0, wrote; at < got; at += wrote)
-            if ((wrote = write(to, piece + at, (size_t)(got - at))) < 0)
-                return errno;
-    }
-}
-
-static int copy_file(const char *path, const char *copy, struct err *err)
-{
-    int from = open(path, O_RDONLY | O_CLOEXEC);
-    if (from < 0)
-        return unreadable(path, errno, err);
-    int to = open(copy, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int reason = to >= 0 ? copy_bytes(from, to) : errno;
-    close(from);
-    if (to >= 0)
-        close(to);
-    if (reason)
-        return err_set(err, ERR_IO, "%s cannot be copied to %s to read it there: %s.", path, copy,
-                       strerror(reason));
-    return 0;
-}
-
-static int copy_files(const char *path, const char *copy, struct err *err)
-{
-    int result = 0;
-    for (int i = 0; i < FILES && result == 0; i++) {
-        char *from = mem_format("%s%s", path, suffixes[i]);
-        char *to = mem_format("%s%s", copy, suffixes[i]);
-        unlink(to);
-        result = copy_file(from, to, err);
-        if (result == ERR_NOT_FOUND && i > 0)
-            result = 0;
-        free(from);
-        free(to);
-    }
-    return result;
-}
-
-/* A copy that is whole: nobody wrote while it was made. */
-static int copy_whole(const char *path, const char *copy, struct err *err)
-{
-    for (int i = 0; i < COPY_TRIES; i++) {
-        struct trace before, after;
-        take_trace(path, &before);
-        int result = copy_files(path, copy, err);
-        if (result != 0)
-            return result;
-        take_trace(path, &after);
-        if (memcmp(&before, &after, sizeof before) == 0)
-            return 0;
-    }
-    return err_set(err, ERR_BUSY, "%s is being written: stop MollySocket first.", path);
-}
-
-static void remove_copy(const char *folder, const char *copy)
-{
-    for (int i = 0; i < FILES; i++) {
-        char *name = mem_format("%s%s", copy, suffixes[i]);
-        unlink(name);
-        free(name);
-    }
-    rmdir(folder);
-}
-
 /* Alone with it, SQLite needs no shared memory for the log. */
 static int read_alone(const char *copy, const char *path, mollysocket_row_fn *each, void *arg,
                       struct err *err)
@@ -272,24 +167,12 @@ static int read_alone(const char *copy, const char *path, mollysocket_row_fn *ea
 static int read_copy(const char *path, const char *scratch, mollysocket_row_fn *each, void *arg,
                      struct err *err)
 {
-    char *folder = mem_format("%s/mollysocket-XXXXXX", scratch);
-    char *copy = NULL;
-    int result;
-    if (!mkdtemp(folder)) {
-        result = err_set(err, ERR_IO,
-                         "%s can be read from a copy only, and no folder for it can be made in %s: "
-                         "%s.",
-                         path, scratch, strerror(errno));
-        goto out;
-    }
-    copy = mem_format("%s/copy", folder);
-    result = copy_whole(path, copy, err);
-    if (result == 0)
-        result = read_alone(copy, path, each, arg, err);
-    remove_copy(folder, copy);
-out:
-    free(folder);
-    free(copy);
+    struct mollysocket_copy copy;
+    int result = mollysocket_copy_make(&copy, path, scratch, err);
+    if (result != 0)
+        return result;
+    result = read_alone(copy.path, path, each, arg, err);
+    mollysocket_copy_remove(&copy);
     return result;
 }
 
@@ -300,7 +183,7 @@ static int look_at(const char *path, bool *in_wal_mode, struct err *err)
     struct stat status;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would hold up the start */
     if (file < 0)
-        return unreadable(path, errno, err);
+        return mollysocket_unreadable(path, errno, err);
     if (fstat(file, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
         close(file);
         return err_set(err, ERR_INVALID, "%s is not a file.", path);
@@ -309,7 +192,7 @@ static int look_at(const char *path, bool *in_wal_mode, struct err *err)
     int reason = errno;
     close(file);
     if (length < 0)
-        return unreadable(path, reason, err);
+        return mollysocket_unreadable(path, reason, err);
     *in_wal_mode = header[HEADER_SIZE - 1] == 2;
     return 0;
 }
@@ -363,12 +246,12 @@ static int begin(struct mollysocket *file)
                                  " last_registration INTEGER)";
     static const char insert[] =
         "INSERT INTO connections(uuid, device_id, password, endpoint, forbidden, last_registration)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, 0))"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
         " ON CONFLICT(uuid) DO UPDATE SET device_id = excluded.device_id,"
         " password = excluded.password, endpoint = excluded.endpoint,"
         " forbidden = excluded.forbidden, last_registration = excluded.last_registration"
-        " WHERE (excluded.forbidden, -ifnull(excluded.last_registration, 0))"
-        " < (forbidden, -ifnull(last_registration, 0))";
+        " WHERE (excluded.forbidden, -excluded.last_registration)"
+        " < (forbidden, -last_registration)";
     int result = open_file(&file->db, file->path, SQLITE_OPEN_READWRITE);
     if (result == SQLITE_OK)
         result = sqlite3_exec(file->db, schema, NULL, NULL, NULL);
@@ -405,6 +288,7 @@ struct mollysocket *mollysocket_create(const char *path, struct err *err)
     return NULL;
 }
 
+/* A date that is not known is 0 there: MollySocket 1.7.1 ends at a row that has none. */
 int mollysocket_add(struct mollysocket *file, const struct mollysocket_row *row, struct err *err)
 {
     sqlite3_stmt *insert = file->insert;

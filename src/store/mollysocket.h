@@ -33,6 +33,9 @@ typedef void mollysocket_row_fn(void *arg, const struct mollysocket_row *row);
 int mollysocket_read(const char *path, const char *scratch, mollysocket_row_fn *each, void *arg,
                      struct err *err);
 
+/* Removes what reading left in `scratch` because it was killed: copies, which have passwords. */
+void mollysocket_forget_copies(const char *scratch);
+
 struct mollysocket;
 
 /* A new file (0600); ERR_BUSY where there is one of this name. */

@@ -7,7 +7,6 @@
 
 #include "base/b64.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/store.h"
@@ -54,8 +53,6 @@ static int from_file(struct seal **seal, const char *path, struct err *err)
                        path, strerror(errno),
                        errno == ENOENT ? "put it back" : "let this user read it");
     text[length] = '\0';
-    if (is_open)
-        log_warn("store.key_file: every user of this machine may read %s: chmod 600.", path);
     *seal = seal_from_text(text, err);
     sodium_memzero(text, sizeof text);
     if (*seal)

@@ -9,6 +9,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/kept.h"
@@ -103,11 +104,11 @@ int sqlite_error(sqlite3 *db, const char *path, struct err *err)
     }
 }
 
-/* SQLite gives its side files the mode of the database, so the database must be private before it
- * is written for the first time. */
+/* SQLite gives its side files the mode and the owner of the database, so the database must be
+ * private before it is written for the first time. */
 static int make_file(const char *path, uint32_t *file_system, struct err *err)
 {
-    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int descriptor = file_open_or_make(path);
     if (descriptor < 0)
         return err_set(err, ERR_IO, "Cannot open %s for writing: %s.", path, strerror(errno));
     struct statfs status;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/writer.h"
@@ -71,7 +72,7 @@ int store_make_folders(const char *path, struct err *err)
 static int take_lock(const char *path, int *lock, struct err *err)
 {
     char *name = mem_format("%s.lock", path);
-    int descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int descriptor = file_open_or_make(name);
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int result = 0;
     if (descriptor < 0)

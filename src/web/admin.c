@@ -83,7 +83,7 @@ static void refuse_token(struct visit *visit, int64_t now_ms)
     proxies_client(&admin->proxies, &visit->exchange->request, &client);
     if (bucket_take(&admin->wrong_complaints, now_ms))
         log_warn("Somebody gave a wrong admin token for the status page.");
-    if (limits_admit(&admin->wrong_tokens, &client, now_ms))
+    if (limits_admit(&admin->wrong_tokens, &client, false, now_ms))
         refuse(visit, "This is not the valid token: it was mistyped, or a newer one was made.",
                403);
     else

@@ -141,7 +141,8 @@ static void on_verdict(void *arg, enum registration_status status, const struct 
     exchange->answered(exchange);
 }
 
-void molly_register(struct molly_api *api, const struct address *client, struct exchange *exchange)
+void molly_register(struct molly_api *api, const struct address *client, bool is_proxy,
+                    struct exchange *exchange)
 {
     struct molly_registration read;
     const struct request *request = &exchange->request;
@@ -156,6 +157,7 @@ void molly_register(struct molly_api *api, const struct address *client, struct 
         return;
     }
     read.registration.client = *client;
+    read.registration.client_is_proxy = is_proxy;
     struct question *question = mem_new(sizeof *question);
     *question = (struct question){.api = api, .exchange = exchange};
     question->wait = bridge_register(api->bridge, &read.registration, on_verdict, question);

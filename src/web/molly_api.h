@@ -25,7 +25,9 @@ int molly_read(struct molly_registration *read, const void *body, size_t length)
 void molly_release(struct molly_registration *read); /* wipes the password */
 
 void molly_discover(struct response *response);
-/* POST /; answers once the bridge has given its verdict. `client` is for limits. */
-void molly_register(struct molly_api *api, const struct address *client, struct exchange *exchange);
+/* POST /; answers once the bridge has given its verdict. `client` is for limits; `is_proxy`: it is
+ * that of a proxy, the nearest that is known. */
+void molly_register(struct molly_api *api, const struct address *client, bool is_proxy,
+                    struct exchange *exchange);
 
 #endif

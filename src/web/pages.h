@@ -15,6 +15,7 @@ struct page {
 
 void page_link(struct response *response, const struct page *page);
 void page_airgapped(struct response *response, const struct page *page);
-void page_not_found(struct response *response);
+/* 404 for `path`, as it came. */
+void page_not_found(struct response *response, const struct page *page, const char *path);
 
 #endif

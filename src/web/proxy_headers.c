@@ -259,56 +259,102 @@ static bool port_is_good(const char *port)
     return number >= 1 && number <= 65535;
 }
 
-/* Takes host[:port] in lower case; what else stands in a Host header never gets any further. */
-static bool take_host(char host[PROXY_HOST_SIZE], const char *text)
+/* How long the name or address in front of a port is; 0: it is none. */
+static size_t name_length(const char *text)
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    size_t length;
-    if (text[0] == '[') {
-        length = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
-        if (length < 4 || text[length] != ']')
-            return false;
-        length++;
-    } else {
-        length = strspn(text, letters);
-        if (!length || text[0] == '.' || text[0] == '-')
-            return false;
-    }
-    if (text[length] == ':' && !port_is_good(text + length + 1))
+    if (text[0] == '.' || text[0] == '-')
+        return 0;
+    if (text[0] != '[')
+        return strspn(text, letters);
+    size_t length = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
+    return length >= 4 && text[length] == ']' ? length + 1 : 0;
+}
+
+/* 80 is https's just as little as 443: a proxy that reaches another by http put it there. */
+static bool port_says_nothing(const char *port)
+{
+    return strcmp(port, "443") == 0 || strcmp(port, "80") == 0;
+}
+
+/* Takes host[:port] in lower case; what else stands in a Host header never gets any further. The
+ * dot that ends a whole name is not in certificates. */
+static bool take_host(char host[PROXY_HOST_SIZE], const char *text)
+{
+    size_t length = name_length(text);
+    const char *port = text + length + (text[length] == ':');
+    if (!length || strlen(text) >= PROXY_HOST_SIZE)
         return false;
-    if ((text[length] && text[length] != ':') || strlen(text) >= PROXY_HOST_SIZE)
+    if (text[length] && (text[length] != ':' || !port_is_good(port)))
         return false;
-    size_t whole = strcmp(text + length, ":443") == 0 ? length : strlen(text);
-    for (size_t i = 0; i < whole; i++)
-        host[i] = (char)tolower((unsigned char)text[i]);
-    host[whole] = '\0';
+    if (text[length - 1] == '.')
+        length--;
+    bool has_port = *port && !port_says_nothing(port);
+    snprintf(host, PROXY_HOST_SIZE, "%.*s%s%s", (int)length, text, has_port ? ":" : "",
+             has_port ? port : "");
+    for (char *c = host; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
     return true;
 }
 
+static bool ends_with(const char *name, const char *suffix)
+{
+    size_t length = strlen(name), more = strlen(suffix);
+    return length > more && strcmp(name + length - more, suffix) == 0;
+}
+
+/* Splits host[:port] as take_host leaves it; without the brackets of an address. */
+static void take_name(char name[PROXY_HOST_SIZE], const char *host)
+{
+    bool bracketed = host[0] == '[';
+    host += bracketed;
+    snprintf(name, PROXY_HOST_SIZE, "%.*s", (int)strcspn(host, bracketed ? "]" : ":"), host);
+}
+
+/* There are certificates for public addresses, too. */
 static bool host_is_local(const char *host)
 {
     char name[PROXY_HOST_SIZE];
     struct address address;
-    if (host[0] == '[')
-        return true;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(host, ":"), host);
-    size_t length = strlen(name);
-    if (address_parse(&address, name, 0) == 0 || !strchr(name, '.'))
-        return true;
-    static const char suffix[] = ".localhost";
-    return length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
+    take_name(name, host);
+    if (address_parse(&address, name, 0) == 0)
+        return address_classify(&address, NULL) != ADDRESS_PUBLIC;
+    return !strchr(name, '.') || ends_with(name, ".localhost");
 }
 
-/* The characters that RFC 3986 has in a path; no query. */
-static bool path_is_good(const char *path, size_t length)
+static bool is_hex_pair(const char *at)
 {
-    if (!length || length > PROXY_PATH_MAX || path[0] != '/')
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (!isalnum((unsigned char)path[i]) && !strchr("/-._~%!$&'()*+,;=:@", path[i]))
-            return false;
-    return true;
+    return isxdigit((unsigned char)at[0]) && isxdigit((unsigned char)at[1]);
+}
+
+/* Whether RFC 3986 has the character in a path as it is. */
+static bool is_of_path(const char *at)
+{
+    unsigned char c = (unsigned char)*at;
+    if (c == '%')
+        return is_hex_pair(at + 1);
+    return c < 0x80 && (isalnum(c) || strchr("/-._~!$&'()*+,;=:@", c));
+}
+
+/* A path as a browser would send it: nginx's $uri, for one, is decoded. NULL where it is none; the
+ * caller frees it. */
+static char *take_path(const char *text, size_t length)
+{
+    char path[3 * PROXY_PATH_MAX + 1];
+    size_t end = 0;
+    if (!length || length > PROXY_PATH_MAX || text[0] != '/')
+        return NULL;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 || c == 0x7f)
+            return NULL;
+        if (is_of_path(text + i))
+            path[end++] = text[i];
+        else
+            end += (size_t)snprintf(path + end, sizeof path - end, "%%%02X", c);
+    }
+    return end <= PROXY_PATH_MAX ? mem_copy(path, end) : NULL;
 }
 
 /* What X-Original-URL says: a path (MollySocket's way), or a whole URL (that of some ingresses). */
@@ -318,31 +364,61 @@ struct original {
     char scheme[8];
 };
 
+/* "https://m.example.org:8443", all that stands before the path. */
+static bool read_origin(struct original *original, const char *text)
+{
+    struct url url;
+    char origin[URL_ORIGIN_SIZE];
+    if (!text_starts_nocase(text, "http") || url_parse(&url, text, NULL) != 0)
+        return false;
+    url_origin(&url, origin);
+    bool taken = take_host(original->host, strstr(origin, "://") + 3);
+    if (taken)
+        snprintf(original->scheme, sizeof original->scheme, "%s", url.scheme);
+    url_fini(&url);
+    return taken;
+}
+
+/* Where the path of a path or a whole URL begins; a URL may lack it. */
+static const char *skip_origin(const char *value)
+{
+    const char *authority = strstr(value, "://");
+    if (value[0] == '/' || !authority)
+        return value;
+    authority += strlen("://");
+    return authority + strcspn(authority, "/?#");
+}
+
 static void read_original(struct original *original, const struct request *request)
 {
     memset(original, 0, sizeof *original);
     const char *value = request_header(request, "X-Original-URL");
-    struct url url;
     if (!value)
         return;
-    if (value[0] == '/') {
-        size_t length = strcspn(value, "?#");
-        if (path_is_good(value, length))
-            original->path = mem_copy(value, length);
+    const char *path = skip_origin(value);
+    size_t length = strcspn(path, "?#");
+    original->path = path > value && !length ? mem_text("/") : take_path(path, length);
+    if (path == value || !original->path)
         return;
+    char *origin = mem_copy(value, (size_t)(path - value));
+    if (!read_origin(original, origin)) {
+        free(original->path);
+        original->path = NULL;
     }
-    if (!text_starts_nocase(value, "http") || url_parse(&url, value, NULL) != 0)
-        return;
-    char origin[URL_ORIGIN_SIZE];
-    url_origin(&url, origin);
-    size_t length = strcspn(url.target, "?");
-    if (take_host(original->host, strstr(origin, "://") + 3) && path_is_good(url.target, length)) {
-        original->path = mem_copy(url.target, length);
-        snprintf(original->scheme, sizeof original->scheme, "%s", url.scheme);
-    } else {
-        original->host[0] = '\0';
-    }
-    url_fini(&url);
+    free(origin);
+}
+
+/* A proxy may tell the port in a header of its own, and then not with the name. */
+static bool take_told_host(char host[PROXY_HOST_SIZE], const char *text,
+                           const struct request *request)
+{
+    char port[VALUE_SIZE], whole[2 * VALUE_SIZE];
+    size_t length = name_length(text);
+    if (!length || text[length] || !first_item(request, "X-Forwarded-Port", port) ||
+        !port_is_good(port))
+        return take_host(host, text);
+    snprintf(whole, sizeof whole, "%s:%s", text, port);
+    return take_host(host, whole);
 }
 
 static bool find_host(char host[PROXY_HOST_SIZE], const struct request *request, bool trusted,
@@ -353,61 +429,135 @@ static bool find_host(char host[PROXY_HOST_SIZE], const struct request *request,
         memcpy(host, original->host, PROXY_HOST_SIZE);
         return true;
     }
-    if (trusted && first_item(request, "X-Forwarded-Host", item) && take_host(host, item))
+    if (trusted && first_item(request, "X-Forwarded-Host", item) &&
+        take_told_host(host, item, request))
         return true;
-    if (trusted && forwarded_part(request, "host", item) && take_host(host, item))
+    if (trusted && forwarded_part(request, "host", item) && take_told_host(host, item, request))
         return true;
     const char *header = request_header(request, "Host");
-    return header && take_item(item, header, strlen(header)) && take_host(host, item);
+    if (!header || !take_item(item, header, strlen(header)))
+        return false;
+    return trusted ? take_told_host(host, item, request) : take_host(host, item);
+}
+
+/* As X-Forwarded-Prefix has it, without the slash at its end; NULL: none. */
+static char *find_prefix(const struct request *request, bool trusted)
+{
+    char prefix[VALUE_SIZE];
+    if (!trusted || !first_item(request, "X-Forwarded-Prefix", prefix))
+        return NULL;
+    size_t length = strlen(prefix);
+    while (length && prefix[length - 1] == '/')
+        length--;
+    return take_path(prefix, length);
 }
 
 static char *find_path(const struct request *request, bool trusted, const struct original *original)
 {
-    char prefix[VALUE_SIZE];
     if (original->path)
         return mem_text(original->path);
-    const char *path = path_is_good(request->path, strlen(request->path)) ? request->path : "/";
-    if (!trusted || !first_item(request, "X-Forwarded-Prefix", prefix))
-        return mem_text(path);
-    size_t length = strlen(prefix);
-    while (length && prefix[length - 1] == '/')
-        length--;
-    if (!path_is_good(prefix, length))
-        return mem_text(path);
-    return mem_format("%.*s%s", (int)length, prefix, path);
+    bool is_root = !request->path[strspn(request->path, "/")]; /* a proxy may double the slash */
+    char *path = is_root ? NULL : take_path(request->path, strlen(request->path));
+    char *prefix = find_prefix(request, trusted);
+    char *whole = mem_format("%s%s", prefix ? prefix : "", path ? path : "/");
+    free(prefix);
+    free(path);
+    return whole;
+}
+
+/* The first word of what a header says of the scheme outside; "" where it says nothing. */
+static void told_scheme(const struct request *request, const char *name, char scheme[VALUE_SIZE])
+{
+    scheme[0] = '\0';
+    if (strcasecmp(name, "Forwarded") == 0)
+        forwarded_part(request, "proto", scheme);
+    else
+        first_item(request, name, scheme);
+}
+
+/* What stands for https in each; any other value is one for http. CF-Visitor is written by the
+ * network's edge and has one form only. */
+static const char *const scheme_headers[][2] = {
+    {"X-Forwarded-Proto", "https"},  {"Forwarded", "https"},
+    {"X-Forwarded-Scheme", "https"}, {"X-Forwarded-Ssl", "on"},
+    {"Front-End-Https", "on"},       {"CF-Visitor", "{\"scheme\":\"https\"}"}};
+
+/* Proxies that stand behind another each speak of themselves: one that had https is outermost. */
+static void find_scheme(const struct request *request, char scheme[VALUE_SIZE])
+{
+    char told[VALUE_SIZE];
+    scheme[0] = '\0';
+    for (size_t i = 0; i < sizeof scheme_headers / sizeof *scheme_headers; i++) {
+        told_scheme(request, scheme_headers[i][0], told);
+        bool is_https = strcasecmp(told, scheme_headers[i][1]) == 0;
+        bool is_a_name = strcmp(scheme_headers[i][1], "https") == 0;
+        if (is_https || (told[0] && !scheme[0]))
+            snprintf(scheme, VALUE_SIZE, "%s", is_https ? "https" : is_a_name ? told : "http");
+        if (is_https)
+            return;
+    }
 }
 
 /* A proxy that says nothing of it is taken to speak https outside, as MollySocket does. */
 static bool came_without_https(const struct request *request, const struct original *original)
 {
     char scheme[VALUE_SIZE];
-    if (first_item(request, "X-Forwarded-Proto", scheme) ||
-        forwarded_part(request, "proto", scheme))
-        return strcasecmp(scheme, "https") != 0;
-    return original->scheme[0] && strcmp(original->scheme, "https") != 0;
+    if (strcmp(original->scheme, "https") == 0)
+        return false;
+    find_scheme(request, scheme);
+    return scheme[0] ? strcasecmp(scheme, "https") != 0 : original->scheme[0];
 }
 
 bool proxies_forwarded(const struct request *request)
 {
-    static const char *const marks[] = {
-        "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix",
-        "X-Original-URL",  "Forwarded",         "X-Real-IP",        "Via"};
+    static const char *const marks[] = {"X-Forwarded-For",    "X-Forwarded-Proto",
+                                        "X-Forwarded-Host",   "X-Forwarded-Prefix",
+                                        "X-Forwarded-Port",   "X-Original-URL",
+                                        "Forwarded",          "X-Real-IP",
+                                        "X-Forwarded-Scheme", "X-Forwarded-Ssl",
+                                        "Front-End-Https",    "CF-Visitor",
+                                        "CF-Connecting-IP",   "Via"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (request_header(request, marks[i]))
             return true;
     return false;
 }
 
-/* nginx speaks HTTP/1.0 if nobody tells it otherwise, and no monitoring does. A name without a port
- * is asked for at 80 or 443, where proxies listen. */
+static bool is_of_a_proxy(const char *name)
+{
+    static const char *const beginnings[] = {"X-Forwarded-",   "X-Original-", "CF-",
+                                             "True-Client-IP", "X-Client-IP", "CDN-Loop"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (text_starts_nocase(name, beginnings[i]))
+            return true;
+    return false;
+}
+
+static bool host_is_of_this_network(const char *host)
+{
+    static const char *const endings[] = {".lan", ".local", ".internal", ".home.arpa"};
+    size_t length = strcspn(host, ":");
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t size = strlen(endings[i]);
+        if (length > size && strncmp(host + length - size, endings[i], size) == 0)
+            return true;
+    }
+    return host_is_local(host);
+}
+
+/* nginx speaks HTTP/1.0 if nobody tells it otherwise, which no monitoring does; and a name that is
+ * known outside is asked for where proxies listen. */
 bool proxies_came_directly(const struct request *request)
 {
     const char *header = request_header(request, "Host");
     char item[VALUE_SIZE], host[PROXY_HOST_SIZE];
-    if (request->is_http10 || proxies_forwarded(request) || !header ||
-        !take_item(item, header, strlen(header)) || !take_host(host, item))
+    if (request->is_http10 || proxies_forwarded(request))
         return false;
-    return host_is_local(host) || strchr(host, ':');
+    for (size_t i = 0; i < request->header_count; i++)
+        if (is_of_a_proxy(request->headers[i].name))
+            return false;
+    return header && take_item(item, header, strlen(header)) && take_host(host, item) &&
+           host_is_of_this_network(host);
 }
 
 bool proxies_name_client(const struct request *request)
@@ -418,17 +568,28 @@ bool proxies_name_client(const struct request *request)
 
 void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE])
 {
-    char item[VALUE_SIZE] = "";
-    if (!first_item(request, "X-Forwarded-Proto", item))
-        forwarded_part(request, "proto", item);
+    char item[VALUE_SIZE];
+    find_scheme(request, item);
     text_printable(scheme, PROXY_SCHEME_SIZE, item, strlen(item));
 }
 
-/* Browsers say such things in requests by https, and to their own machine, only (W3C Fetch Metadata
- * section 2). */
+/* Browsers say such things in requests by https only (W3C Fetch Metadata section 2), and to what
+ * they trust as much: their own machine and, Tor's browser, onion services. */
 static bool browser_had_https(const struct public_url *found, const struct request *request)
 {
-    return !found->is_local && request_header(request, "Sec-Fetch-Site");
+    char name[PROXY_HOST_SIZE];
+    take_name(name, found->host);
+    return *name && !found->is_local && !ends_with(name, ".onion") &&
+           request_header(request, "Sec-Fetch-Site");
+}
+
+/* By its headers, or because the browser had https and we do not speak it. */
+static bool lacks_client(const struct public_url *found, const struct request *request,
+                         bool trusted)
+{
+    bool has_proxy =
+        proxies_forwarded(request) || (!request->is_tls && browser_had_https(found, request));
+    return trusted && has_proxy && !proxies_name_client(request);
 }
 
 static enum url_fault judge(const struct public_url *found, const struct request *request,
@@ -441,7 +602,7 @@ static enum url_fault judge(const struct public_url *found, const struct request
         return URL_WITHOUT_HTTPS;
     if (has_proxy && !trusted)
         return URL_PROXY_NOT_TRUSTED;
-    if (has_proxy && came_without_https(request, original))
+    if (has_proxy && !browser_had_https(found, request) && came_without_https(request, original))
         return URL_PROXY_WITHOUT_HTTPS;
     return found->is_local ? URL_LOCAL_NAME : URL_GOOD;
 }
@@ -452,13 +613,14 @@ void public_url_find(struct public_url *found, const struct proxies *proxies, co
     memset(found, 0, sizeof *found);
     if (request->peer.length)
         address_format(found->peer, &request->peer);
+    bool trusted = proxies_trust(proxies, &request->peer);
     if (setting) {
         found->url = mem_text(setting);
         found->fault = text_starts(setting, "https://") ? URL_GOOD : URL_SETTING;
+        found->lacks_client = lacks_client(found, request, trusted);
         return;
     }
     found->guessed = true;
-    bool trusted = proxies_trust(proxies, &request->peer);
     struct original original = {0};
     if (trusted)
         read_original(&original, request);
@@ -469,6 +631,7 @@ void public_url_find(struct public_url *found, const struct proxies *proxies, co
         free(path);
     }
     found->fault = judge(found, request, trusted, &original);
+    found->lacks_client = lacks_client(found, request, trusted);
     free(original.path);
 }
 

@@ -58,8 +58,10 @@ struct public_url {
     char host[PROXY_HOST_SIZE];   /* host[:port] as asked for; "" when unknown or set */
     char peer[ADDRESS_TEXT_SIZE]; /* who handed the request to us */
     enum url_fault fault;
-    bool is_local; /* the host is an address, localhost or a name without a dot */
+    bool is_local; /* the host is localhost, a name without a dot or no public address */
     bool guessed;  /* not from web.public_url */
+    /* A trusted proxy does not say whose request it is: for limits, all phones are one. */
+    bool lacks_client;
 };
 
 /* `setting` is web.public_url or NULL. */

@@ -17,22 +17,37 @@ const struct proxy_snippet proxy_snippets[] = {
      "}",
      "{host} {\n"
      "    handle_path {path}* {\n"
-     "        reverse_proxy {upstream}\n"
+     "        reverse_proxy {upstream} {\n"
+     "            header_up X-Original-URL \"{path}\"\n"
+     "        }\n"
      "    }\n"
      "}"},
     {"nginx", "the server block",
+     "location / {\n"
+     "    proxy_pass http://{upstream}/;\n"
+     "    proxy_set_header Host $http_host;\n"
+     "    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+     "    proxy_set_header X-Forwarded-Proto $scheme;\n"
+     "}",
      "location {path} {\n"
      "    proxy_pass http://{upstream}/;\n"
      "    proxy_set_header Host $http_host;\n"
-     "    proxy_set_header X-Forwarded-For $remote_addr;\n"
+     "    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
      "    proxy_set_header X-Forwarded-Proto $scheme;\n"
-     "}",
-     NULL},
+     "    proxy_set_header X-Original-URL {path};\n"
+     "}"},
     {"Apache", "the virtual host",
+     "# Once: a2enmod proxy_http headers\n"
      "ProxyPreserveHost On\n"
-     "ProxyPass {path} http://{upstream}/\n"
+     "ProxyPass / http://{upstream}/\n"
      "RequestHeader set X-Forwarded-Proto \"https\"",
-     NULL},
+     "# Once: a2enmod proxy_http headers\n"
+     "<Location {path}>\n"
+     "    ProxyPreserveHost On\n"
+     "    ProxyPass http://{upstream}/\n"
+     "    RequestHeader set X-Forwarded-Proto \"https\"\n"
+     "    RequestHeader set X-Original-URL \"{path}\"\n"
+     "</Location>"},
     {"HAProxy", "the backend",
      "mode http\n"
      "option forwardfor\n"
@@ -41,6 +56,7 @@ const struct proxy_snippet proxy_snippets[] = {
      "mode http\n"
      "option forwardfor\n"
      "http-request set-header X-Forwarded-Proto https\n"
+     "http-request set-header X-Original-URL {path}\n"
      "http-request replace-path {path}(.*) /\\1\n"
      "server doorbell {upstream}"},
     {"Traefik", "the dynamic configuration",
@@ -117,7 +133,7 @@ char *proxy_snippet_lines(const struct proxy_snippet *snippet, const char *host,
                                     {"{prefix}", prefix},
                                     {"{upstream}", upstream},
                                     {NULL, NULL}};
-    bool below = snippet->below_path && strcmp(path, "/") != 0;
+    bool below = strcmp(path, "/") != 0;
     struct buf lines;
     buf_init(&lines, LINES_MAX);
     for (const char *at = below ? snippet->below_path : snippet->lines; *at;) {

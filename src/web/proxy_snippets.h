@@ -10,7 +10,7 @@ struct proxy_snippet {
     const char *part; /* of its configuration, where they go: "the server block"; NULL: none */
     /* With {host}, {path}, {prefix}, which is the path without its last slash, and {upstream}. */
     const char *lines;
-    const char *below_path; /* where the path is not "/"; NULL: the same */
+    const char *below_path; /* where the path is not "/": taken away, and told */
 };
 
 extern const struct proxy_snippet proxy_snippets[];

@@ -53,13 +53,16 @@ struct web {
     void *part;
 };
 
-static void show_page(struct web *web, const struct request *request, struct response *response)
+static void show_page(struct web *web, const struct request *request, bool is_there,
+                      struct response *response)
 {
     struct public_url address;
     public_url_find(&address, &web->proxies, web->public_url, request);
     struct page page = {
         .vapid = vapid_public_text(web->vapid), .upstream = web->upstream, .address = &address};
-    if (request_has_parameter(request, "airgapped"))
+    if (!is_there)
+        page_not_found(response, &page, request->path);
+    else if (request_has_parameter(request, "airgapped"))
         page_airgapped(response, &page);
     else
         page_link(response, &page);
@@ -84,7 +87,7 @@ static void register_device(struct web *web, struct exchange *exchange)
 {
     struct address client;
     proxies_client(&web->proxies, &exchange->request, &client);
-    molly_register(&web->api, &client, exchange);
+    molly_register(&web->api, &client, proxies_trust(&web->proxies, &client), exchange);
 }
 
 /* Molly's User-Agent; the same URL is a page to everybody else (signal.md 7.2). */
@@ -94,9 +97,20 @@ static bool is_molly(const struct request *request)
     return agent && strstr(agent, "Signal-Android");
 }
 
+/* `name` without its slash, "" for the root. Slashes may be doubled and trail, as MollySocket has
+ * it: a proxy that takes "/molly" off "/molly/discover" and puts a "/" in front makes such paths.
+ */
+static bool is_at(const struct request *request, const char *name)
+{
+    const char *path = request->path + strspn(request->path, "/");
+    size_t length = strlen(name);
+    return path > request->path && strncmp(path, name, length) == 0 &&
+           !path[length + strspn(path + length, "/")];
+}
+
 static bool wants_metrics(const struct web *web, const struct request *request)
 {
-    return strcmp(request->path, "/metrics") == 0 && web->mollysocket && metrics_may_see(request);
+    return is_at(request, "metrics") && web->mollysocket && metrics_may_see(request);
 }
 
 /* With TLS of our own, whoever comes through the network speaks it. */
@@ -127,13 +141,11 @@ static void answer(void *arg, struct exchange *exchange)
         web->answer_part(web->part, exchange);
         return;
     }
-    bool root = strcmp(request->path, "/") == 0;
-    bool discover =
-        strcmp(request->path, "/discover") == 0 || strcmp(request->path, "/discover/") == 0;
+    bool root = is_at(request, ""), discover = is_at(request, "discover");
     if (request_is_get(request) && (discover || (root && is_molly(request))))
         molly_discover(response);
     else if (request_is_get(request) && root)
-        show_page(web, request, response);
+        show_page(web, request, true, response);
     else if (root && strcmp(request->method, "POST") == 0)
         register_device(web, exchange);
     else if (request_is_get(request) && wants_metrics(web, request))
@@ -143,7 +155,7 @@ static void answer(void *arg, struct exchange *exchange)
     else if (probes_know(request))
         probes_answer(web->api.bridge, request, response);
     else
-        page_not_found(response);
+        show_page(web, request, false, response);
 }
 
 /* The connection that waits for longest goes, whatever it speaks. */

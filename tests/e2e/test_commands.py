@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from lib.doorbell import BINARY, Doorbell
+from lib.drop_in import MollySocket
 from lib.push_peer import TEST, PushPeer
 from lib.shell import OpenFolder, Shell, as_stranger, clean_environment, stranger_ids
 from lib.signal_peer import Account, SignalPeer, new_account
@@ -219,6 +220,32 @@ def test_listing_shows_states_and_hides_what_is_secret(
         anonymous = Said(doorbell.command("connection", "list", option), up).expect(DONE)
         assert len(anonymous.out.splitlines()) == 2
         assert up.uuid not in anonymous.out and wrong.uuid not in anonymous.out
+
+
+def test_an_endpoint_that_was_never_pushed_to_or_may_not_be_is_not_listed_as_well(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    theirs = MollySocket(doorbell.folder / "mollysocket.db")
+    taken, flagged, elsewhere = (signal.new_account() for _ in range(3))
+    theirs.add(taken, ntfy.endpoint())
+    theirs.add(flagged, ntfy.endpoint(), forbidden=True)
+    theirs.add(elsewhere, "https://10.1.2.3/upAbCdEfGhIj")
+    doorbell.start()
+    for account in (taken, flagged, elsewhere):
+        signal.wait_connected(account)
+
+    def listed() -> dict[str, str]:
+        said = Said(doorbell.command("connection", "list")).expect(DONE)
+        return {line.split()[0]: line for line in said.out.splitlines()}
+
+    lines = listed()
+    assert "endpoint ok (not tried since the start) at" in lines[taken.uuid]
+    assert "endpoint not tried yet at" in lines[flagged.uuid]
+    assert "endpoint not allowed at https://10.1.2.3" in lines[elsewhere.uuid]
+    for account in (taken, flagged):
+        assert doorbell.command("connection", "ping", account.uuid).returncode == DONE
+        assert "endpoint ok at" in listed()[account.uuid]
 
 
 def test_a_debt_is_listed(make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer) -> None:

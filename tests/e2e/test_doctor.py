@@ -491,7 +491,7 @@ def test_a_key_that_was_lost(make: MakeDoorbell, signal: SignalPeer, ntfy: PushP
     doorbell.stop()
     (doorbell.folder / "vapid.key").unlink()
     report = examine(doorbell, FAULT)
-    assert "but the accounts in the store were linked with it. Put it back" in report
+    assert "has gone, and the accounts were linked with it. -> Put it back before" in report
 
 
 def test_a_key_that_was_lost_while_the_server_runs(

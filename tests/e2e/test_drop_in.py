@@ -5,6 +5,7 @@ file's environment, its systemd unit's file and credential, its command lines.
 import json
 import os
 import re
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any, Callable
@@ -13,8 +14,9 @@ import pytest
 
 from lib.background import Background, Changes
 from lib.certs import Authority
-from lib.doorbell import MOLLY, Doorbell
+from lib.doorbell import BINARY, MOLLY, Doorbell
 from lib.drop_in import (
+    LONG_AGO,
     MollySocket,
     check_that_it_rings,
     encoded,
@@ -28,7 +30,7 @@ from lib.nginx import Nginx, server_block
 from lib.ports import free_port
 from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
-from lib.shell import STRANGER, OpenFolder, Shell, stranger_ids
+from lib.shell import STRANGER, OpenFolder, Shell, clean_environment, stranger_ids
 from lib.signal_peer import SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
@@ -145,10 +147,67 @@ def test_its_key_stays_the_key(
 
 
 @pytest.mark.parametrize("key", ["hunter2-is-no-key", "A" * 43], ids=["no key", "zero"])
-def test_a_wrong_key_stops_the_start_and_is_named_not_shown(shell: Shell, key: str) -> None:
-    done = shell.run("server", environment={"MOLLY_VAPID_PRIVKEY": key})
+@pytest.mark.parametrize(
+    "where", ["variable", "TOML key", "variable of a file", "TOML file", "credential"]
+)
+def test_a_wrong_key_stops_the_start_and_is_named_not_shown(
+    shell: Shell, key: str, where: str
+) -> None:
+    file = shell.write(key + "\n", "vapid.key")
+    file.chmod(0o600)
+    environment, named = {
+        "variable": ({"MOLLY_VAPID_PRIVKEY": key}, "MOLLY_VAPID_PRIVKEY: "),
+        "TOML key": ({"MOLLY_CONF": "conf.toml"}, "conf.toml:2: "),
+        "variable of a file": ({"MOLLY_VAPID_KEY_FILE": str(file)}, "MOLLY_VAPID_KEY_FILE: "),
+        "TOML file": ({"MOLLY_CONF": "conf.toml"}, "conf.toml:2: "),
+        "credential": (
+            {"CREDENTIALS_DIRECTORY": str(shell.folder), "MOLLY_DB": "mollysocket.db"},
+            "credential vapid.key: ",
+        ),
+    }[where]
+    setting = f"vapid_privkey = '{key}'" if where == "TOML key" else f"vapid_key_file = '{file}'"
+    shell.write(f"webserver = false\n{setting}\n", "conf.toml")
+    nowhere = {"DOORBELL_SIGNAL_URL": "wss://localhost:1/v1/websocket/"}  # should it start
+    done = shell.run("server", environment={**nowhere, **environment})
     assert done.returncode == NOT_DONE
-    assert "MOLLY_VAPID_PRIVKEY" in done.stderr and key not in done.stderr
+    assert named in done.stderr and key not in done.stderr, done.stderr
+    assert (str(file) in done.stderr) == (where not in ("variable", "TOML key"))
+    assert file.read_text() == key + "\n" and not list(shell.folder.glob("doorbell*"))
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing user or /etc needs root")
+
+
+@only_root
+def test_the_file_of_the_whole_machine_is_the_last_that_is_looked_for(
+    shell: Shell, tmp_path: Path
+) -> None:
+    etc = tmp_path / "etc"
+    (etc / "mollysocket").mkdir(parents=True)
+    (etc / "mollysocket" / "config.toml").write_text("port = 1\n")
+    with_etc = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(etc)]
+    if subprocess.run([*with_etc, "true"], capture_output=True).returncode != 0:
+        pytest.skip("there are no namespaces to be had")
+
+    def listens_on() -> str:
+        done = subprocess.run(
+            [*with_etc, str(shell.binary), "config"],
+            capture_output=True,
+            text=True,
+            timeout=STOP_DEADLINE,
+            cwd=shell.folder,
+            env=clean_environment({"HOME": str(shell.folder), "XDG_CONFIG_HOME": ""}),
+        )
+        assert done.returncode == DONE, done.stderr
+        (line,) = [line for line in done.stdout.splitlines() if " listen: [" in line]
+        return line.strip()
+
+    assert listens_on() == 'listen: ["127.0.0.1:1"]  # /etc/mollysocket/config.toml:1'
+    shell.write("port = 2\n", "mollysocket.toml")
+    assert listens_on() == 'listen: ["127.0.0.1:2"]  # mollysocket.toml:1'
+    (shell.folder / ".config" / "mollysocket").mkdir(parents=True)
+    users = shell.write("port = 3\n", ".config/mollysocket/config.toml")
+    assert listens_on() == f'listen: ["127.0.0.1:3"]  # {users}:1'
 
 
 # 4. Command line
@@ -179,6 +238,9 @@ ID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
         (["t", "e", "http://example.org/up"], NOT_DONE, None),
         (["t", "e", "nothing"], NOT_DONE, "Endpoint nothing is not valid\n"),
         (["c", "l"], NOT_DONE, ""),  # no server, no store
+        (["connection", "ping", ID], NOT_DONE, ""),
+        (["mollysocket", "connection", "ping", ID], NOT_DONE, ""),
+        (["c", "p", "alice"], NOT_DONE, ""),
         (["c", "x"], WRONG_WORDS, ""),
         (["conf", "check"], DONE, None),
         (["test"], WRONG_WORDS, ""),
@@ -195,6 +257,66 @@ def test_its_command_lines_work_whole_and_shortened(
     if output is not None:
         assert re.fullmatch(output, done.stdout), done.stdout
     assert not re.search(r"panicked|backtrace|Segmentation", done.stderr)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a", "/abcd", "?x", "/?x"])
+def test_an_endpoint_with_next_to_no_path_is_one_like_others(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, path: str
+) -> None:
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_DB": "mollysocket.db",
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    dropped_in.start()
+    account, endpoint = signal.new_account(), ntfy.origin + path
+    words = [account.uuid, str(account.device), account.password, endpoint]
+    for command, said in [
+        (["test", "endpoint", endpoint], f"Endpoint {endpoint} is valid\n"),
+        (["vapid", "test", endpoint], "vapid t="),
+        (["connection", "add", *words], "added."),
+        (["connection", "list"], account.uuid),
+        (["connection", "list", "--anonymized"], ntfy.origin),
+        (["connection", "list", "--show-secrets"], f" at {endpoint}  "),
+        (["connection", "ping", account.uuid], "accepted"),
+    ]:
+        done = dropped_in.command(*command)
+        assert done.returncode == DONE and said in done.stdout, (command, done)
+    number = signal.queue(account.key)
+    ntfy.wait_rings(1)
+    signal.wait_acked(number)
+    assert dropped_in.register(account, endpoint, ping=True) == "ok"
+    assert dropped_in.command("connection", "remove", account.uuid).returncode == DONE
+
+
+@pytest.mark.parametrize("name", ["ms", "mollysocket"])
+def test_called_by_a_name_of_mollysockets_it_stands_in_its_place(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, name: str
+) -> None:
+    """A link to it and nothing else tells whose place it is."""
+    dropped_in.binary = dropped_in.folder / name
+    dropped_in.binary.symlink_to(BINARY)
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    dropped_in.environment.update(
+        {
+            "DOORBELL_WEB_LISTEN": f"127.0.0.1:{dropped_in.port}",
+            "DOORBELL_PUSH_ALLOWED_ENDPOINTS": ntfy.origin,
+        }
+    )
+    dropped_in.start()
+    words = [account.uuid, str(account.device), account.password, endpoint]
+    added = dropped_in.command("c", "a", *words)
+    assert added.stdout.startswith(f"Connection for {account.uuid} added.\n"), added.stderr
+    dropped_in.changes.wait_for(
+        lambda: metrics_of(dropped_in)["connections"] == 1, "the account's link"
+    )
+    assert re.fullmatch(r"[\w-]{43}\n", dropped_in.command("vapid", "gen").stdout)
+    dropped_in.stop()
+    dropped_in.binary = BINARY
+    dropped_in.start()
+    assert dropped_in.request("GET", "/metrics")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -310,7 +432,12 @@ ANSWERS = [
     ("GET", "/?airgapped", "Mozilla/5.0", 200, PAGE),
     ("HEAD", "/", "", 200, PAGE),
     ("GET", "/elsewhere", "", 404, PAGE),
-    ("GET", "/metrics/", "", 404, PAGE),
+    ("GET", "/metrics/", "", 200, "text/plain; version=0.0.4; charset=utf-8"),
+    ("GET", "//", MOLLY, 200, WORD),
+    ("GET", "//?airgapped", "Mozilla/5.0", 200, PAGE),
+    ("GET", "//discover//", "", 200, WORD),
+    ("GET", "/discovery", "", 404, PAGE),
+    ("GET", "/discover/x", "", 404, PAGE),
     ("POST", "/discover", "", 404, PAGE),
     ("PUT", "/", "", 404, PAGE),
     ("DELETE", "/", "", 404, PAGE),
@@ -367,6 +494,29 @@ def test_its_words_for_a_registration_are_the_same(dropped_in: Doorbell) -> None
             assert json.loads(answer)["mollysocket"]["status"] == word, case
 
 
+def test_a_list_that_matches_nobody_closes_registration_and_keeps_who_is_there(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """`[]`, as an operator has it whose own phone is registered."""
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_DB": "mollysocket.db",
+            "MOLLY_ALLOWED_UUIDS": "[]",
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    account, endpoint, other = signal.new_account(), ntfy.endpoint(), ntfy.endpoint()
+    MollySocket(dropped_in.folder / "mollysocket.db").add(account, endpoint)
+    dropped_in.start()
+    assert dropped_in.has_logged("MOLLY_ALLOWED_UUIDS: it has no entry that can be used")
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    assert dropped_in.register(account, other) == "ok"
+    rings(signal, ntfy, account, other)
+    assert dropped_in.register(signal.new_account(), ntfy.endpoint()) == "invalid_uuid"
+
+
 SERIES = {
     "connections": "gauge",
     "forbiddens": "gauge",
@@ -410,13 +560,20 @@ def test_its_five_series_are_there_for_who_asks_directly(
         "messages": 1,
         "pushs": 2,
     }
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert dropped_in.register(account, endpoint) == "ok"
+    dropped_in.changes.wait_for(
+        lambda: metrics_of(dropped_in)["pushs"] == 3, "the count of another test"
+    )
+    ntfy.answer_with(500, times=2)
+    rings(signal, ntfy, account, endpoint)
+    counted = metrics_of(dropped_in)
+    assert (len(ntfy.rings(endpoint)), counted["messages"], counted["pushs"]) == (3, 2, 4)
     # X-Original-URL is all that the nginx lines of its guide tell.
     for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Original-URL"):
         assert dropped_in.request("GET", "/metrics", headers={name: "for=192.0.2.1"})[0] == 404
-    # Nor is anybody at 8020 who asks for a name as it is outside.
-    host = "mollysocket.example.org"
-    assert dropped_in.request("GET", "/metrics", headers={"Host": host})[0] == 404
-    assert dropped_in.request("GET", "/metrics", headers={"Host": f"{host}:8020"})[0] == 200
+    for host, status in [("mollysocket.example.org", 404), ("mollysocket:8020", 200)]:
+        assert dropped_in.request("GET", "/metrics", headers={"Host": host})[0] == status
 
 
 @pytest.mark.parametrize("told", ["proxy_set_header Host $http_host;", ""], ids=["name", "nothing"])
@@ -494,9 +651,6 @@ def test_what_its_star_allowed_is_rung_on_and_nothing_new_like_it(
 
 # 8. A folder of root's
 
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
-
-
 @only_root
 @pytest.mark.parametrize("user", [STRANGER, "{0}:{1}"], ids=["by name", "by numbers"])
 def test_a_folder_that_a_container_left_to_root_is_handed_over(
@@ -549,6 +703,85 @@ def test_a_folder_that_a_container_left_to_root_is_handed_over(
     dropped_in.stop()
     assert dropped_in.command("connection", "list").returncode == DONE
     assert {entry.stat().st_uid for entry in data.glob("doorbell*")} == {stranger_ids()[0]}
+
+
+def test_a_database_that_is_not_where_it_was_named_is_warned_of_while_there_is_no_account(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As with another volume than MollySocket's, or without its working_dir."""
+    dropped_in.environment.update(
+        {
+            "MOLLY_DB": "./ms.db",
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+        }
+    )
+    looked = f"MOLLY_DB: store.mollysocket: {dropped_in.folder}/ms.db does not exist"
+    dropped_in.start()
+    (line,) = [line for line in dropped_in.output() if "ms.db" in line and " warn " in line]
+    assert looked in line and "volume is mounted" in line and "working_dir" in line
+    check_that_it_rings(dropped_in, signal, ntfy)
+    dropped_in.stop()
+    before = len(dropped_in.output())
+    dropped_in.start()
+    assert not [line for line in dropped_in.output()[before:] if "ms.db does not exist" in line]
+
+
+def test_where_a_database_was_looked_for_is_told_while_there_is_no_account(
+    dropped_in: Doorbell, open_folder: OpenFolder
+) -> None:
+    data = open_folder.make("data", 0o700)
+    dropped_in.environment.update(
+        {"MOLLY_PORT": str(dropped_in.port), "DOORBELL_STORE_PATH": f"{data}/doorbell.db"}
+    )
+    dropped_in.start()
+    (line,) = [line for line in dropped_in.output() if "No database of MollySocket's" in line]
+    assert " info " in line
+    assert f"there is no {data}/mollysocket.db and no {dropped_in.folder}/mollysocket.db." in line
+
+
+@only_root
+def test_a_database_that_nobody_named_stays_roots_in_such_a_folder(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, open_folder: OpenFolder
+) -> None:
+    """Beside the store; in WAL mode, one row only in its log, which is to be read, too."""
+    data = open_folder.make("data", 0o755)
+    live = MollySocket(open_folder.path / "live.db")
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    database = sqlite3.connect(live.file)
+    database.execute("PRAGMA journal_mode = WAL")
+    row = (account.uuid, account.device, account.password, endpoint, LONG_AGO)
+    with database:
+        database.execute("INSERT INTO connections VALUES(?, ?, ?, ?, 0, ?)", row)
+    theirs = [data / f"mollysocket.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    for file in theirs:
+        file.write_bytes((live.file.parent / file.name.replace("mollysocket", "live")).read_bytes())
+        file.chmod(0o600)
+    database.close()
+    (data / "mollysocket.db-notes").touch(0o600)
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in theirs]
+    dropped_in.binary = open_folder.binary
+    dropped_in.environment.update(
+        {
+            "MOLLY_PORT": str(dropped_in.port),
+            "MOLLY_ALLOWED_ENDPOINTS": f"[{ntfy.origin}]",
+            "DOORBELL_STORE_PATH": f"{data}/doorbell.db",
+            "DOORBELL_USER": STRANGER,
+            "DOORBELL_SIGNAL_CA_FILE": open_folder.copy(dropped_in.settings["signal.ca_file"]),
+            "DOORBELL_PUSH_CA_FILE": open_folder.copy(dropped_in.settings["push.ca_file"]),
+        }
+    )
+    dropped_in.start()
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    user, group = stranger_ids()
+    assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in theirs] == before
+    for file in theirs:
+        status = file.stat()
+        assert (status.st_uid, status.st_gid) == (0, group), file
+        assert status.st_mode & 0o777 == 0o640, file
+    for entry in (data, data / "doorbell.db", data / "mollysocket.db-notes"):
+        assert entry.stat().st_uid == user, entry
 
 
 # What `docker compose run` makes: processes, network and names of its own, and the same volume.

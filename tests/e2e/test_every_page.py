@@ -55,12 +55,14 @@ def test_the_pages_that_link_molly(
 
 
 HTTPS, HOST = "proxy_set_header X-Forwarded-Proto https;", "proxy_set_header Host $http_host;"
+HTTP = "proxy_set_header X-Forwarded-Proto http;"
+NO_WORD = 'proxy_set_header Sec-Fetch-Site "";'  # a browser that does not say that it has https
 # By enum url_fault: the settings, and what a proxy says; None: there is none in front.
 FAULTS: dict[str, tuple[dict[str, Any], Any]] = {
     "URL_WITHOUT_HTTPS": ({}, None),
     "URL_PROXY_NOT_TRUSTED": ({"web__trusted_proxies": ["none"]}, HOST + HTTPS),
     "URL_WITHOUT_NAME": ({}, 'proxy_set_header Host "!";' + HTTPS),
-    "URL_PROXY_WITHOUT_HTTPS": ({}, HOST + "proxy_set_header X-Forwarded-Proto http;"),
+    "URL_PROXY_WITHOUT_HTTPS": ({}, HOST + HTTP + NO_WORD),
     "URL_LOCAL_NAME": ({}, HTTPS),
     "URL_SETTING": ({"web__public_url": "http://push.example.org/"}, None),
 }
@@ -95,6 +97,15 @@ def test_the_linking_page_below_a_path_that_the_proxy_hides(
     assert mismatch_is_shown(browser)
 
 
+def test_the_linking_page_behind_a_proxy_that_does_not_say_who_asks(
+    browser: Browser, make_doorbell: MakeDoorbell, front: Callable[..., None]
+) -> None:
+    doorbell = make_doorbell().start()
+    front(doorbell, HOST + HTTPS)
+    expect_good(browser, PUBLIC_URL, "every-linking-lacks-client")
+    assert "does not say who asks" in browser.text("main")
+
+
 # For everybody
 
 
@@ -118,10 +129,21 @@ def test_the_public_page(
     assert "Trouble" in browser.text("main")
 
 
-def test_a_page_that_is_not_there(browser: Browser, make_doorbell: MakeDoorbell) -> None:
+NOT_THERE = {
+    "not-found": ("no/such.file", "there is nothing here"),
+    "path-handed-on": ("molly/", "meant to be below /molly/?"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_THERE)
+def test_a_page_that_is_not_there(
+    browser: Browser, make_doorbell: MakeDoorbell, name: str
+) -> None:
     doorbell = make_doorbell().start()
-    url = f"http://127.0.0.1:{doorbell.port}/nowhere"
-    expect_good(browser, url, "every-not-found", expected=404)
+    path, said = NOT_THERE[name]
+    url = f"http://127.0.0.1:{doorbell.port}/{path}"
+    expect_good(browser, url, f"every-{name}", expected=404)
+    assert said in browser.text("main")
     colours = set()
     for view in ("phone-light", "phone-dark"):
         browser.look(VIEWS[view])

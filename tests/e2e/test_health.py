@@ -104,6 +104,24 @@ def test_when_all_links_are_down_for_long_it_is_not_ready_but_alive(
     assert ask_all(doorbell) == (200, 200, 0, 0)
 
 
+def test_without_a_web_server_links_that_are_down_are_told_as_well(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(web__enabled=False, health__links_down_after="100ms").start()
+    account = signal.new_account()
+    words = [account.uuid, str(account.device), account.password, ntfy.endpoint()]
+    assert doorbell.command("connection", "add", *words).returncode == 0
+    signal.wait_connected(account)
+    assert health(doorbell, "--links")[0] == 0
+    signal.set_behaviour(tcp="reset")
+    signal.end("reset")
+    until(lambda: health(doorbell, "--links")[0] == 1, "readiness fails")
+    assert "No account is connected" in health(doorbell, "--links")[1]
+    assert health(doorbell)[0] == 0
+    signal.reset_behaviour()
+    until(lambda: health(doorbell, "--links")[0] == 0, "readiness is back")
+
+
 @contextlib.contextmanager
 def held(doorbell: Doorbell) -> Iterator[None]:
     """Its store cannot be written: another program does, and does not end."""

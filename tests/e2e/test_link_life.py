@@ -332,6 +332,19 @@ def test_the_user_agent_that_worked_is_used_from_then_on(
     is_rung(signal, ntfy, account, endpoint)
 
 
+def test_both_user_agents_are_the_operators_to_set(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    first, second = "Signal-iOS/7.0 iOS/18.1", "Signal-Android/9.1.0 Android/37"
+    signal.set_behaviour(minimum_versions={"ios": "99.0.0"})
+    doorbell = make(signal__user_agent=first, signal__user_agent_fallback=second)
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "ok"
+    agents = [handshake.get("User-Agent") for handshake in signal.handshakes_of(account)]
+    assert agents == [first, second]
+    is_rung(signal, ntfy, account, endpoint)
+
+
 def test_a_client_that_is_refused_to_everybody_is_one_alarm_with_one_end(
     make: MakeDoorbell, sleeper: Sleeper, signal: SignalPeer, ntfy: PushPeer
 ) -> None:

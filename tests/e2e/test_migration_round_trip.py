@@ -42,7 +42,10 @@ class GoneBack:
         assert [(name, kind, needed) for _, name, kind, needed, _, _ in told] == COLUMNS
 
     def rows(self) -> list[tuple]:
-        return sorted(self.database.execute(READ).fetchall())
+        """As 1.7.1 reads them, which ends at a date that is none."""
+        rows = sorted(self.database.execute(READ).fetchall())
+        assert all(isinstance(date, int) and date >= 0 for *_, date in rows), rows
+        return rows
 
     def register(self, account: Account, endpoint: str) -> None:
         """Replaces the row that is there."""
@@ -105,10 +108,11 @@ def test_there_back_and_there_again(
             assert said.endswith(f"k={public}"), said
 
     # What MollySocket leaves.
-    first, second = person(), person()
+    first, second, undated = person(), person(), person()
     theirs = MollySocket(data / "mollysocket.db")
     theirs.add(*first)
     theirs.add(*second, forbidden=True)
+    theirs.add(*undated, registered=None)  # by one of its older versions
     left = theirs.picture()
     configure(doorbell, form, private, theirs.file, ntfy)
 
@@ -116,7 +120,8 @@ def test_there_back_and_there_again(
     doorbell.start()
     signal.wait_connected(first[0])
     signal.wait_connected(second[0])
-    rung([first, second])
+    signal.wait_connected(undated[0])
+    rung([first, second, undated])
     third = person()
     assert doorbell.register(*third) == "ok"
     rung([third])
@@ -127,23 +132,24 @@ def test_there_back_and_there_again(
     doorbell.stop()
     assert theirs.picture() == left
     back = GoneBack(data / "back.db")
-    people = [first, second, third]
+    people = [first, second, third, undated]
     expected = [
         (account.uuid, account.device, account.password, endpoint) for account, endpoint in people
     ]
     assert [row[:4] for row in back.rows()] == sorted(expected)
-    assert all(forbidden == 0 and date > 0 for *_, forbidden, date in back.rows())
+    assert all(forbidden == 0 for *_, forbidden, _ in back.rows())
+    assert [row[0] for row in back.rows() if row[-1] == 0] == [undated[0].uuid]
     first = first[0], ntfy.endpoint()
     fourth = person()
     for changed in (first, fourth):
         back.register(*changed)
-    assert len(back.rows()) == 4
+    assert len(back.rows()) == 5
     back.database.close()
 
     # And there again, with the configuration that MollySocket has now.
     configure(doorbell, form, private, data / "back.db", ntfy)
     doorbell.start()
-    people = [first, second, third, fourth]
+    people = [first, second, third, undated, fourth]
     for account, _ in people:
         signal.wait_connected(account, 1 if account is fourth[0] else 2)
     rung(people)

@@ -28,7 +28,7 @@ from lib.drop_in import (
     shown_key,
 )
 from lib.ports import free_port
-from lib.process import REPOSITORY, STOP_DEADLINE
+from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
 from lib.samples import Start, compose, entries_of, image, kubernetes, systemd
 from lib.signal_peer import SignalPeer
@@ -236,35 +236,7 @@ def test_the_unit_and_the_file_of_the_guide_start(
     assert f"enabled: true  # {opt}/prod.toml:4\n" in told
 
 
-# Images
-
-
-@pytest.mark.parametrize("named", [{}, {"MOLLY_DB": "./mollysocket.db"}])
-def test_a_volume_where_mollysockets_image_works_needs_no_working_dir(
-    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer, named: dict[str, str]
-) -> None:
-    """Ours works there as well, so names without a folder are found."""
-    folder = image((REPOSITORY / "docker" / "Dockerfile").read_text()).folder
-    assert folder == image(sample("fly.Dockerfile")).folder
-    dropped_in.folder = Path(f"{dropped_in.folder}{folder}")
-    dropped_in.folder.mkdir()
-    private, public = key_pair()
-    dropped_in.secrets.add(private)
-    (dropped_in.folder / "my.key").write_text(private)
-    (dropped_in.folder / "my.key").chmod(0o600)
-    dropped_in.environment.update(
-        named,
-        MOLLY_PORT=str(dropped_in.port),
-        MOLLY_VAPID_KEY_FILE="my.key",
-        MOLLY_ALLOWED_ENDPOINTS=f'["{ntfy.origin}"]',
-    )
-    account, endpoint = signal.new_account(), ntfy.endpoint()
-    MollySocket(dropped_in.folder / "mollysocket.db").add(account, endpoint)
-    dropped_in.start()
-    signal.wait_connected(account)
-    rings(signal, ntfy, account, endpoint)
-    assert f"k={public}" in (ntfy.rings(endpoint)[0].get("authorization") or "")
-    assert (dropped_in.folder / "doorbell.db").exists()
+# fly.io
 
 
 def test_the_image_of_the_fly_template_runs_air_gapped(

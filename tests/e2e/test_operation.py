@@ -310,6 +310,35 @@ def test_a_reload_disconnects_who_is_not_allowed_any_more_and_nobody_else(
     assert len(signal.sessions_of(staying)) == 2
 
 
+def test_lists_that_are_changed_while_it_is_stopped_hold_from_the_start(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    staying, endpoint = registered(doorbell, signal, ntfy)
+    going, _ = registered(doorbell, signal, ntfy)
+    doorbell.stop()
+    connections = ntfy.connections
+    doorbell.settings["accounts.allowed"] = [staying.uuid]
+    doorbell.settings["push.allowed_endpoints"] = ["https://ntfy.example.org"]
+    doorbell.start()
+    signal.wait_connected(staying, 2)
+    assert state_of(doorbell, going) == "disabled"
+    number = signal.queue(staying.key)
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged("its endpoint is failing. localhost is not listed"),
+        "the ring's refusal",
+    )
+    assert not ntfy.rings() and ntfy.connections == connections
+    doorbell.stop()
+    assert len(signal.handshakes_of(going)) == 1
+    doorbell.settings["push.allowed_endpoints"] = [ntfy.origin]
+    doorbell.start()
+    ping = doorbell.command("connection", "ping", staying.uuid)
+    assert ping.returncode == 0, ping.stderr
+    ntfy.wait_rings(1, endpoint)  # what was owed
+    signal.wait_acked(number)
+
+
 def test_a_reload_also_holds_for_who_is_just_being_tried(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
@@ -1019,6 +1048,45 @@ def test_a_messenger_whose_first_addresses_are_dead_is_reached(
     chat.wait_acked(chat.queue(account.key))
     assert len(chat.handshakes) == 1  # never two for one device at a time
     assert chat.handshakes[0].tls["server_name"] == CHAT
+
+
+@pytest.fixture
+def mute(chat: LoneSignal) -> Iterator[socket.socket]:
+    """An address at which the messenger's port takes connections and nobody says anything."""
+    with socket.create_server(("127.0.0.3", chat.port), backlog=64) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def arrived(listener: socket.socket) -> int:
+    """How many connected since the last count."""
+    count = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+def test_a_messenger_whose_first_address_takes_connections_and_is_mute_is_reached(
+    named: MakeDoorbell,
+    nameserver: Nameserver,
+    chat: LoneSignal,
+    push: PushPeer,
+    mute: socket.socket,
+) -> None:
+    nameserver.set(CHAT, ["127.0.0.3", "127.0.0.1"])
+    nameserver.set(PUSH, ["127.0.0.1"])
+    doorbell = named(net__handshake_timeout="300ms", accounts__verdict="20s")
+    account, endpoint = chat.new_account(), endpoint_at(push)
+    assert doorbell.register(account, endpoint) == "ok"
+    assert arrived(mute)
+    for count in (2, 3):
+        chat.end("eof", account.key)
+        chat.wait_connected(account, count)
+    chat.wait_acked(chat.queue(account.key))
+    assert arrived(mute) == 0  # it is tried last from then on
 
 
 def test_a_messenger_whose_name_is_away_for_a_while_is_reached_again(

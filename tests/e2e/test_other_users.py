@@ -21,6 +21,7 @@ from lib.signal_peer import SignalPeer
 NAMELESS = 4242  # in no /etc/passwd
 FIRST = 100000  # what /etc/subuid gives a user
 ROOTLESS = Path(__file__).parent / "lib" / "rootless.py"
+NO_UNIX_SOCKETS = Path(__file__).parent / "lib" / "no_unix_sockets.py"
 NO_HOME = ["env", "-u", "HOME", "-u", "XDG_CONFIG_HOME", "-u", "USER", "-u", "LOGNAME"]
 NAMESPACE = ["unshare", "--mount", "--propagation", "private"]
 # All but the folder that comes first; the working directory must be entered anew.
@@ -132,6 +133,52 @@ def test_a_folder_of_somebody_elses_is_told_with_who_needs_it(
     assert f"{data}/" in line and f"user id {NAMELESS}" in line
 
 
+def test_what_root_makes_by_hand_in_a_services_folder_is_the_services(
+    dropped_in: Doorbell,
+    data: Path,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    open_folder: OpenFolder,
+) -> None:
+    """`sudo doorbell import` beside the package's service, whose user has no name."""
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    theirs = MollySocket(open_folder.path / "ms.db")
+    theirs.add(account, endpoint)
+    theirs.file.chmod(0o600)
+    dropped_in.environment.pop("MOLLY_DB")
+    dropped_in.environment["DOORBELL_STORE_PATH"] = f"{data}/doorbell.db"
+    os.chown(data, NAMELESS, NAMELESS)
+    data.chmod(0o700)
+    done = dropped_in.command("import", str(theirs.file))
+    assert done.returncode == 0, done.stderr
+    made = {entry.name: (entry.stat().st_uid, entry.stat().st_gid) for entry in data.iterdir()}
+    assert {"doorbell.db", "doorbell.db.lock", "vapid.key"} <= set(made)
+    assert set(made.values()) == {(NAMELESS, NAMELESS)}, made
+    assert theirs.file.stat().st_uid == 0
+    dropped_in.launcher = [*NO_HOME, *as_user(NAMELESS, NAMELESS)]
+    dropped_in.start()
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    done = dropped_in.command("import", str(theirs.file))
+    assert done.returncode == 1 and "Stop it and give this command again" in done.stderr
+
+
+def test_a_file_that_a_services_user_has_put_there_is_not_given_to_it(
+    dropped_in: Doorbell, data: Path, open_folder: OpenFolder
+) -> None:
+    """Links to one of root's and to none yet, before root makes a store in that folder."""
+    theirs = MollySocket(open_folder.path / "ms.db")
+    roots, missing = open_folder.path / "roots", open_folder.path / "missing"
+    roots.touch(0o600)
+    dropped_in.environment.pop("MOLLY_DB")
+    dropped_in.environment["DOORBELL_STORE_PATH"] = f"{data}/doorbell.db"
+    (data / "doorbell.db.lock").symlink_to(roots)
+    (data / "doorbell.db").symlink_to(missing)
+    os.chown(data, NAMELESS, NAMELESS)
+    assert dropped_in.command("import", str(theirs.file)).returncode == 0
+    assert roots.stat().st_uid == 0 and missing.stat().st_uid == 0
+
+
 @pytest.mark.parametrize("inside", [0, 1000], ids=["root there", "keep-id"])
 def test_a_rootless_container_with_ids_of_its_own_starts(
     dropped_in: Doorbell, data: Path, signal: SignalPeer, ntfy: PushPeer, inside: int
@@ -154,9 +201,14 @@ def test_a_rootless_container_with_ids_of_its_own_starts(
 
 NEW_PROCESSES = ["--mount", "--pid", "--fork", "--kill-child"]
 NO_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+NO_CHOWN = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown"]  # CIFS and exFAT are like it
 
 
-@pytest.mark.parametrize("outside", [NAMELESS + 1, 0], ids=["a single id", "no capabilities"])
+@pytest.mark.parametrize(
+    "outside, rights",
+    [(NAMELESS + 1, []), (0, NO_CAPABILITIES), (0, NO_CHOWN)],
+    ids=["a single id", "no capabilities", "files that cannot be given away"],
+)
 def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     dropped_in: Doorbell,
     data: Path,
@@ -164,6 +216,7 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     signal: SignalPeer,
     ntfy: PushPeer,
     outside: int,
+    rights: list[str],
 ) -> None:
     """Rootless without subordinate ids, and `cap_drop: [ALL]`, although the image has a user. It is a
     container's first process, so it ends by a signal to itself, not to `unshare`."""
@@ -174,7 +227,7 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     dropped_in.launcher = [
         *(rootless if outside else ["unshare", *NEW_PROCESSES]),
         *("sh", "-c", WITH_PASSWD, str(passwd)),
-        *([] if outside else NO_CAPABILITIES),
+        *rights,
     ]
     dropped_in.start()
     assert dropped_in.process
@@ -187,3 +240,13 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     assert {entry.stat().st_uid for entry in data.iterdir()} == {outside}
     os.kill(int(first), signals.SIGTERM)
     dropped_in.finish(0)
+
+
+def test_a_unit_that_forbids_unix_sockets_costs_the_commands_and_no_ring(
+    dropped_in: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As NixOS's for MollySocket does."""
+    dropped_in.launcher = [sys.executable, str(NO_UNIX_SOCKETS)]
+    dropped_in.start()
+    assert dropped_in.has_logged("add AF_UNIX to RestrictAddressFamilies=")
+    check_that_it_rings(dropped_in, signal, ntfy)

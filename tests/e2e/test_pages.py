@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
+import yaml
 
 from lib.background import Changes
 from lib.browser import Browser, View
@@ -291,10 +292,18 @@ def test_without_https_the_fix_is_named_and_the_code_can_be_opened(
 
 def named_setting(browser: Browser, section: str) -> str:
     """web.public_url as the lines for doorbell.yaml there have it."""
-    lines = browser.evaluate(f"document.querySelector('{section} > pre:last-of-type').innerText")
-    named = re.fullmatch(r"web:\n  public_url: (\S+)", lines)
-    assert named, lines
+    named = re.search(r"^web:\n  public_url: (\S+)$", browser.text(section), re.MULTILINE)
+    assert named, browser.text(section)
     return named[1]
+
+
+def variable_named(browser: Browser, section: str, form: str) -> dict[str, str]:
+    """The same for a compose file whose environment is a map or a list."""
+    begin = {"map": "", "list": "- "}[form]
+    line = re.search(rf"^{begin}DOORBELL_WEB_PUBLIC_URL.*$", browser.text(section), re.MULTILINE)
+    assert line, browser.text(section)
+    read = yaml.safe_load(line[0])
+    return read if form == "map" else dict([read[0].split("=", 1)])
 
 
 def test_the_setting_that_a_fault_names_mends_it(browser: Browser, guessing: Doorbell) -> None:
@@ -304,6 +313,21 @@ def test_the_setting_that_a_fault_names_mends_it(browser: Browser, guessing: Doo
     browser.open(page_of(guessing))
     assert not fault_is_shown(browser) and not mismatch_is_shown(browser)
     expect_link(browser, "setting-of-the-fault", link_of(guessing, url=url))
+
+
+@pytest.mark.parametrize("form", ["map", "list"])
+def test_the_variable_that_a_fault_names_mends_it(
+    browser: Browser, make_doorbell: MakeDoorbell, form: str
+) -> None:
+    doorbell = make_doorbell().start()
+    browser.open(page_of(doorbell))
+    doorbell.stop()
+    doorbell.environment = variable_named(browser, FAULT, form)
+    doorbell.start()
+    browser.open(page_of(doorbell))
+    assert not fault_is_shown(browser) and not mismatch_is_shown(browser)
+    url = doorbell.environment["DOORBELL_WEB_PUBLIC_URL"]
+    expect_link(browser, f"variable-of-the-fault-{form}", link_of(doorbell, url=url))
 
 
 # Behind nginx
@@ -321,11 +345,13 @@ def nginx_example(browser: Browser) -> str:
     )
 
 
-def nginx_lines_of_mismatch(browser: Browser) -> str:
-    """Those below the comment that names nginx, up to the next empty line."""
+def nginx_lines_of_mismatch(browser: Browser) -> list[str]:
+    """Those below the comment that names nginx, up to the next empty line. A location that has
+    others of the kind needs the first one only.
+    """
     lines = re.search(r"# nginx, in location\n((?:.+\n)+)", browser.text("#mismatch pre"))
     assert lines, browser.text("#mismatch")
-    return lines[1]
+    return lines[1].splitlines()
 
 
 def location_of(doorbell: Doorbell, path: str, more: str = "") -> str:
@@ -375,11 +401,39 @@ def test_an_address_that_nginx_hides_is_seen_and_the_lines_told_mend_it(
     expect_mismatch(browser, url, PUBLIC_URL)
     expect_link(browser, "mismatch", link_of(guessing))
     lines = nginx_lines_of_mismatch(browser)
-    front(location_of(guessing, path, lines))
+    front(location_of(guessing, path, lines[0]))
     browser.open(url, PHONE)
     expect_good(browser, guessing, "mismatch-mended", url)
     browser.follow("main a")
     assert browser.address() == f"{url}?airgapped"
+
+
+def lacks_client(browser: Browser) -> bool:
+    return "the proxy does not say who asks" in browser.text("main")
+
+
+def test_the_nginx_lines_of_a_mismatch_do_not_forget_what_the_location_inherited(
+    browser: Browser, guessing: Doorbell, front: Front
+) -> None:
+    inherited = """
+        proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Proto $scheme;
+    """
+    place = f"proxy_pass http://127.0.0.1:{guessing.port}/;"
+    url = f"{PUBLIC_URL}molly/"
+    front(f"{inherited} location /molly/ {{ {place} }}")
+    browser.open(url)
+    assert mismatch_is_shown(browser) and not lacks_client(browser)
+    lines = nginx_lines_of_mismatch(browser)
+    front(f"{inherited} location /molly/ {{ {place} {lines[0]} }}")
+    browser.open(url)
+    expect_good(browser, guessing, "nginx-forgets", url)
+    assert lacks_client(browser)
+    front(f"{inherited} location /molly/ {{ {place}\n" + "\n".join(lines) + "\n}")
+    browser.open(url)
+    expect_good(browser, guessing, "nginx-remembers", url)
+    assert not lacks_client(browser)
 
 
 def test_the_setting_that_a_mismatch_names_mends_it(
@@ -392,9 +446,21 @@ def test_the_setting_that_a_mismatch_names_mends_it(
     expect_good(browser, guessing, "mismatch-mended-by-setting", f"{PUBLIC_URL}molly/")
 
 
-def test_without_javascript_a_mismatch_is_not_shown(
+def test_without_javascript_one_line_tells_where_the_code_leads(
     browser: Browser, guessing: Doorbell, front: Front
 ) -> None:
     front(location_of(guessing, "/molly/"))
-    browser.open(f"{PUBLIC_URL}molly/", DESKTOP._replace(script=False))
+    browser.open(f"{PUBLIC_URL}molly/", NARROWEST._replace(script=False))
     expect_good(browser, guessing, "mismatch-without-javascript", PUBLIC_URL)
+    expect_fitting(browser)
+    told = browser.text("section[aria-labelledby=connect]")
+    assert f"This code leads to {PUBLIC_URL}. If your browser shows another address" in told
+    assert "DOORBELL_WEB_PUBLIC_URL" in told
+
+
+def test_the_dot_that_ends_a_name_is_no_mismatch(
+    browser: Browser, guessing: Doorbell, front: Front
+) -> None:
+    front(location_of(guessing, "/"))
+    browser.open(f"https://{NAME}./")
+    expect_good(browser, guessing, "last-dot", PUBLIC_URL)

@@ -263,10 +263,10 @@ PROXYING = {
 TITLES = {"nginx": "nginx", "apache": "Apache", "caddy": "Caddy", "haproxy": "HAProxy"}
 
 
-def lines_of_fault(browser: Browser, program: str) -> str:
+def lines_of(browser: Browser, program: str, section: str = FAULT) -> str:
     """Of Caddy those inside its site block, which must name its certificates here."""
     lines = browser.evaluate(
-        f"[...document.querySelectorAll('{FAULT} details')]"
+        f"[...document.querySelectorAll('{section} details')]"
         f".find((one) => one.querySelector('summary').innerText.startsWith('{TITLES[program]}'))"
         ".querySelector('pre').textContent"
     )
@@ -281,7 +281,7 @@ def test_the_lines_of_a_fault_mend_it(
 ) -> None:
     browser.open(f"http://127.0.0.1:{doorbell.port}/")
     assert fault_is_shown(browser)
-    lines = lines_of_fault(browser, program)
+    lines = lines_of(browser, program)
     front(program, PROXYING[program].sub(lambda _: lines, sample_of(program, "name")))
     for port, origin in ORIGINS.items():
         browser.open(f"{origin}/")
@@ -329,6 +329,60 @@ def test_a_path_that_a_proxy_hides_is_seen_and_the_line_told_mends_it(
     front(program, told.sub(lambda line: f"{found[1]}\n", sample))
     browser.open(url)
     expect_good(browser, doorbell, f"{program}-path-mended", url)
+
+
+# What hands the path on as it is.
+NOT_TAKEN_AWAY = {
+    "apache": (r"ProxyPass (.*)/$", r"ProxyPass \1/molly/"),
+    "caddy": (r"handle_path", r"handle"),
+    "haproxy": (r"^    http-request replace-path .*\n", ""),
+    "nginx": (r"(proxy_pass .*)/;$", r"\1;"),
+}
+
+
+@each_program
+def test_a_path_that_was_not_taken_away_is_seen_and_the_lines_told_mend_it(
+    front: Front, browser: Browser, doorbell: Doorbell, program: str
+) -> None:
+    pattern, instead = NOT_TAKEN_AWAY[program]
+    sample = sample_of(program, "path")
+    wrong = re.sub(pattern, instead, sample, flags=re.MULTILINE)
+    assert wrong != sample
+    front(program, wrong)
+    browser.open(f"{PUBLIC_URL}molly/", expected=404)
+    assert "meant to be below /molly/?" in browser.text("main")
+    lines = lines_of(browser, program, "section[aria-labelledby=strip]")
+    front(program, PROXYING[program].sub(lambda _: lines, sample_of(program, "name")))
+    for port, origin in ORIGINS.items():
+        browser.open(f"{origin}/molly/")
+        expect_good(browser, doorbell, f"{program}-taken-away-{port}", f"{origin}/molly/")
+
+
+DECODED = """\
+    location "/my bell/gl\u00f6ckchen/" {
+        proxy_pass http://127.0.0.1:8020/;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        SAYS;
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "proxy_set_header X-Original-URL $uri",
+        "proxy_set_header X-Original-URL $scheme://$http_host$uri",
+        'proxy_set_header X-Forwarded-Prefix "/my bell/gl\u00f6ckchen"',
+    ],
+)
+def test_a_path_that_nginx_decoded_is_the_one_that_the_browser_shows(
+    front: Front, browser: Browser, doorbell: Doorbell, says: str
+) -> None:
+    front("nginx", in_a_site("nginx", DECODED.replace("SAYS", says)))
+    url = f"{PUBLIC_URL}my%20bell/gl%C3%B6ckchen/"
+    browser.open(url)
+    expect_good(browser, doorbell, "nginx-decoded", url)
 
 
 # Headers, without a program that sends them
@@ -427,4 +481,4 @@ def test_who_is_not_a_trusted_proxy_is_not_believed(make_doorbell: MakeDoorbell,
     told = link_told(doorbell, "/", {**headers, "Host": "other.example.org"})
     assert told == link_of(doorbell, url="https://other.example.org/")
     page = doorbell.request("GET", "/", headers=headers)[2].decode()
-    assert "trusted_proxies: [auto, 127.0.0.1]" in page
+    assert 'trusted_proxies: [auto, "127.0.0.1"]' in page

@@ -336,3 +336,22 @@ def test_what_is_no_registration_is_told_by_status(
         "POST", "/", body, {"Content-Type": "application/json", "User-Agent": MOLLY}
     )
     assert status == expected
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_stranger_is_stopped_where_the_proxy_names_him_and_else_all_have_more(
+    doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, named: bool
+) -> None:
+    """All phones of a server may link anew on the same day, whatever its proxy tells."""
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "X-Forwarded-Proto": "https",
+        **({"X-Forwarded-For": "198.51.100.7"} if named else {}),
+    }
+    said = []
+    for _ in range(35):
+        body = doorbell.registration(new_account(), ntfy.endpoint())
+        answer = doorbell.request("POST", "/", body, headers)[2]
+        said.append(json.loads(answer)["mollysocket"]["status"])
+    assert said[:30] == ["forbidden"] * 30
+    assert ("internal_error" in said[30:]) == named

@@ -316,7 +316,7 @@ def test_an_endpoint_that_asks_for_patience_is_not_hurried(
     assert linked.doorbell.debts() == 1
 
 
-@pytest.mark.parametrize("answer", [410, 50701])
+@pytest.mark.parametrize("answer", [403, 404, 410, 50701])
 def test_a_new_endpoint_gets_the_ring_that_is_owed(
     make_linked: Callable[..., Linked], answer: int
 ) -> None:
@@ -328,6 +328,33 @@ def test_a_new_endpoint_gets_the_ring_that_is_owed(
     assert linked.doorbell.register(linked.account, new) == "ok"
     linked.ntfy.wait_rings(1, new)
     assert len(linked.signal.handshakes) == 1
+
+
+@pytest.mark.parametrize("answer", [403, 40301, 404, 40401, 410])
+def test_an_endpoint_that_is_refused_costs_no_account_its_link(
+    make_linked: Callable[..., Linked], answer: int
+) -> None:
+    linked = make_linked(push__hold="300ms")
+    doorbell = linked.doorbell
+    linked.ntfy.answer_with(answer)
+    linked.signal.wait_acked(linked.queue())
+    for life in (1, 2):
+        doorbell.changes.wait_for(
+            lambda: doorbell.has_logged("connected to signal."), f"the link of life {life}"
+        )
+        listed = doorbell.command("connection", "list").stdout
+        assert f"{linked.account.uuid}  device {linked.account.device}  up  " in listed, listed
+        assert doorbell.register(linked.account, linked.endpoint) == "ok"
+        assert doorbell.debts() == 1
+        if life == 1:
+            doorbell.stop()
+            doorbell.start()
+    before = len(linked.rings())
+    linked.ntfy.answer_with(200)
+    ping = doorbell.command("connection", "ping", linked.account.uuid)
+    assert ping.returncode == 0, ping.stderr
+    linked.wait_rings(before + 1)  # what was owed
+    linked.signal.wait_acked(linked.queue())
 
 
 def test_no_redirect_is_followed(linked: Linked) -> None:
@@ -352,6 +379,29 @@ def test_one_endpoint_that_hangs_does_not_hold_up_another(linked: Linked) -> Non
     linked.ntfy.answer_with(200, topic=slow)
     linked.ntfy.release(200)
     linked.signal.wait_acked(held)
+
+
+def test_a_ring_that_hangs_does_not_hold_up_its_own_link(
+    make_linked: Callable[..., Linked],
+) -> None:
+    linked = make_linked(
+        signal__keepalive="100ms", signal__keepalive_timeout="400ms", push__hold="300ms"
+    )
+    linked.ntfy.answer_with("hang", times=1)
+    linked.signal.wait_acked(linked.queue())  # behind a debt: the server sends no other before
+    session = linked.signal.sessions_of(linked.account)[0]
+    before = len(session.keepalives)
+    linked.signal.wait_acked(linked.queue(urgent=False))
+    linked.signal.changed.wait_for(
+        lambda: len(session.keepalives) >= before + 8, "more keep-alives than fit into the time-out"
+    )
+    linked.signal.ping(linked.account.key, b"still there".hex())
+    linked.signal.changed.wait_for(lambda: session.pongs == [b"still there"], "the pong")
+    (ring,) = linked.rings()
+    assert session.state == "open" and not ring.answered
+    linked.ntfy.release(200)
+    linked.expect_rings_in_all(1)
+    assert len(linked.signal.handshakes) == 1
 
 
 # Links

@@ -4,11 +4,13 @@ ours.
 
 import itertools
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
 from lib.doorbell import Doorbell
+from lib.drop_in import key_pair
 from lib.process import JsonPeer
 from lib.push_peer import RING, TEST, Push, PushPeer
 from lib.signal_peer import SignalPeer
@@ -80,6 +82,32 @@ def test_every_push_is_signed_for_its_origin_with_the_key_of_the_linking_code(
         assert f"vapid={checked['key']}" in link
 
 
+def test_a_key_that_only_the_servers_unit_has_is_told_by_the_server(
+    make_doorbell: Callable[..., Doorbell], signal: SignalPeer, ntfy: PushPeer, tmp_path: Path
+) -> None:
+    """As systemd hands it over: a command beside the server has none, and makes none."""
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=["*", ntfy.origin])
+    private, public = key_pair()
+    doorbell.secrets.add(private)
+    (tmp_path / "vapid.key").write_text(private)
+    (tmp_path / "vapid.key").chmod(0o600)
+    doorbell.environment["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    doorbell.start()
+    account = signal.new_account()
+    assert doorbell.register(account, ntfy.endpoint()) == "ok"
+    del doorbell.environment["CREDENTIALS_DIRECTORY"]
+    assert f"vapid={public}&" in doorbell.command("qr-code", "airgapped").stdout
+    assert doorbell.command("vapid", "test", ntfy.origin).stdout.endswith(f"k={public}\n")
+    assert "has gone" not in doorbell.command("doctor").stdout
+    doorbell.stop()
+    for words in (["qr-code", "airgapped"], ["connection", "ping", account.uuid]):
+        done = doorbell.command(*words)
+        assert done.returncode == 1 and not done.stdout.startswith("mollysocket"), done
+    assert "Start the server first" in doorbell.command("qr-code", "airgapped").stderr
+    assert account.uuid in doorbell.command("connection", "list").stdout
+    assert not (doorbell.folder / "vapid.key").exists()
+
+
 def test_the_key_survives_a_restart(doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer) -> None:
     account = signal.new_account()
     assert doorbell.register(account, ntfy.endpoint()) == "ok"
@@ -129,3 +157,18 @@ def test_half_a_pair_of_keys_is_not_a_registration(
         == "invalid_endpoint"
     )
     assert not signal.handshakes and not ntfy.pushes
+
+
+def test_a_key_that_every_user_may_read_is_warned_of_once_per_start(
+    make_doorbell: Callable[..., Doorbell], tmp_path: Path
+) -> None:
+    file = tmp_path / "their.key"
+    doorbell = make_doorbell(push__vapid_key_file=str(file))
+    file.write_text(doorbell.command("vapid", "generate").stdout)
+    file.chmod(0o644)
+    doorbell.start()
+    (line,) = [line for line in doorbell.output() if "open to every user" in line]
+    assert " warn " in line and f"chmod o= {file}" in line
+    assert "open to every user" in doorbell.command("config", "check").stderr
+    file.chmod(0o640)
+    assert "open to every user" not in doorbell.command("config", "check").stderr

@@ -15,7 +15,7 @@ import yaml
 
 from lib.certs import Authority
 from lib.doorbell import Doorbell
-from lib.drop_in import MollySocket, check_that_it_rings, put_in_its_place, rings
+from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_place, rings
 from lib.process import REPOSITORY
 from lib.push_peer import PushPeer
 from lib.signal_peer import SignalPeer
@@ -65,7 +65,7 @@ def files(content: Path) -> list[Path]:
 def test_it_says_how_it_is_run(config: dict[str, Any]) -> None:
     assert config["Entrypoint"] == ["/usr/local/bin/doorbell"] and config["Cmd"] == ["server"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/doorbell", "health"]
-    assert config["Volumes"] == {"/data": {}} and config["WorkingDir"] == "/app"
+    assert config["Volumes"] == {"/data": {}} and config["WorkingDir"] == "/data"
     assert config["ExposedPorts"] == {"8020/tcp": {}}
     assert "User" not in config or not config["User"]  # it drops its rights itself
 
@@ -242,6 +242,25 @@ def test_root_hands_roots_folder_over_and_is_root_no_more(
     check_that_it_rings(contained.doorbell, signal, ntfy)
     assert data.stat().st_uid == OWN_USER
     assert (data / "doorbell.db").stat().st_uid == OWN_USER
+
+
+def test_a_volume_where_older_images_of_mollysocket_worked_is_found(
+    contained: Contained, data: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """Its database, and a key that is named without a folder."""
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    MollySocket(data / "mollysocket.db").add(account, endpoint)
+    private, public = key_pair()
+    (data / "my.key").write_text(private)
+    contained.doorbell.secrets.add(private)
+    contained.doorbell.environment["MOLLY_VAPID_KEY_FILE"] = "my.key"
+    contained.run("--read-only", "--volume", f"{data}:/app")
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    assert f"k={public}" in (ntfy.rings(endpoint)[0].get("authorization") or "")
+    assert (data / "doorbell.db").exists()
+    listed = contained.execute("doorbell", "connection", "list")
+    assert account.uuid in listed.stdout, listed.stderr
 
 
 def test_the_hardened_file_is_enough_to_ring(

@@ -764,6 +764,31 @@ START_TEST(contention_is_told_to_the_phone_once)
 }
 END_TEST
 
+/* Whoever has heard nothing of us for hours is told as well. */
+START_TEST(contention_is_told_to_the_phone_however_long_ago_it_was_rung)
+{
+    static const int64_t quiet_ms[] = {1000, 59 * 60 * 1000, 61 * 60 * 1000, 48 * 3600 * 1000};
+    for (size_t i = 0; i < sizeof quiet_ms / sizeof *quiet_ms; i++) {
+        begin();
+        start();
+        register_alice();
+        later(2000);
+        message(ALICE);
+        answer(VERDICT_ACCEPTED, 201);
+        later(quiet_ms[i]);
+        down(newest(), LINK_CONTESTED);
+        ck_assert_uint_eq(count_pushes(PUSH_CONTESTED), 1);
+        answer(VERDICT_ACCEPTED, 201);
+        later(4000000);
+        drained(newest());
+        later(10 * 60 * 1000); /* an hour up would end it */
+        down(newest(), LINK_CONTESTED);
+        ck_assert_uint_eq(count_pushes(PUSH_CONTESTED), 1);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(a_form_that_is_wrong_asks_nobody)
 {
     static const struct {
@@ -2179,6 +2204,56 @@ START_TEST(failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind)
 }
 END_TEST
 
+/* Not counted as a push, and owed until one is. */
+START_TEST(whatever_keeps_a_ring_from_being_taken_it_is_owed_and_tried_again)
+{
+    static const struct push_answer answers[] = {
+        {.status = 302},
+        {.status = 401},
+        {.status = 403},
+        {.status = 404},
+        {.status = 429},
+        {.status = 429, .retry_after_s = 3600},
+        {.status = 500},
+        {.status = 503},
+        {.status = 507},
+        {.failure = PUSH_NO_ADDRESS},
+        {.failure = PUSH_NO_CONNECT},
+        {.failure = PUSH_NO_TLS},
+        {.failure = PUSH_NO_ANSWER},
+        {.failure = PUSH_BROKEN},
+        {.failure = PUSH_OURS},
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct bridge_counts before, after;
+        struct verdict verdict;
+        begin();
+        start();
+        register_alice();
+        later(2000);
+        bridge_count(world.bridge, &before);
+        message(ALICE);
+        for (unsigned tries = 1; tries < 4; tries++) {
+            ck_assert_msg(count_pushes(PUSH_RING) == tries, "case %zu, try %u", i, tries);
+            verdict_judge(&verdict, &answers[i], clock_unix());
+            answer_verdict(&verdict);
+            later(world.config.push_hold_ms);
+            ck_assert(world.owed != 0);
+            later(7 * 3600 * 1000); /* longer than the longest floor */
+        }
+        bridge_count(world.bridge, &after);
+        ck_assert_uint_eq(after.pushes, before.pushes);
+        answer(VERDICT_ACCEPTED, 201);
+        bridge_count(world.bridge, &after);
+        ck_assert_uint_eq(after.pushes, before.pushes + 1);
+        ck_assert(world.owed == 0);
+        later(24 * 3600 * 1000);
+        ck_assert_uint_eq(count_pushes(PUSH_RING), 4);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once)
 {
     begin();
@@ -2475,7 +2550,9 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_candidate_never_displaces_what_works_until_it_passes,
           what_was_owed_goes_over_to_new_credentials_of_the_device,
           a_second_device_stands_beside_the_first_until_the_server_refuses_that_one,
-          contention_is_told_to_the_phone_once, a_form_that_is_wrong_asks_nobody,
+          contention_is_told_to_the_phone_once,
+          contention_is_told_to_the_phone_however_long_ago_it_was_rung,
+          a_form_that_is_wrong_asks_nobody,
           a_neighbourhood_cannot_bring_unknown_credentials_without_end,
           of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time,
           an_endpoint_is_shared_by_three_accounts_at_most,
@@ -2505,6 +2582,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_word_about_contention_waits_for_a_test_that_is_out,
           a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
           failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
+          whatever_keeps_a_ring_from_being_taken_it_is_owed_and_tried_again,
           a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
           a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
           what_an_endpoint_said_is_written_again_where_its_write_failed,

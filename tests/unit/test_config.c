@@ -235,8 +235,10 @@ START_TEST(a_named_file_must_be_there)
     struct folder folder;
     enter_folder(&folder);
     char *named[] = {"DOORBELL_CONFIG=other.yaml", NULL};
-    expect_failure("other.yaml", NULL, "other.yaml: it cannot be read (No such file or directory)");
-    expect_failure(NULL, named, "other.yaml: it cannot be read (No such file or directory)");
+    expect_failure("other.yaml", NULL,
+                   "--config: other.yaml: it cannot be read (No such file or directory)");
+    expect_failure(NULL, named,
+                   "DOORBELL_CONFIG: other.yaml: it cannot be read (No such file or directory)");
     leave_folder(&folder);
 }
 END_TEST

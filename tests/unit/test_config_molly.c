@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/schema.h"
 #include "folder.h"
+#include "push/vapid.h"
 #include "unit.h"
 
 static struct config *load(char **variables, const char *file, struct err *err)
@@ -41,6 +42,8 @@ static void expect_place(const struct config *config, const char *path, const ch
 
 #define IDS "[\"6f9619ff-8b86-d011-b42d-00c04fc964ff\"]"
 #define KEY "FWI2wQEqJJPUDTo3oHAg0DIFHbiPO8CmAvXkLdyRZlc"
+/* One of 31 bytes, as MollySocket writes it once in 256 times. */
+#define SHORT_KEY "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw"
 
 /* What MollySocket takes, and what it stops at although it is plain what is meant. */
 static const struct {
@@ -63,10 +66,17 @@ static const struct {
     {"MOLLY_WEBSERVER=false", "web.enabled", "false"},
     {"MOLLY_WEBSERVER=\"false\"", "web.enabled", "false"},
     {"MOLLY_WEBSERVER=true", "web.enabled", "true"},
+    {"MOLLY_WEBSERVER=True", "web.enabled", "true"},
+    {"MOLLY_WEBSERVER=FALSE", "web.enabled", "false"},
+    {"MOLLY_WEBSERVER=1", "web.enabled", "true"},
+    {"MOLLY_WEBSERVER=0", "web.enabled", "false"},
+    {"MOLLY_WEBSERVER=yes", "web.enabled", "true"},
+    {"MOLLY_WEBSERVER='off'", "web.enabled", "false"},
     {"MOLLY_VAPID_PRIVKEY=" KEY, "push.vapid_key", "\"" KEY "\""},
     {"MOLLY_VAPID_PRIVKEY=\"" KEY "\"", "push.vapid_key", "\"" KEY "\""},
     {"MOLLY_VAPID_PRIVKEY=" KEY "=", "push.vapid_key", "\"" KEY "=\""},
     {"MOLLY_VAPID_PRIVKEY=" KEY " ", "push.vapid_key", "\"" KEY "\""},
+    {"MOLLY_VAPID_PRIVKEY=" SHORT_KEY, "push.vapid_key", "\"" SHORT_KEY "\""},
     {"MOLLY_VAPID_PRIVKEY=", "push.vapid_key_file", "\"./data/vapid.key\""},
     {"MOLLY_VAPID_PRIVKEY=\"\"", "push.vapid_key_file", "\"./data/vapid.key\""},
     {"MOLLY_VAPID_KEY_FILE=", "push.vapid_key_file", "\"./data/vapid.key\""},
@@ -84,6 +94,7 @@ static const struct {
     {"MOLLY_DB=./ms.db", "store.path", "\"./doorbell.db\""},
     {"MOLLY_DB=./ms.db", "store.mollysocket", "\"./ms.db\""},
     {"MOLLY_DB='/data/my db'", "store.mollysocket", "\"/data/my db\""},
+    {"MOLLY_DB=missing/ms.db", "store.path", "\"missing/doorbell.db\""}, /* it is made */
     /* As a variable of Compose's that nobody has set. */
     {"MOLLY_DB=", "store.path", "\"./data/doorbell.db\""},
     {"MOLLY_DB=\"\"", "store.path", "\"./data/doorbell.db\""},
@@ -122,6 +133,12 @@ static const struct {
      "[\"https://xn--mnchen-3ya.example\"]"},
     {"MOLLY_ALLOWED_ENDPOINTS=https://M\xc3\x9cNCHEN.example", "push.allowed_endpoints",
      "[\"https://xn--mnchen-3ya.example\"]"},
+    /* what matches nobody closes registration, as there */
+    {"MOLLY_ALLOWED_ENDPOINTS=[]", "push.allowed_endpoints", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\"]", "push.allowed_endpoints", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[]", "accounts.allowed", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[\"\"]", "accounts.allowed", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_UUIDS=[\"abcdef-12345-tuxyz-67890\"]", "accounts.allowed", "[\"registered\"]"},
     {"MOLLY_ALLOWED_UUIDS=[\"*\"]", "accounts.allowed", "[\"*\"]"},
     {"MOLLY_ALLOWED_UUIDS=" IDS, "accounts.allowed", IDS},
     {"MOLLY_ALLOWED_UUIDS=*", "accounts.allowed", "[\"*\"]"},
@@ -143,6 +160,8 @@ static const struct {
     {"RUST_LOG=loud", "log.level", "info"},
     /* Not settings of MollySocket's. */
     {"MOLLY_COLOUR=red", "log.level", "info"},
+    {"MOLLY_CONF=", "web.listen", "[\"127.0.0.1:8020\"]"},
+    {"MOLLY_CONF=\"\"", "web.listen", "[\"127.0.0.1:8020\"]"},
     {"MOLLY_=", "log.level", "info"},
     {"MOLLY_PORT_8020_TCP=tcp://10.0.0.1:8020", "web.listen", "[\"127.0.0.1:8020\"]"},
 };
@@ -207,18 +226,16 @@ static const struct {
     {"MOLLY_SIGNAL_ENV=", "MOLLY_SIGNAL_ENV: it must be Production or Staging"},
     {"MOLLY_VAPID_KEY_FILE=/run/", "MOLLY_VAPID_KEY_FILE: it names a folder; add the name of a "
                                    "file"},
+    {"MOLLY_VAPID_KEY_FILE=~/vapid.key",
+     "MOLLY_VAPID_KEY_FILE: ~ is not replaced here; write the whole path"},
     {"MOLLY_DB=/data/", "MOLLY_DB: it names a folder; add the name of a file"},
     {"MOLLY_DB=~/ms.db", "MOLLY_DB: ~ is not replaced here; write the whole path"},
-    {"MOLLY_ALLOWED_UUIDS=[]", "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing "
-                               "would be allowed; write [\"*\"] to allow everything"},
-    {"MOLLY_ALLOWED_UUIDS=", "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing "
-                             "would be allowed; write [\"*\"] to allow everything"},
-    {"MOLLY_ALLOWED_UUIDS=[\"abcdef-12345-tuxyz-67890\"]",
-     "MOLLY_ALLOWED_UUIDS: it has no entry that can be used, so nothing would be allowed; write "
-     "[\"*\"] to allow everything"},
-    {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\"]", "MOLLY_ALLOWED_ENDPOINTS: it has no entry that can "
-                                               "be used, so nothing would be allowed; write "
-                                               "[\"*\"] to allow everything"},
+    {"MOLLY_ALLOWED_UUIDS=",
+     "MOLLY_ALLOWED_UUIDS: it is empty; write [\"*\"] to allow everything, or [] for nothing new"},
+    {"MOLLY_ALLOWED_ENDPOINTS=\"\"", "MOLLY_ALLOWED_ENDPOINTS: it is empty; write [\"*\"] to allow "
+                                     "everything, or [] for nothing new"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://a.tld\"",
+     "MOLLY_ALLOWED_ENDPOINTS: the ] at the end of the list is missing"},
 };
 
 START_TEST(a_wrong_variable_of_mollysockets_is_named_with_the_fix)
@@ -290,8 +307,12 @@ static const struct {
     {"webserver = false", "web.enabled", "false"},
     {"webserver = \"false\"", "web.enabled", "false"},
     {"vapid_privkey = \"" KEY "\"", "push.vapid_key", "\"" KEY "\""},
+    {"webserver = true", "web.enabled", "true"},
+    {"webserver = 'yes'", "web.enabled", "true"},
+    {"vapid_privkey = '" SHORT_KEY "'", "push.vapid_key", "\"" SHORT_KEY "\""},
     {"vapid_privkey = \"\"", "push.vapid_key_file", "\"./data/vapid.key\""},
     {"vapid_key_file = 'vapid.key'", "push.vapid_key_file", "\"vapid.key\""},
+    {"vapid_key_file = ''", "push.vapid_key_file", "\"./data/vapid.key\""},
     {"signal_env = \"Production\"", "signal.url", "\"wss://chat.signal.org/v1/websocket/\""},
     {"allowed_endpoints = ['*']", "push.allowed_endpoints", "[\"*\"]"},
     {"allowed_endpoints = \"*\"", "push.allowed_endpoints", "[\"*\"]"},
@@ -299,9 +320,13 @@ static const struct {
      "[\"http://10.0.0.2:81\"]"},
     {"allowed_uuids = " IDS, "accounts.allowed", IDS},
     {"allowed_uuids = ['alice', '*']", "accounts.allowed", "[\"*\"]"},
+    {"allowed_uuids = []", "accounts.allowed", "[\"registered\"]"},
+    {"allowed_endpoints = []", "push.allowed_endpoints", "[\"registered\"]"},
     {"db = \"./mollysocket.db\"", "store.path", "\"./doorbell.db\""},
     {"db = '/opt/mollysocket/mollysocket.db'", "store.mollysocket",
      "\"/opt/mollysocket/mollysocket.db\""},
+    {"db = ''", "store.path", "\"./data/doorbell.db\""},
+    {"db = 'missing/ms.db'", "store.path", "\"missing/doorbell.db\""},
     /* Unknown keys and tables. */
     {"environment = 'Prod'\nport = 8099", "web.listen", "[\"127.0.0.1:8099\"]"},
     {"PORT = 8099", "web.listen", "[\"127.0.0.1:8020\"]"},
@@ -339,15 +364,23 @@ static const struct {
     {"signal_env = 'Prod'\n", "named.toml:1: signal_env: it must be Production or Staging"},
     {"vapid_key_file = '/etc/'\n",
      "named.toml:1: vapid_key_file: it names a folder; add the name of a file"},
+    {"vapid_key_file = '~/vapid.key'\n",
+     "named.toml:1: vapid_key_file: ~ is not replaced here; write the whole path"},
+    {"vapid_key_file = ['vapid.key']\n",
+     "named.toml:1: vapid_key_file: it takes one value, not a list"},
+    {"vapid_privkey = ['" KEY "']\n",
+     "named.toml:1: vapid_privkey: it takes one value, not a list"},
+    {"vapid_privkey = { a = 1 }\n",
+     "named.toml:1: vapid_privkey: it takes a text in quotes, or a list of them"},
     {"allowed_endpoints = { a = '*' }\n",
      "named.toml:1: allowed_endpoints: it takes a text in quotes, or a list of them"},
     {"port = 1\nport = 2\n",
      "named.toml:2: key \"port\" appears a second time, first in line 1; make them one"},
     {"db = [\"a\"]\n", "named.toml:1: db: it takes one value, not a list"},
+    {"db = '/data/'\n", "named.toml:1: db: it names a folder; add the name of a file"},
+    {"db = '~/ms.db'\n", "named.toml:1: db: ~ is not replaced here; write the whole path"},
     {"allowed_uuids = [1, 2]\n",
      "named.toml:1: allowed_uuids: it takes a text in quotes, or a list of them"},
-    {"allowed_uuids = []\n", "named.toml:1: allowed_uuids: it has no entry that can be used, so "
-                             "nothing would be allowed; write [\"*\"] to allow everything"},
 };
 
 START_TEST(a_wrong_toml_file_is_named_with_its_line_and_the_fix)
@@ -365,7 +398,8 @@ START_TEST(a_wrong_toml_file_is_named_with_its_line_and_the_fix)
     ck_assert_ptr_null(load(nothing, "named.toml", &err));
     ck_assert_ptr_nonnull(strstr(err.text, "named.toml:1: "));
     ck_assert_ptr_null(load(nothing, "missing.toml", &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "missing.toml: it cannot be read"));
+    ck_assert_str_eq(err.text, "--config: missing.toml: it cannot be read (No such file or "
+                               "directory)");
     leave_folder(&folder);
 }
 END_TEST
@@ -415,9 +449,13 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
     config = load(variables, NULL, &err);
     expect(config, "web.listen", "[\"127.0.0.1:2\"]");
     config_free(config);
-    config = load(nothing, NULL, &err);
-    expect(config, "web.listen", "[\"127.0.0.1:1\"]");
-    config_free(config);
+    char relative[] = "XDG_CONFIG_HOME=.", *others[] = {relative, NULL};
+    char **const without[] = {nothing, others};
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        config = load(without[i], NULL, &err);
+        expect(config, "web.listen", "[\"127.0.0.1:1\"]");
+        config_free(config);
+    }
     write_file("doorbell.yaml", "log.level: warn\n");
     config = load(variables, NULL, &err);
     expect(config, "web.listen", "[\"127.0.0.1:8020\"]");
@@ -432,7 +470,7 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
     config_free(config);
     /* A named file that is missing stops the start, and -c wins over the variable. */
     ck_assert_ptr_null(load(missing, NULL, &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "missing.toml: it cannot be read"));
+    ck_assert_ptr_nonnull(strstr(err.text, "MOLLY_CONF: missing.toml: it cannot be read"));
     config = load(missing, "mollysocket.toml", &err);
     expect(config, "web.listen", "[\"127.0.0.1:1\"]");
     config_free(config);
@@ -440,6 +478,145 @@ START_TEST(without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks)
     free(xdg);
     remove(".config/mollysocket/config.toml");
     remove(".config/mollysocket");
+    leave_folder(&folder);
+}
+END_TEST
+
+#define PUBLIC_KEY                                                                                 \
+    "BECtm4IIOJVEgarZgoL0o88UP93qa5OkX0sUBe5F9ZYmTc4wtJAI_Cv8y9N5ZC3dlqF_Q2LNjWED1PYHCsvFlnM"
+#define SHORT_PUBLIC_KEY                                                                           \
+    "BHpZMYCGDEA3yDwSdJhFyO4UJN0pf63LiV41glXSx9KyqMolWA8mJv5XkGL_G5n_kcJKDaBvsytb4gFIySSfVlA"
+#define NO_KEY                                                                                     \
+    "this is no VAPID private key: a right one is one line of 43 letters, digits, - and _, as "    \
+    "`doorbell vapid generate` prints it"
+
+/* Keys are judged when they are used. Each is a variable and a key of the file in turn, with a
+ * file vapid.key that has `content`, or with none. */
+static const struct {
+    const char *name, *value, *content;
+    const char *public_key, *sentence; /* what comes of it: one of them */
+} keys[] = {
+    {"vapid_privkey", KEY, NULL, PUBLIC_KEY, NULL},
+    {"vapid_privkey", KEY "=", NULL, PUBLIC_KEY, NULL},
+    {"vapid_privkey", SHORT_KEY, NULL, SHORT_PUBLIC_KEY, NULL},
+    {"vapid_privkey", SHORT_KEY "==", NULL, SHORT_PUBLIC_KEY, NULL},
+    {"vapid_privkey", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", NULL, SHORT_PUBLIC_KEY, NULL},
+    {"vapid_privkey", "hunter2-is-no-key", NULL, NULL, "push.vapid_key: " NO_KEY},
+    {"vapid_privkey", "FWI2wQEqJJPUDTo3oHAg0DIFHbiPO8CmAvXkLdyRZl", NULL, NULL,
+     "push.vapid_key: " NO_KEY}, /* the last letter is lost */
+    {"vapid_privkey", KEY "c", NULL, NULL, "push.vapid_key: " NO_KEY},
+    {"vapid_privkey", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL, NULL,
+     "push.vapid_key: this is no VAPID private key: the number is out of range"},
+    {"vapid_key_file", "vapid.key", KEY, PUBLIC_KEY, NULL},
+    {"vapid_key_file", "vapid.key", "  " KEY " \r\n\n", PUBLIC_KEY, NULL},
+    {"vapid_key_file", "./vapid.key", SHORT_KEY "==\n", SHORT_PUBLIC_KEY, NULL},
+    {"vapid_key_file", "vapid.key", NULL, NULL,
+     "push.vapid_key_file: the VAPID key file vapid.key does not exist"},
+    {"vapid_key_file", "vapid.key", "hunter2-is-no-key\n", NULL,
+     "push.vapid_key_file: vapid.key: " NO_KEY},
+    {"vapid_key_file", "vapid.key", KEY "\n" KEY "\n", NULL,
+     "push.vapid_key_file: vapid.key: " NO_KEY},
+    {"vapid_key_file", "vapid.key", "", NULL,
+     "push.vapid_key_file: vapid.key: this is no VAPID private key (it is empty)"},
+};
+
+/* With `variable` or a file of `text`; NULL: nothing. */
+static struct config *load_key(const char *variable, const char *text, struct err *err)
+{
+    char *copy = variable ? mem_text(variable) : NULL, *variables[] = {copy, NULL};
+    write_file("named.toml", text ? text : "");
+    struct config *config = load(variables, "named.toml", err);
+    ck_assert_msg(config, "%s", err->text);
+    free(copy);
+    return config;
+}
+
+static void expect_key(struct config *config, size_t i)
+{
+    struct err err = {0};
+    struct vapid *vapid = vapid_from_config(config, false, &err);
+    if (keys[i].public_key) {
+        ck_assert_msg(vapid, "case %zu: %s", i, err.text);
+        ck_assert_str_eq(vapid_public_text(vapid), keys[i].public_key);
+    } else {
+        ck_assert_msg(!vapid, "case %zu", i);
+        if (strcmp(keys[i].name, "vapid_privkey") == 0)
+            ck_assert_ptr_null(strstr(err.text, keys[i].value));
+        ck_assert_msg(strncmp(err.text, keys[i].sentence, strlen(keys[i].sentence)) == 0, "%s",
+                      err.text);
+    }
+    vapid_free(vapid);
+    config_free(config);
+}
+
+START_TEST(a_key_is_taken_as_it_was_written_and_a_wrong_one_is_told_but_not_shown)
+{
+    struct folder folder;
+    struct err err;
+    enter_folder(&folder);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char *line = mem_format("%s = '%s'\n", keys[i].name, keys[i].value);
+        char *variable = mem_format("molly_%s=%s", keys[i].name, keys[i].value);
+        if (keys[i].content)
+            write_file("vapid.key", keys[i].content);
+        expect_key(load_key(NULL, line, &err), i);
+        expect_key(load_key(variable, NULL, &err), i);
+        if (keys[i].content)
+            remove("vapid.key");
+        free(variable);
+        free(line);
+    }
+    ck_assert_int_eq(mkdir("vapid.key", 0700), 0);
+    struct config *config = load_key("MOLLY_VAPID_KEY_FILE=vapid.key", NULL, &err);
+    ck_assert_ptr_null(vapid_from_config(config, false, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "the VAPID key file vapid.key cannot be read: Is a"));
+    config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_file_with_the_key_wins_over_a_key_wherever_they_are_named)
+{
+    static const struct {
+        const char *variable, *text;
+    } cases[] = {
+        {NULL, "vapid_privkey = '" SHORT_KEY "'\nvapid_key_file = 'vapid.key'\n"},
+        {NULL, "vapid_key_file = 'vapid.key'\nvapid_privkey = '" SHORT_KEY "'\n"},
+        {"MOLLY_VAPID_PRIVKEY=" SHORT_KEY, "vapid_key_file = 'vapid.key'\n"},
+        {"MOLLY_VAPID_KEY_FILE=vapid.key", "vapid_privkey = '" SHORT_KEY "'\n"},
+    };
+    struct folder folder;
+    struct err err;
+    enter_folder(&folder);
+    write_file("vapid.key", KEY);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *config = load_key(cases[i].variable, cases[i].text, &err);
+        struct vapid *vapid = vapid_from_config(config, false, &err);
+        ck_assert_msg(vapid, "%s", err.text);
+        ck_assert_str_eq(vapid_public_text(vapid), PUBLIC_KEY);
+        vapid_free(vapid);
+        config_free(config);
+    }
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_key_does_not_stand_in_for_a_file_that_is_missing)
+{
+    struct folder folder;
+    struct err err;
+    char key[] = "MOLLY_VAPID_PRIVKEY=" KEY, file[] = "MOLLY_VAPID_KEY_FILE=vapid.key";
+    char *variables[] = {key, file, NULL};
+    enter_folder(&folder);
+    ck_assert_ptr_null(load(variables, NULL, &err));
+    ck_assert_msg(
+        strncmp(err.text, "MOLLY_VAPID_KEY_FILE: push.vapid_key_file: vapid.key is not", 59) == 0,
+        "%s", err.text);
+    ck_assert_ptr_null(strstr(err.text, KEY));
+    write_file("vapid.key", KEY);
+    struct config *config = load(variables, NULL, &err);
+    expect(config, "push.vapid_key_file", "\"vapid.key\"");
+    config_free(config);
     leave_folder(&folder);
 }
 END_TEST
@@ -526,6 +703,79 @@ START_TEST(a_database_in_the_working_directory_is_where_ours_goes_once_mollysock
     config = config_load(&sources, &err);
     expect(config, "store.path", "\"././doorbell.db\"");
     config_free(config);
+    leave_folder(&folder);
+}
+END_TEST
+
+START_TEST(a_volume_where_older_images_worked_is_followed)
+{
+    static const struct {
+        bool elsewhere, at_new, at_old, goes;
+    } cases[] = {
+        {false, false, true, true},
+        {false, true, true, false}, /* theirs is here */
+        {false, false, false, false},
+        {true, false, true, false}, /* with a working_dir of the user's */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct folder folder;
+        char new[64], old[64], now[64];
+        enter_folder(&folder);
+        snprintf(new, sizeof new, "%s/new", folder.path);
+        snprintf(old, sizeof old, "%s/old", folder.path);
+        ck_assert_int_eq(mkdir("new", 0700) | mkdir("old", 0700), 0);
+        if (cases[i].at_new)
+            write_file("new/mollysocket.db", "");
+        if (cases[i].at_old)
+            write_file("old/mollysocket.db", "");
+        ck_assert_int_eq(chdir(cases[i].elsewhere ? folder.path : new), 0);
+        config_follow_volume(new, old);
+        ck_assert_ptr_nonnull(getcwd(now, sizeof now));
+        ck_assert_int_eq(strcmp(now, old) == 0, cases[i].goes);
+        ck_assert_int_eq(chdir(folder.path), 0);
+        remove("new/mollysocket.db");
+        remove("old/mollysocket.db");
+        leave_folder(&folder);
+    }
+}
+END_TEST
+
+START_TEST(who_stands_in_mollysockets_place_is_seen_without_a_setting)
+{
+    struct folder folder;
+    struct err err;
+    char none[] = "DOORBELL_STORE_MOLLYSOCKET=none", store[] = "DOORBELL_STORE_PATH=a/doorbell.db";
+    char *nothing[] = {store, NULL}, *not_theirs[] = {store, none, NULL};
+    struct config_sources sources = {.defaults = "none.yaml", .environment = nothing};
+    enter_folder(&folder);
+    for (int i = 0; i < 5; i++) {
+        static const char *const places[] = {NULL, "mollysocket.db", "a/mollysocket.db", NULL,
+                                             NULL};
+        ck_assert_int_eq(mkdir("a", 0700), 0);
+        if (places[i])
+            write_file(places[i], "");
+        sources.as_mollysocket = i == 3;
+        write_file("mollysocket.toml", "");
+        sources.file = i == 4 ? "mollysocket.toml" : NULL;
+        if (i != 4)
+            remove("mollysocket.toml");
+        struct config *config = config_load(&sources, &err);
+        ck_assert_ptr_nonnull(config);
+        ck_assert_int_eq(config->mollysocket, i > 0);
+        ck_assert_int_eq(config->push_keeps_proven, i > 0);
+        expect(config, "store.path", "\"a/doorbell.db\"");
+        config_free(config);
+        if (places[i]) {
+            sources.environment = not_theirs;
+            config = config_load(&sources, &err);
+            ck_assert(!config->mollysocket);
+            config_free(config);
+            sources.environment = nothing;
+            remove(places[i]);
+        }
+        remove("mollysocket.toml");
+        remove("a");
+    }
     leave_folder(&folder);
 }
 END_TEST
@@ -638,6 +888,11 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           without_a_file_of_ours_mollysockets_is_looked_for_where_it_looks,
           a_file_that_is_named_is_mollysockets_by_what_stands_in_it,
           a_database_in_the_working_directory_is_where_ours_goes_once_mollysocket_is_configured,
+          a_volume_where_older_images_worked_is_followed,
+          a_key_is_taken_as_it_was_written_and_a_wrong_one_is_told_but_not_shown,
+          a_file_with_the_key_wins_over_a_key_wherever_they_are_named,
+          a_key_does_not_stand_in_for_a_file_that_is_missing,
+          who_stands_in_mollysockets_place_is_seen_without_a_setting,
           the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
           the_effective_configuration_tells_each_source_and_hides_key_and_accounts,

@@ -108,7 +108,49 @@ START_TEST(what_cannot_be_replaced_stays_and_leaves_nothing_behind)
 }
 END_TEST
 
+START_TEST(who_may_open_a_file_is_told_by_its_mode)
+{
+    struct place place = new_place("a key", 0604);
+    ck_assert(file_is_open(place.path));
+    ck_assert_int_eq(chmod(place.path, 0640), 0);
+    ck_assert(!file_is_open(place.path));
+    remove_place(&place);
+    ck_assert(!file_is_open(place.path));
+}
+END_TEST
+
+static void expect_owner(const char *path, uid_t user, gid_t group)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_uid, user);
+    ck_assert_uint_eq(status.st_gid, group);
+}
+
+START_TEST(what_root_makes_in_somebodys_folder_is_theirs_and_what_was_there_stays_whose_it_was)
+{
+    enum { THEIRS = 4242, THEIR_GROUP = 4343 };
+    if (geteuid() != 0)
+        return;
+    struct place place = new_place(NULL, 0);
+    ck_assert_int_eq(chown(place.folder, THEIRS, THEIR_GROUP), 0);
+    ck_assert_int_eq(close(file_open_or_make(place.path)), 0);
+    expect_owner(place.path, THEIRS, THEIR_GROUP);
+    ck_assert(!file_is_open(place.path));
+    ck_assert_int_eq(chown(place.path, 0, 0), 0);
+    ck_assert_int_eq(close(file_open_or_make(place.path)), 0);
+    expect_owner(place.path, 0, 0);
+    remove_place(&place);
+    place = new_place(NULL, 0); /* in root's own */
+    ck_assert_int_eq(close(file_open_or_make(place.path)), 0);
+    expect_owner(place.path, 0, getegid());
+    remove_place(&place);
+}
+END_TEST
+
 UNIT_MAIN("file", a_file_is_read_whole_and_who_may_open_it_is_told, no_more_than_fits_is_read,
           what_cannot_be_read_says_why, a_fifo_is_not_waited_for,
           a_file_is_replaced_whole_by_one_that_is_its_owners_alone,
-          what_cannot_be_replaced_stays_and_leaves_nothing_behind)
+          what_cannot_be_replaced_stays_and_leaves_nothing_behind,
+          who_may_open_a_file_is_told_by_its_mode,
+          what_root_makes_in_somebodys_folder_is_theirs_and_what_was_there_stays_whose_it_was)

@@ -87,7 +87,7 @@ static void post(struct scene *scene, const char *type, const char *body)
         request->headers[request->header_count++] = (struct header){"Content-Type", type};
     struct address client;
     address_parse(&client, "198.51.100.1", 0);
-    molly_register(&scene->api, &client, &scene->exchange);
+    molly_register(&scene->api, &client, false, &scene->exchange);
 }
 
 static void end(struct scene *scene)

@@ -6,13 +6,14 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
 
-enum { ROWS_MOST = 64, TEXT_SIZE = 96, FILE_SIZE = 1 << 20, NOBODY = 65534 };
+enum { ROWS_MOST = 64, TEXT_SIZE = 96, FILE_SIZE = 1 << 20, NOBODY = 65534, DYNAMIC = 61234 };
 
 #define COLUMNS                                                                                    \
     "uuid TEXT UNIQUE ON CONFLICT REPLACE, device_id INTEGER, password TEXT, endpoint TEXT, "      \
@@ -386,13 +387,18 @@ START_TEST(a_change_that_was_cut_off_is_left_out_and_its_journal_left_there)
 }
 END_TEST
 
-static void become_nobody(const struct place *place)
+static void become(const struct place *place, uid_t user)
 {
     if (geteuid() != 0)
         return;
     ck_assert_int_eq(chmod(place->folder, 0755), 0);
-    ck_assert_int_eq(chown(place->scratch, NOBODY, NOBODY), 0);
-    ck_assert_int_eq(seteuid(NOBODY), 0);
+    ck_assert_int_eq(chown(place->scratch, user, user), 0);
+    ck_assert_int_eq(seteuid(user), 0);
+}
+
+static void become_nobody(const struct place *place)
+{
+    become(place, NOBODY);
 }
 
 static void become_root_again(void)
@@ -435,6 +441,26 @@ START_TEST(one_that_may_not_be_read_is_told_with_the_fix)
     ck_assert_int_eq(chmod(place.path, 0), 0);
     become_nobody(&place);
     cannot_read(&place, ERR_IO, "chown");
+    become_root_again();
+    place_remove(&place);
+}
+END_TEST
+
+/* Whose files are somebody else's after the next start. */
+START_TEST(a_service_with_a_user_of_the_moment_is_told_no_chown)
+{
+    struct place place;
+    struct rows rows = {0};
+    struct err err = {0};
+    if (geteuid() != 0)
+        return;
+    place_make(&place);
+    make_database(&place, TABLE);
+    ck_assert_int_eq(chmod(place.path, 0), 0);
+    become(&place, DYNAMIC);
+    ck_assert_int_eq(mollysocket_read(place.path, place.scratch, keep, &rows, &err), ERR_IO);
+    ck_assert_ptr_null(strstr(err.text, "chown"));
+    ck_assert_ptr_nonnull(strstr(err.text, "run as root: doorbell import"));
     become_root_again();
     place_remove(&place);
 }
@@ -495,6 +521,103 @@ START_TEST(without_room_for_the_copy_it_says_so)
     ck_assert_int_eq(mollysocket_read(place.path, place.scratch, keep, &rows, &err), ERR_IO);
     ck_assert_ptr_nonnull(strstr(err.text, place.scratch));
     ck_assert_uint_eq(rows.count, 0);
+    place_remove(&place);
+}
+END_TEST
+
+/* Behind what it may have for a copy, without the bytes. */
+START_TEST(one_that_is_too_large_for_a_copy_is_told_with_the_fix)
+{
+    struct place place;
+    char log[500];
+    place_make(&place);
+    make_database(&place, "PRAGMA journal_mode = WAL;" TABLE);
+    snprintf(log, sizeof log, "%s-wal", place.path);
+    int file = open(log, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(file, (off_t)1 << 31), 0);
+    close(file);
+    struct err err = {0};
+    struct rows rows = {0};
+    ck_assert_int_eq(mollysocket_read(place.path, place.scratch, keep, &rows, &err), ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "with 2048 MB it is too large"));
+    ck_assert_ptr_nonnull(strstr(err.text, "PRAGMA journal_mode = DELETE"));
+    ck_assert(is_empty_folder(place.scratch));
+    place_remove(&place);
+}
+END_TEST
+
+/* Copies that were left */
+
+static void make_left(const struct place *place, const char *name, mode_t mode, const char *inside)
+{
+    char folder[400], file[500];
+    snprintf(folder, sizeof folder, "%s/%s", place->scratch, name);
+    snprintf(file, sizeof file, "%s/%s", folder, inside);
+    ck_assert_int_eq(mkdir(folder, mode), 0);
+    ck_assert_int_eq(close(open(file, O_WRONLY | O_CREAT, 0600)), 0);
+}
+
+static bool is_there(const struct place *place, const char *name)
+{
+    char path[900];
+    struct stat status;
+    snprintf(path, sizeof path, "%s/%s", place->scratch, name);
+    return lstat(path, &status) == 0;
+}
+
+START_TEST(a_copy_that_a_kill_left_is_removed)
+{
+    static const char *const inside[] = {"copy", "copy-wal", "copy-journal"};
+    struct place place;
+    place_make(&place);
+    for (int i = 0; i < 3; i++) {
+        char name[] = "mollysocket-Ab3xY0";
+        name[strlen(name) - 1] = (char)('0' + i);
+        make_left(&place, name, 0700, inside[i]);
+    }
+    mollysocket_forget_copies(place.scratch);
+    ck_assert(is_empty_folder(place.scratch));
+    mollysocket_forget_copies("/nowhere/at-all");
+    place_remove(&place);
+}
+END_TEST
+
+START_TEST(what_is_no_copy_or_is_in_use_stays)
+{
+    static const struct {
+        const char *name, *inside;
+        mode_t mode;
+    } others[] = {{"mollysocket-Ab3xY", "copy", 0700},
+                  {"mollysocket-Ab3xY0z", "copy", 0700},
+                  {"mollysocket_Ab3xY0", "copy", 0700},
+                  {"mollysocket-backup", "copy", 0755},
+                  {"mollysocket-others", "mollysocket.db", 0700}};
+    struct place place;
+    char path[500];
+    place_make(&place);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        make_left(&place, others[i].name, others[i].mode, others[i].inside);
+    make_left(&place, "target", 0700, "copy");
+    snprintf(path, sizeof path, "%s/mollysocket-linked", place.scratch);
+    ck_assert_int_eq(symlink("target", path), 0);
+    make_left(&place, "mollysocket-in_use", 0700, "copy");
+    snprintf(path, sizeof path, "%s/mollysocket-in_use", place.scratch);
+    int lock = open(path, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+    if (geteuid() == 0) {
+        make_left(&place, "mollysocket-strang", 0700, "copy");
+        snprintf(path, sizeof path, "%s/mollysocket-strang", place.scratch);
+        ck_assert_int_eq(chown(path, NOBODY, NOBODY), 0);
+    }
+    mollysocket_forget_copies(place.scratch);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        snprintf(path, sizeof path, "%s/%s", others[i].name, others[i].inside);
+        ck_assert_msg(is_there(&place, path), "%s", path);
+    }
+    ck_assert(is_there(&place, "target/copy") && is_there(&place, "mollysocket-linked"));
+    ck_assert(is_there(&place, "mollysocket-in_use/copy"));
+    ck_assert(geteuid() != 0 || is_there(&place, "mollysocket-strang/copy"));
+    close(lock);
     place_remove(&place);
 }
 END_TEST
@@ -588,7 +711,8 @@ START_TEST(what_is_written_is_a_database_of_mollysockets_and_private)
                 "forbidden BOOLEAN 1,last_registration INTEGER 0");
     must_answer(&place, "PRAGMA journal_mode", "delete");
     must_answer(&place, "PRAGMA user_version", "0");
-    must_answer(&place, "SELECT count(*) FROM connections WHERE last_registration IS NULL", "1");
+    must_answer(&place, "SELECT typeof(last_registration) FROM connections WHERE uuid = 'b'",
+                "integer");
     read_rows(&place, &rows);
     ck_assert_uint_eq(rows.count, 2);
     ck_assert_str_eq(rows.all[1].uuid, "a");
@@ -674,9 +798,12 @@ UNIT_MAIN("mollysocket", rows_come_as_they_are_the_oldest_registration_first,
           a_database_in_wal_mode_that_was_closed_is_read,
           a_change_that_was_cut_off_is_left_out_and_its_journal_left_there,
           the_right_to_read_is_enough_in_a_folder_that_cannot_be_written,
-          one_that_may_not_be_read_is_told_with_the_fix, what_is_not_mollysockets_database_is_told,
-          a_damaged_one_is_told, without_room_for_the_copy_it_says_so,
-          one_that_is_being_written_is_told,
+          one_that_may_not_be_read_is_told_with_the_fix,
+          a_service_with_a_user_of_the_moment_is_told_no_chown,
+          what_is_not_mollysockets_database_is_told, a_damaged_one_is_told,
+          without_room_for_the_copy_it_says_so,
+          one_that_is_too_large_for_a_copy_is_told_with_the_fix, a_copy_that_a_kill_left_is_removed,
+          what_is_no_copy_or_is_in_use_stays, one_that_is_being_written_is_told,
           what_is_written_is_a_database_of_mollysockets_and_private,
           of_several_devices_the_best_one_is_written, a_file_that_is_there_is_not_written_over,
           one_that_is_abandoned_leaves_nothing)

@@ -63,7 +63,8 @@ START_TEST(the_airgapped_page_gives_its_link_and_its_command)
     struct response response = {0};
     page_airgapped(&response, &page);
     assert_has(&response, "TnI&amp;type=airgapped</textarea>");
-    assert_has(&response, "doorbell connection add -");
+    assert_has(&response, "<code>doorbell connection add -</code>");
+    assert_has(&response, "<code>docker compose exec SERVICE doorbell connection add -</code>");
     assert_has(&response, "href=\"?\"");
     assert_lacks(&response, "Not ready yet");
     response_fini(&response);
@@ -75,19 +76,23 @@ START_TEST(each_broken_set_up_is_named_with_the_lines_that_mend_it)
     static const struct {
         enum url_fault fault;
         const char *url, *host;
-        const char *texts[5];
+        const char *texts[7];
     } faults[] = {
         {URL_WITHOUT_HTTPS,
          "https://m.example.org/",
          "m.example.org",
          {"came without https", "m.example.org {\n    reverse_proxy 127.0.0.1:8099\n}",
-          "proxy_set_header Host $http_host;", "ProxyPreserveHost On",
-          "public_url: https://m.example.org/"}},
+          "proxy_set_header Host $http_host;", "ProxyPreserveHost On", "a2enmod proxy_http headers",
+          "public_url: https://m.example.org/",
+          "DOORBELL_WEB_PUBLIC_URL: \"https://m.example.org/\""}},
         {URL_PROXY_NOT_TRUSTED,
          "https://m.example.org/",
          "m.example.org",
          {"<code>web.trusted_proxies</code>", "<b>203.0.113.7</b>",
-          "trusted_proxies: [auto, 203.0.113.7]", "public_url:"}},
+          "trusted_proxies: [auto, \"203.0.113.7\"]",
+          "public_url:", "DOORBELL_WEB_TRUSTED_PROXIES: \"auto,203.0.113.7\"",
+          "- DOORBELL_WEB_TRUSTED_PROXIES=auto,203.0.113.7",
+          "- DOORBELL_WEB_PUBLIC_URL=https://m.example.org/"}},
         {URL_WITHOUT_NAME,
          NULL,
          "",
@@ -95,7 +100,9 @@ START_TEST(each_broken_set_up_is_named_with_the_lines_that_mend_it)
         {URL_PROXY_WITHOUT_HTTPS,
          "https://m.example.org/",
          "m.example.org",
-         {"came to it by http", "X-Forwarded-Proto", "public_url:"}},
+         {"came to it by http", "X-Forwarded-Proto",
+          "public_url:", "reverse_proxy 127.0.0.1:8099 {\n    trusted_proxies private_ranges\n}",
+          "proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;"}},
         {URL_LOCAL_NAME,
          "https://doorbell:8020/",
          "doorbell:8020",
@@ -110,7 +117,7 @@ START_TEST(each_broken_set_up_is_named_with_the_lines_that_mend_it)
         struct response response;
         render(&response, faults[i].fault, faults[i].url, faults[i].host);
         assert_has(&response, "Not ready yet: Molly could not use this address");
-        for (size_t j = 0; j < 5 && faults[i].texts[j]; j++)
+        for (size_t j = 0; j < 7 && faults[i].texts[j]; j++)
             assert_has(&response, faults[i].texts[j]);
         if (faults[i].url)
             assert_has(&response, "<summary>Show the code all the same</summary>");
@@ -119,6 +126,57 @@ START_TEST(each_broken_set_up_is_named_with_the_lines_that_mend_it)
         assert_has(&response, "href=\"?airgapped\"");
         response_fini(&response);
     }
+}
+END_TEST
+
+START_TEST(examples_name_a_host_that_may_have_a_certificate)
+{
+    static const struct {
+        const char *host, *named;
+    } hosts[] = {{"m.example.org", "https://m.example.org/"},
+                 {"m.example.org:8020", "https://molly.example.org/"},
+                 {"9.9.9.9", "https://molly.example.org/"}};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        struct response response;
+        render(&response, URL_WITHOUT_HTTPS, "https://m.example.org/", hosts[i].host);
+        char *line = mem_format("public_url: %s<", hosts[i].named);
+        assert_has(&response, line);
+        free(line);
+        response_fini(&response);
+    }
+}
+END_TEST
+
+START_TEST(below_the_code_stands_where_it_leads_and_what_to_do_if_not_there)
+{
+    struct public_url address = {.url = mem_text("https://m.example.org/"), .guessed = true};
+    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8020", .address = &address};
+    struct response response = {0};
+    page_link(&response, &page);
+    assert_has(&response, "This code leads to <b>https://m.example.org/</b>. If your browser");
+    assert_has(&response, "<code>DOORBELL_WEB_PUBLIC_URL</code>");
+    address.guessed = false;
+    page_link(&response, &page);
+    assert_has(&response, "This code leads to <b>https://m.example.org/</b>, as");
+    assert_lacks(&response, "If your browser");
+    response_fini(&response);
+    public_url_fini(&address);
+}
+END_TEST
+
+START_TEST(a_proxy_that_does_not_say_who_asks_is_told_of)
+{
+    struct public_url address = {.url = mem_text("https://m.example.org/"), .lacks_client = true};
+    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8020", .address = &address};
+    struct response response = {0};
+    page_link(&response, &page);
+    assert_has(&response, "the proxy does not say who asks");
+    assert_has(&response, "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;");
+    address.lacks_client = false;
+    page_link(&response, &page);
+    assert_lacks(&response, "who asks");
+    response_fini(&response);
+    public_url_fini(&address);
 }
 END_TEST
 
@@ -249,13 +307,60 @@ START_TEST(the_public_page_says_whether_all_is_well_and_who_runs_it)
 }
 END_TEST
 
-START_TEST(a_path_that_does_not_exist_is_a_short_page)
+static void render_not_found(struct response *response, const char *path)
 {
-    struct response response = {0};
-    page_not_found(&response);
-    ck_assert_int_eq(response.status, 404);
-    ck_assert_uint_lt(response.length, 500);
-    assert_has(&response, "X-Original-URL");
+    struct public_url address = {.host = "m.example.org"};
+    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8020", .address = &address};
+    *response = (struct response){0};
+    page_not_found(response, &page, path);
+    ck_assert_int_eq(response->status, 404);
+    ck_assert_uint_lt(response->length, 16 * 1024);
+    assert_has(response, "X-Original-URL");
+}
+
+START_TEST(a_path_that_was_not_taken_away_gets_the_lines_that_do_so)
+{
+    static const char *const paths[] = {"/molly/", "/molly", "/molly/discover", "/molly/discover/",
+                                        "/molly/status"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct response response;
+        render_not_found(&response, paths[i]);
+        assert_has(&response, "below /molly/?");
+        assert_has(&response, "handle_path /molly/* {");
+        assert_has(&response, "location /molly/ {\n    proxy_pass http://127.0.0.1:8020/;");
+        assert_has(&response, "proxy_set_header X-Original-URL /molly/;");
+        assert_has(&response, "&lt;Location /molly/&gt;");
+        assert_has(&response, "http-request replace-path /molly/(.*) /\\1");
+        assert_has(&response, "prefixes: [&quot;/molly&quot;]");
+        assert_has(&response, "Forward Hostname / IP");
+        response_fini(&response);
+    }
+    struct response response;
+    render_not_found(&response, "/a/b/");
+    assert_has(&response, "below /a/b/?");
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(nothing_is_guessed_from_a_path_that_is_no_plain_prefix)
+{
+    static const char *const paths[] = {
+        "/",        "/favicon.ico", "/metrics",       "/status/",    "/.env",
+        "/a/../b/", "/a//b/",       "/a%20b/",        "/a\"><img>/", "/wp/login.php",
+        "*",        "molly/",       "/mo{upstream}/", "/a;b/",       "/.well-known/x/",
+        "//a/",
+    };
+    struct response response;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        render_not_found(&response, paths[i]);
+        assert_lacks(&response, "id=\"strip\"");
+        assert_lacks(&response, "<img");
+        response_fini(&response);
+    }
+    char *deep = mem_format("/%0*d/", 200, 1);
+    render_not_found(&response, deep);
+    assert_lacks(&response, "id=\"strip\"");
+    free(deep);
     response_fini(&response);
 }
 END_TEST
@@ -263,10 +368,14 @@ END_TEST
 UNIT_MAIN("pages", a_good_address_gives_code_link_and_steps_and_no_warning,
           the_airgapped_page_gives_its_link_and_its_command,
           each_broken_set_up_is_named_with_the_lines_that_mend_it,
-          what_came_from_outside_is_escaped, the_policy_allows_exactly_this_style_and_this_script,
+          examples_name_a_host_that_may_have_a_certificate,
+          below_the_code_stands_where_it_leads_and_what_to_do_if_not_there,
+          a_proxy_that_does_not_say_who_asks_is_told_of, what_came_from_outside_is_escaped,
+          the_policy_allows_exactly_this_style_and_this_script,
           nothing_on_a_page_needs_what_the_policy_forbids,
           the_script_compares_only_an_address_that_was_guessed,
           pages_say_their_language_and_title_and_fit_a_phone,
           the_picture_of_who_does_what_has_words_for_those_who_do_not_see_it,
           the_public_page_says_whether_all_is_well_and_who_runs_it,
-          a_path_that_does_not_exist_is_a_short_page)
+          a_path_that_was_not_taken_away_gets_the_lines_that_do_so,
+          nothing_is_guessed_from_a_path_that_is_no_plain_prefix)

@@ -181,6 +181,20 @@ START_TEST(under_mollysockets_star_what_accepted_a_push_needs_neither_tls_nor_a_
 }
 END_TEST
 
+START_TEST(nothing_new_is_allowed_where_only_what_is_registered_is)
+{
+    struct policy *policy = allowing(LIST("registered"));
+    static const char *const public[] = {"https://" PUBLIC_V4 "/SECRET", "https://ntfy.example/x"};
+    for (size_t i = 0; i < sizeof public / sizeof *public; i++) {
+        check_not_allowed(policy, public[i], ERR_REFUSED, "is not listed");
+        ck_assert_int_eq(policy_check_endpoint(policy, public[i], true, NULL), 0);
+    }
+    ck_assert_int_eq(policy_check_endpoint(policy, "https://192.168.1.5/x", true, NULL),
+                     ERR_REFUSED);
+    policy_free(policy);
+}
+END_TEST
+
 START_TEST(a_star_does_not_cover_ports_of_other_services)
 {
     static const int ports[] = {1433, 1521, 2049, 3306, 3389,  3659,  4045, 5060,
@@ -665,6 +679,7 @@ END_TEST
 UNIT_MAIN("policy", a_star_means_https_to_public_hosts_on_443_or_high_ports,
           what_a_star_does_not_cover_is_told_with_the_entry_to_add,
           under_mollysockets_star_what_accepted_a_push_needs_neither_tls_nor_a_usual_port,
+          nothing_new_is_allowed_where_only_what_is_registered_is,
           a_star_does_not_cover_ports_of_other_services,
           what_is_no_endpoint_is_refused_under_every_policy,
           an_endpoint_has_at_most_1000_bytes_and_a_host_253,

@@ -225,10 +225,13 @@ START_TEST(proxies_are_known_by_their_header_and_get_the_path)
     expect_lines("Caddy", "/", "push.example.org {\n    reverse_proxy 127.0.0.1:8020\n}");
     expect_lines("caddy", "/molly/",
                  "push.example.org {\n    handle_path /molly/* {\n"
-                 "        reverse_proxy 127.0.0.1:8020\n    }\n}");
+                 "        reverse_proxy 127.0.0.1:8020 {\n"
+                 "            header_up X-Original-URL \"/molly/\"\n        }\n    }\n}");
     expect_lines("Apache/2.4.62 (Debian)", "/molly/",
-                 "ProxyPreserveHost On\nProxyPass /molly/ http://127.0.0.1:8020/\n"
-                 "RequestHeader set X-Forwarded-Proto \"https\"");
+                 "# Once: a2enmod proxy_http headers\n<Location /molly/>\n"
+                 "    ProxyPreserveHost On\n    ProxyPass http://127.0.0.1:8020/\n"
+                 "    RequestHeader set X-Forwarded-Proto \"https\"\n"
+                 "    RequestHeader set X-Original-URL \"/molly/\"\n</Location>");
     ck_assert_str_eq(proxy_snippet_of("nginx/1.22.1")->name, "nginx");
     ck_assert_str_eq(proxy_snippet_of_silent(0)->name, "HAProxy");
     ck_assert_str_eq(proxy_snippet_of_silent(503)->name, "HAProxy");

@@ -408,23 +408,6 @@ static char *get(const char *path)
     return mem_copy(bytes, (size_t)length);
 }
 
-/* What reading the key says on standard error; the caller frees it. */
-static char *said_while_reading(const struct place *place)
-{
-    char log[128];
-    snprintf(log, sizeof log, "%s/log", place->folder);
-    put(log, "", 0600);
-    int saved = dup(STDERR_FILENO), fd = open(log, O_WRONLY | O_CLOEXEC);
-    dup2(fd, STDERR_FILENO);
-    struct vapid *vapid = vapid_from_file(place->path, false, NULL);
-    dup2(saved, STDERR_FILENO);
-    close(saved);
-    close(fd);
-    ck_assert_ptr_nonnull(vapid);
-    vapid_free(vapid);
-    return get(log);
-}
-
 START_TEST(a_missing_file_is_made_for_its_owner_alone_and_read_again)
 {
     struct place place = new_place();
@@ -532,23 +515,6 @@ START_TEST(a_folder_a_fifo_and_a_place_that_is_not_there_are_errors_that_name_th
 }
 END_TEST
 
-START_TEST(a_file_that_others_can_read_is_told_with_its_remedy_and_a_private_one_is_not)
-{
-    struct place place = new_place();
-    put(place.path, PRIVATE "\n", 0644);
-    char *said = said_while_reading(&place), remedy[128];
-    snprintf(remedy, sizeof remedy, "chmod o= %s", place.path);
-    ck_assert_msg(strstr(said, remedy) != NULL, "%s", said);
-    ck_assert_ptr_null(strstr(said, PRIVATE));
-    free(said);
-    chmod(place.path, 0640);
-    said = said_while_reading(&place);
-    ck_assert_str_eq(said, "");
-    free(said);
-    count_and_remove(place.folder);
-}
-END_TEST
-
 START_TEST(of_several_that_make_the_file_at_once_all_get_the_same_key)
 {
     enum { STARTERS = 6 };
@@ -597,5 +563,5 @@ UNIT_MAIN("vapid", the_sample_of_rfc_8292_verifies_and_a_changed_one_does_not,
           a_file_that_holds_no_key_is_named_and_never_replaced,
           white_space_after_the_key_is_nothing_and_a_long_file_is_no_key,
           a_folder_a_fifo_and_a_place_that_is_not_there_are_errors_that_name_the_path,
-          a_file_that_others_can_read_is_told_with_its_remedy_and_a_private_one_is_not,
+
           of_several_that_make_the_file_at_once_all_get_the_same_key)

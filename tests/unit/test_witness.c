@@ -81,7 +81,7 @@ START_TEST(what_a_proxy_leaves_out_or_hands_on_wrongly_shows)
 {
     static const struct header silent[] = {{"Host", "127.0.0.1:8020"}, {0}};
     static const struct header wrong[] = {
-        {"X-Forwarded-Proto", "ht\x01tp"}, {"Forwarded", "proto=https;host=x"}, {0}};
+        {"X-Forwarded-Proto", "ht\x01tp"}, {"Forwarded", "proto=http;host=x"}, {0}};
     begin();
     comes("203.0.113.9", "/molly/", nonce, silent, START_MS);
     ck_assert(is_told(nonce, START_MS));

@@ -44,12 +44,13 @@ def hash_of_key(leaf: Leaf) -> str:
 
 
 class Browser:
-    """Takes every port of `name` to one port of this machine, knows no other name, and trusts the
-    leaf's key alone.
+    """Takes every port of `name`, with a dot at its end or without, to one port of this machine,
+    knows no other name, and trusts the leaf's key alone.
     """
 
     def __init__(self, name: str, port: int, leaf: Leaf):
-        rules = f"MAP {name} 127.0.0.1:{port}, MAP * ^NOTFOUND, EXCLUDE 127.0.0.1"
+        here = f"127.0.0.1:{port}"
+        rules = f"MAP {name} {here}, MAP {name}. {here}, MAP * ^NOTFOUND, EXCLUDE 127.0.0.1"
         self.peer = JsonPeer(Changes(), "browser.mjs", rules, hash_of_key(leaf))
         self.commands = 0
         self.peer.wait_event("ready")

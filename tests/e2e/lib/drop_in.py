@@ -17,13 +17,13 @@ from lib.push_peer import PushPeer
 from lib.signal_peer import Account, SignalPeer
 
 LONG_AGO = 1_600_000_000
-SCHEMA = """CREATE TABLE connections(
+SCHEMA = """CREATE TABLE IF NOT EXISTS connections(
     uuid TEXT UNIQUE ON CONFLICT REPLACE, device_id INTEGER, password TEXT, endpoint TEXT,
     forbidden BOOLEAN NOT NULL CHECK (forbidden IN (0, 1)), last_registration INTEGER)"""
 
 
 class MollySocket:
-    """Its database, as it would have left it."""
+    """Its database, as it would have left it, or goes on with it."""
 
     def __init__(self, file: Path):
         self.file = file
