@@ -272,6 +272,7 @@ def test_an_endpoint_with_next_to_no_path_is_one_like_others(
     )
     dropped_in.start()
     account, endpoint = signal.new_account(), ntfy.origin + path
+    sent = endpoint if path.startswith("/") else f"{ntfy.origin}/{path}"
     words = [account.uuid, str(account.device), account.password, endpoint]
     for command, said in [
         (["test", "endpoint", endpoint], f"Endpoint {endpoint} is valid\n"),
@@ -279,7 +280,7 @@ def test_an_endpoint_with_next_to_no_path_is_one_like_others(
         (["connection", "add", *words], "added."),
         (["connection", "list"], account.uuid),
         (["connection", "list", "--anonymized"], ntfy.origin),
-        (["connection", "list", "--show-secrets"], f" at {endpoint}  "),
+        (["connection", "list", "--show-secrets"], f" at {sent}  "),
         (["connection", "ping", account.uuid], "accepted"),
     ]:
         done = dropped_in.command(*command)
