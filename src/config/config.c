@@ -84,6 +84,11 @@ void config_note_place(struct config *config, const struct setting *setting, con
     config->in_their_way[setting - schema] = false;
 }
 
+const char *config_place(const struct config *config, const char *path)
+{
+    return config->places ? config->places[schema_find(path) - schema] : NULL;
+}
+
 bool config_is_credential(const struct config *config, const char *path)
 {
     const char *place = config->places[schema_find(path) - schema];

@@ -151,6 +151,8 @@ struct config *config_new(void);
 struct config *config_load(const struct config_sources *sources, struct err *err);
 void config_free(struct config *config);
 
+/* Where it was written: "FILE:LINE", a variable; NULL: nowhere. */
+const char *config_place(const struct config *config, const char *path);
 /* A file that systemd hands over, or that lies where it takes it from. */
 bool config_is_credential(const struct config *config, const char *path);
 /* Whether somebody wrote it, and it is not just the default. */

@@ -35,6 +35,7 @@ struct policy {
     size_t denial_count;
     struct connect_to *connect_to;
     struct own_networks *own;
+    char *list; /* what an operator writes entries into: by its name, and the one that was used */
 };
 
 /* Services that speak first, take plain text or trust whoever reaches them, and what browsers
@@ -151,9 +152,18 @@ static int take_denials(struct policy *policy, const struct strings *texts, stru
     return 0;
 }
 
+/* Whoever has the list in MollySocket's way adds to that one: ours would replace it. */
+static char *name_of_list(const struct config *config)
+{
+    static const char name[] = "push.allowed_endpoints";
+    const char *place = config->push_exact_logins ? config_place(config, name) : NULL;
+    return place ? mem_format("%s (%s)", name, place) : mem_text(name);
+}
+
 struct policy *policy_new(const struct config *config, struct err *err)
 {
     struct policy *policy = mem_new(sizeof *policy);
+    policy->list = name_of_list(config);
     policy->keeps_proven = config->push_keeps_proven;
     policy->exact_logins = config->push_exact_logins;
     if (take_entries(policy, &config->push_allowed_endpoints, err) != 0 ||
@@ -176,6 +186,7 @@ void policy_free(struct policy *policy)
         free(policy->denials[i].name);
     free(policy->entries);
     free(policy->denials);
+    free(policy->list);
     connect_to_free(policy->connect_to);
     own_networks_free(policy->own);
     free(policy);
@@ -255,9 +266,10 @@ static int refuse(const struct policy *policy, const struct url *endpoint, const
     bool with_login = policy->exact_logins && endpoint->userinfo;
     char origin[URL_ORIGIN_SIZE];
     url_origin(endpoint, origin);
-    return err_set(err, ERR_REFUSED, "%.*s %s; to allow it add \"%s\"%s to push.allowed_endpoints",
-                   SHOWN_MAX, endpoint->host, why, origin,
-                   with_login ? ", with its user name and password before the host," : "");
+    return err_set(err, ERR_REFUSED, "%.*s %s; to allow it add \"%s\"%s to %s", SHOWN_MAX,
+                   endpoint->host, why, origin,
+                   with_login ? ", with its user name and password before the host," : "",
+                   policy->list);
 }
 
 static int check_denied_name(const struct policy *policy, const struct url *endpoint,
