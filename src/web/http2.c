@@ -322,8 +322,7 @@ struct http2 *http2_new(struct loop *loop, struct gate *gate, exchange_handler *
                         http2_other *other, void *arg)
 {
     struct http2 *http2 = mem_new(sizeof *http2);
-    http2->shared =
-        (struct http2_shared){.loop = loop, .gate = gate, .handler = handler, .arg = arg};
+    http2_shared_init(&http2->shared, loop, gate, handler, arg);
     http2->other = other;
     list_init(&http2->waiting);
     list_init(&http2->busy);

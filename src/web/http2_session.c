@@ -41,15 +41,26 @@ static struct http2_stream *find(nghttp2_session *frames, int32_t id)
     return nghttp2_session_get_stream_user_data(frames, id);
 }
 
+/* Whoever only sends slowly must not keep out those who ask. */
+static bool make_room(struct http2_shared *shared)
+{
+    while (shared->streams >= shared->gate->most) {
+        struct list *oldest = list_first(&shared->waiting);
+        if (!oldest)
+            return false;
+        http2_stream_evict(list_owner(oldest, struct http2_stream, waiting));
+    }
+    return true;
+}
+
 static int on_begin_headers(nghttp2_session *frames, const nghttp2_frame *frame, void *arg)
 {
     struct http2_session *session = arg;
-    const struct http2_shared *shared = session->shared;
     int32_t id = frame->hd.stream_id;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     session->credit -= STREAM_COST;
-    if (session->credit < 0 || shared->streams >= shared->gate->most)
+    if (session->credit < 0 || !make_room(session->shared))
         return http2_fatal_only(
             nghttp2_submit_rst_stream(frames, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM));
     nghttp2_session_set_stream_user_data(frames, id, http2_stream_open(session, id));
@@ -123,6 +134,13 @@ static int on_stream_close(nghttp2_session *frames, int32_t id, uint32_t code, v
 }
 
 /* A session */
+
+void http2_shared_init(struct http2_shared *shared, struct loop *loop, struct gate *gate,
+                       exchange_handler *handler, void *arg)
+{
+    *shared = (struct http2_shared){.loop = loop, .gate = gate, .handler = handler, .arg = arg};
+    list_init(&shared->waiting);
+}
 
 static int make_frames(struct http2_session *session)
 {

@@ -3,11 +3,14 @@
  * do has a bound: streams at once, headers, bodies, acknowledgements, and how much it may send
  * beside bodies and requests that were answered; whoever passes that one is told to calm down.
  * Each request has web.timeout for its header and body, and the same again for reading our answer;
- * who does not keep to it loses the stream, not the connection. */
+ * who does not keep to it loses the stream, not the connection. Where there are as many streams as
+ * there may be, a new one takes the place of the one that has been without a complete request for
+ * longest. */
 #ifndef DOORBELL_WEB_HTTP2_SESSION_H
 #define DOORBELL_WEB_HTTP2_SESSION_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "web/gate.h"
@@ -28,6 +31,7 @@ struct http2_shared {
     void *arg;
     int64_t timeout_ms;
     size_t streams;
+    struct list waiting; /* streams whose request is not complete, the oldest first */
     struct log_limit log_limit;
 };
 
@@ -35,6 +39,9 @@ struct http2_session;
 
 /* There may be something to send, outside of a call: an answer came, or time ran out. */
 typedef void http2_wake(void *arg);
+
+void http2_shared_init(struct http2_shared *shared, struct loop *loop, struct gate *gate,
+                       exchange_handler *handler, void *arg);
 
 /* NULL: out of memory. */
 struct http2_session *http2_session_new(struct http2_shared *shared, const struct address *peer,

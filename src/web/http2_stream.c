@@ -50,6 +50,7 @@ void http2_stream_close(struct http2_stream *stream)
     loop_timer_cancel(session->shared->loop, &stream->deadline);
     release_body(stream);
     list_remove(&stream->place);
+    list_remove(&stream->waiting);
     session->stream_count--;
     session->shared->streams--;
     session->asked_count -= stream->is_asked;
@@ -146,6 +147,7 @@ static void take_up(struct http2_stream *stream)
 {
     stream->is_asked = true;
     stream->session->asked_count++;
+    list_remove(&stream->waiting);
 }
 
 void http2_stream_end(struct http2_stream *stream)
@@ -253,14 +255,28 @@ int http2_stream_header_end(struct http2_stream *stream, bool is_whole)
 }
 
 /* In the middle of a header nothing else can be understood on the connection. */
+static void give_up(struct http2_stream *stream, uint32_t code)
+{
+    struct http2_session *session = stream->session;
+    if (!stream->has_header || reset(stream, code) != 0)
+        http2_session_end(session, NGHTTP2_NO_ERROR);
+    session->wake(session->arg);
+}
+
 static void on_deadline(void *arg)
 {
     struct http2_stream *stream = arg;
-    struct http2_session *session = stream->session;
-    bool has_answer = nghttp2_session_get_stream_local_close(session->frames, stream->id) == 1;
-    if (!stream->has_header || reset(stream, has_answer ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL) != 0)
-        http2_session_end(session, NGHTTP2_NO_ERROR);
-    session->wake(session->arg);
+    nghttp2_session *frames = stream->session->frames;
+    bool has_answer = nghttp2_session_get_stream_local_close(frames, stream->id) == 1;
+    give_up(stream, has_answer ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
+}
+
+/* The library keeps the stream until the reset has gone; what it still says of it is for nobody. */
+void http2_stream_evict(struct http2_stream *stream)
+{
+    nghttp2_session_set_stream_user_data(stream->session->frames, stream->id, NULL);
+    give_up(stream, NGHTTP2_REFUSED_STREAM);
+    http2_stream_close(stream);
 }
 
 struct http2_stream *http2_stream_open(struct http2_session *session, int32_t id)
@@ -273,6 +289,8 @@ struct http2_stream *http2_stream_open(struct http2_session *session, int32_t id
     buf_init(&stream->fields, HTTP2_FIELDS_MAX);
     buf_init(&stream->body, REQUEST_BODY_MAX);
     list_append(&session->streams, &stream->place);
+    list_init(&stream->waiting);
+    list_append(&session->shared->waiting, &stream->waiting);
     session->stream_count++;
     session->shared->streams++;
     session->opened_count++;

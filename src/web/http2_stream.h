@@ -24,7 +24,8 @@ struct http2_session {
 
 struct http2_stream {
     struct http2_session *session;
-    struct list place; /* on session->streams */
+    struct list place;   /* on session->streams */
+    struct list waiting; /* on shared->waiting, until it is asked */
     int32_t id;
     struct timer deadline;
     struct exchange exchange;
@@ -41,6 +42,8 @@ struct http2_stream {
 struct http2_stream *http2_stream_open(struct http2_session *session, int32_t id);
 /* Takes back a question that is out. */
 void http2_stream_close(struct http2_stream *stream);
+/* Resets it for another's sake, and closes it: nothing was asked yet, it may be tried again. */
+void http2_stream_evict(struct http2_stream *stream);
 
 /* What comes, in this order. Results are 0 or what an nghttp2 callback returns to give up. */
 void http2_stream_field(struct http2_stream *stream, const uint8_t *name, size_t name_length,

@@ -170,22 +170,24 @@ def test_thousands_of_requests_on_a_few_connections_are_all_answered(server: Doo
 # Caddy
 
 
-@pytest.fixture
-def caddy(changes: Changes, tmp_path: Path, server: Doorbell) -> Iterator[int]:
-    """Its port, with the sample in front of the server."""
-    port = free_port()
-    site = plain_site(port, MOLLYSOCKETS_SAMPLE.format(port=server.port))
-    caddy = Caddy(changes, tmp_path / "caddy", site)
-    yield port
-    caddy.stop()
+@contextlib.contextmanager
+def behind_caddy(changes: Changes, folder: Path, doorbell: Doorbell) -> Iterator[None]:
+    """Requests take the way through Caddy, with the sample."""
+    port, own = free_port(), doorbell.port
+    site = plain_site(port, MOLLYSOCKETS_SAMPLE.format(port=own))
+    caddy = Caddy(changes, folder / "caddy", site)
+    doorbell.port = port
+    try:
+        yield
+    finally:
+        doorbell.port = own
+        caddy.stop()
 
 
 @pytest.fixture
-def through_caddy(server: Doorbell, caddy: int) -> Iterator[Doorbell]:
-    """Requests take the way through Caddy."""
-    own, server.port = server.port, caddy
-    yield server
-    server.port = own
+def through_caddy(changes: Changes, tmp_path: Path, server: Doorbell) -> Iterator[Doorbell]:
+    with behind_caddy(changes, tmp_path, server):
+        yield server
 
 
 def test_caddys_sample_serves_the_page_with_its_address(through_caddy: Doorbell) -> None:
@@ -213,17 +215,43 @@ def test_a_registration_through_caddy_is_answered(
 ) -> None:
     account = signal.new_account()
     sent = doorbell.registration(account, ntfy.endpoint())
-    port, own = free_port(), doorbell.port
-    site = plain_site(port, MOLLYSOCKETS_SAMPLE.format(port=own))
-    caddy = Caddy(changes, tmp_path / "caddy", site)
-    try:
-        doorbell.port = port
+    with behind_caddy(changes, tmp_path, doorbell):
         kind = {"Content-Type": "application/json; charset=utf-8"}
         status, _, answer = doorbell.request("POST", "/molly/", sent, kind)
-    finally:
-        doorbell.port = own
-        caddy.stop()
     assert status == 200 and json.loads(answer)["mollysocket"]["status"] == "ok"
+
+
+JSON = {"Content-Type": "application/json"}
+HALF_SENT = (
+    b"POST /molly/ HTTP/1.1\r\nHost: a.b.org\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 5000\r\n\r\n{"
+)
+
+
+def half_sent(doorbell: Doorbell) -> socket.socket:
+    stranger = socket.create_connection(("127.0.0.1", doorbell.port), timeout=DEADLINE)
+    stranger.sendall(HALF_SENT)
+    return stranger
+
+
+def statuses(doorbell: Doorbell) -> tuple[int, int]:
+    """Of a request without a body, and of one with a body that is none of ours."""
+    get = doorbell.request("GET", "/molly/discover")[0]
+    return get, doorbell.request("POST", "/molly/", b"{}", JSON)[0]
+
+
+def test_slow_bodies_through_caddy_keep_nobody_out(
+    make_doorbell: MakeDoorbell, changes: Changes, tmp_path: Path
+) -> None:
+    """To the server they are all Caddy's, which does not know which of them is honest."""
+    nowhere = f"wss://127.0.0.1:{free_port()}/v1/websocket/"
+    server = make_doorbell(signal__url=nowhere, web__connections=40).start()
+    with behind_caddy(changes, tmp_path, server), contextlib.ExitStack() as open_sockets:
+        for _ in range(120):
+            open_sockets.enter_context(half_sent(server))
+        for _ in range(50):
+            assert statuses(server) == (200, 422)
+            open_sockets.enter_context(half_sent(server))
 
 
 # Who may

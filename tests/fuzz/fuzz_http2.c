@@ -1,6 +1,6 @@
 /* What a peer may send over clear-text HTTP/2. The first byte chooses how: whether the preface is
- * put in front, whether the peer reads, how long the pieces are in which the rest arrives. Between
- * the pieces answers come and time passes. */
+ * put in front, whether the peer reads, whether there is little room, how long the pieces are in
+ * which the rest arrives. Between the pieces answers come and time passes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 enum {
     WITH_PREFACE = 1,
     READS = 2,
-    SLOWLY = 4, /* time passes */
+    SLOWLY = 4,  /* time passes */
+    CROWDED = 8, /* new streams take the places of old ones */
     PENDING_MAX = HTTP2_STREAMS_MAX,
     TIMEOUT_MS = 10000,
 };
@@ -158,9 +159,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct world world = {.loop = &loop};
-    struct gate gate = {.most = 100};
-    struct http2_shared shared = {
-        .loop = &loop, .gate = &gate, .handler = handle, .arg = &world, .timeout_ms = TIMEOUT_MS};
+    struct gate gate = {.most = data[0] & CROWDED ? 2 : 100};
+    struct http2_shared shared;
+    http2_shared_init(&shared, &loop, &gate, handle, &world);
+    shared.timeout_ms = TIMEOUT_MS;
     struct address peer = {0};
     struct http2_session *session = http2_session_new(&shared, &peer, on_wake, NULL);
     expect(session != NULL);

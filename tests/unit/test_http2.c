@@ -960,7 +960,79 @@ START_TEST(who_asks_again_and_is_answered_at_once_goes_to_the_end_of_that_line)
 }
 END_TEST
 
-START_TEST(the_streams_of_all_connections_are_no_more_than_connections_may_be)
+static int32_t begin_post(struct client *client)
+{
+    static const nghttp2_data_provider endless = {.read_callback = read_nothing};
+    int32_t id = submit(client, "POST", "/later", NULL, NULL, &endless);
+    work_on(client);
+    return id;
+}
+
+START_TEST(a_new_stream_takes_the_place_of_the_one_that_sends_for_longest)
+{
+    struct server server;
+    struct client first, second;
+    start(&server);
+    server.gate.most = 3;
+    dial(&first, &server);
+    hello(&first);
+    dial(&second, &server);
+    hello(&second);
+    submit(&first, "POST", "/later", NULL, NULL, NULL);
+    int32_t oldest = begin_post(&first);
+    int32_t older = begin_post(&second);
+    ck_assert_int_eq(ask(&second, "GET", "/")->status, 200);
+    work_on(&first);
+    ck_assert_int_eq(answer_of(&first, oldest)->reset, NGHTTP2_REFUSED_STREAM);
+    ck_assert_int_eq(answer_of(&second, older)->reset, -1);
+    begin_post(&second);
+    int32_t newest = begin_post(&second); /* of the same connection */
+    ck_assert_int_eq(answer_of(&second, older)->reset, NGHTTP2_REFUSED_STREAM);
+    ck_assert_int_eq(answer_of(&second, newest)->reset, -1);
+    ck_assert_uint_eq(server.pending_count, 1);
+    server.gate.most = 2; /* as a reload may do */
+    submit(&first, "POST", "/later", NULL, NULL, NULL);
+    work_on(&first);
+    work_on(&second);
+    ck_assert_int_eq(answer_of(&second, newest)->reset, NGHTTP2_REFUSED_STREAM);
+    ck_assert_uint_eq(server.pending_count, 2);
+    answer_all(&server);
+    until(&first, &first.answers[0].is_whole);
+    hang_up(&first);
+    hang_up(&second);
+    stop(&server);
+}
+END_TEST
+
+/* Nothing else could be understood on its connection. */
+START_TEST(a_stream_that_goes_in_the_middle_of_its_header_takes_the_connection_with_it)
+{
+    struct server server;
+    struct client halting, asking;
+    struct buf bytes;
+    start(&server);
+    server.gate.most = 1;
+    dial(&halting, &server);
+    hello(&halting);
+    work_on(&halting);
+    buf_init(&bytes, 1000);
+    add_hex(&bytes, HEADERS_OPEN, 0);
+    say(&halting, bytes.bytes, bytes.length);
+    work_on(&halting);
+    dial(&asking, &server);
+    hello(&asking);
+    ck_assert_int_eq(ask(&asking, "GET", "/")->status, 200);
+    work_on(&halting);
+    ck_assert_int_eq(halting.goaway, NGHTTP2_NO_ERROR);
+    ck_assert(halting.at_end);
+    buf_fini(&bytes);
+    hang_up(&halting);
+    hang_up(&asking);
+    stop(&server);
+}
+END_TEST
+
+START_TEST(no_more_streams_wait_for_us_than_connections_may_be)
 {
     struct server server;
     struct client first, second;
@@ -1007,4 +1079,6 @@ UNIT_MAIN("http2", a_request_is_answered_with_status_headers_and_body,
           with_each_request_the_idle_time_begins_anew,
           room_is_made_by_the_one_that_asked_nothing_for_longest,
           who_asks_again_and_is_answered_at_once_goes_to_the_end_of_that_line,
-          the_streams_of_all_connections_are_no_more_than_connections_may_be)
+          a_new_stream_takes_the_place_of_the_one_that_sends_for_longest,
+          a_stream_that_goes_in_the_middle_of_its_header_takes_the_connection_with_it,
+          no_more_streams_wait_for_us_than_connections_may_be)
