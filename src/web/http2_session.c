@@ -15,8 +15,10 @@ enum {
     /* Bytes of a peer that are neither body nor a request which was answered: a hundred streams
      * reset, some thousand PINGs. Proxies stay far below. */
     CREDIT_MAX = 128 * 1024,
+    CREDIT_LOW = CREDIT_MAX / 2, /* time to go */
     CREDIT_PER_MS = 4,
-    STREAM_COST = 1024, /* beside its bytes: what it makes us do */
+    STREAM_COST = 1024, /* beside its bytes, when it comes to nothing: what it makes us do */
+    ANY_STREAM = INT32_MAX,
 };
 
 static void add_credit(struct http2_session *session, int64_t bytes)
@@ -59,10 +61,11 @@ static int on_begin_headers(nghttp2_session *frames, const nghttp2_frame *frame,
     int32_t id = frame->hd.stream_id;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    session->credit -= STREAM_COST;
-    if (session->credit < 0 || !make_room(session->shared))
+    if (session->credit < 0 || !make_room(session->shared)) {
+        session->credit -= STREAM_COST;
         return http2_fatal_only(
             nghttp2_submit_rst_stream(frames, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM));
+    }
     nghttp2_session_set_stream_user_data(frames, id, http2_stream_open(session, id));
     return 0;
 }
@@ -94,10 +97,22 @@ static int on_invalid_header(nghttp2_session *frames, const nghttp2_frame *frame
     return 0;
 }
 
+/* The PING that went after the notice: what was on its way when that went has come, too. */
+static int on_ping(struct http2_session *session, const nghttp2_frame *frame)
+{
+    if (!(frame->hd.flags & NGHTTP2_FLAG_ACK) || !session->is_leaving || session->has_left)
+        return 0;
+    session->has_left = true;
+    return http2_fatal_only(nghttp2_submit_goaway(
+        session->frames, NGHTTP2_FLAG_NONE,
+        nghttp2_session_get_last_proc_stream_id(session->frames), NGHTTP2_NO_ERROR, NULL, 0));
+}
+
 static int on_frame(nghttp2_session *frames, const nghttp2_frame *frame, void *arg)
 {
     struct http2_stream *stream = find(frames, frame->hd.stream_id);
-    (void)arg;
+    if (frame->hd.type == NGHTTP2_PING)
+        return on_ping(arg, frame);
     if (!stream || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     bool is_whole = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
@@ -106,6 +121,15 @@ static int on_frame(nghttp2_session *frames, const nghttp2_frame *frame, void *a
     if (is_whole && !stream->is_asked)
         http2_stream_end(stream);
     return 0;
+}
+
+/* A PING overtakes what was submitted before it. */
+static int on_sent(nghttp2_session *frames, const nghttp2_frame *frame, void *arg)
+{
+    (void)arg;
+    if (frame->hd.type != NGHTTP2_GOAWAY || frame->goaway.last_stream_id != ANY_STREAM)
+        return 0;
+    return http2_fatal_only(nghttp2_submit_ping(frames, NGHTTP2_FLAG_NONE, NULL));
 }
 
 static int on_body(nghttp2_session *frames, uint8_t flags, int32_t id, const uint8_t *bytes,
@@ -128,7 +152,9 @@ static int on_stream_close(nghttp2_session *frames, int32_t id, uint32_t code, v
         return 0;
     /* An honest exchange costs nothing: its header, and what frames it took beside. */
     if (stream->is_answered && code == NGHTTP2_NO_ERROR)
-        add_credit(session, (int64_t)stream->fields.length + 2 * STREAM_COST);
+        add_credit(session, (int64_t)stream->fields.length + STREAM_COST);
+    else
+        session->credit -= STREAM_COST;
     http2_stream_close(stream);
     return 0;
 }
@@ -154,6 +180,7 @@ static int make_frames(struct http2_session *session)
         nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
         nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+        nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_body);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
         nghttp2_option_set_no_auto_window_update(option, 1);
@@ -216,6 +243,16 @@ static void log_end(struct http2_session *session, const char *why)
     log_foreign(&session->shared->log_limit, LOG_LEVEL_DEBUG, "HTTP/2 ends", why, strlen(why));
 }
 
+/* RFC 9113 section 6.8: the notice first, then which stream is the last. */
+static void leave(struct http2_session *session)
+{
+    if (session->is_leaving)
+        return;
+    session->is_leaving = true;
+    log_end(session, "much was begun and given up; what goes on is answered");
+    nghttp2_submit_shutdown_notice(session->frames); /* else it ends at the end of its credit */
+}
+
 void http2_session_receive(struct http2_session *session, const uint8_t *bytes, size_t length)
 {
     refill_credit(session);
@@ -229,6 +266,8 @@ void http2_session_receive(struct http2_session *session, const uint8_t *bytes, 
     } else if (session->credit < 0) {
         log_end(session, "more was sent than requests need");
         http2_session_end(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    } else if (session->credit < CREDIT_LOW) {
+        leave(session);
     }
 }
 

@@ -1,7 +1,9 @@
 /* One connection's HTTP/2 by nghttp2: bytes go in, exchanges are asked of the handler, bytes come
  * out. It knows no sockets; http2.c moves the bytes. Everything that a peer could make us keep or
  * do has a bound: streams at once, headers, bodies, acknowledgements, and how much it may send
- * beside bodies and requests that were answered; whoever passes that one is told to calm down.
+ * beside bodies and requests that were answered; whoever passes that one is told to calm down. At
+ * half of it the peer is asked to go on with another connection, as it may be a proxy whose clients
+ * give up, and others of them still wait for answers here.
  * Each request has web.timeout for its header and body, and the same again for reading our answer;
  * who does not keep to it loses the stream, not the connection. Where there are as many streams as
  * there may be, a new one takes the place of the one that has been without a complete request for
@@ -17,7 +19,9 @@
 #include "web/request.h"
 
 enum {
-    HTTP2_STREAMS_MAX = 32, /* at once on one connection */
+    /* At once on one connection. Go's client (Caddy, Traefik) begins with so many before it has
+     * read our settings, and may still pass a smaller number just after. */
+    HTTP2_STREAMS_MAX = 100,
     /* What http2_session_send fills and leaves at most: one frame of 16 KiB may come on top. */
     HTTP2_OUT_FULL = 16 * 1024,
     HTTP2_OUT_MAX = 2 * HTTP2_OUT_FULL + 1024,

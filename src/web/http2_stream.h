@@ -19,6 +19,8 @@ struct http2_session {
     struct list streams;
     size_t stream_count, asked_count, opened_count;
     int64_t credit, credit_at_ms; /* bytes that the peer may still send beside useful ones */
+    bool is_leaving;              /* the peer was told to go on with another connection */
+    bool has_left;                /* and has heard it: there are no new streams */
     bool is_ending;
 };
 

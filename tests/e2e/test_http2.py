@@ -7,6 +7,7 @@ import json
 import re
 import signal as signals
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -156,13 +157,13 @@ def test_nghttp_understands_every_frame(server: Doorbell) -> None:
     done = run("nghttp", "--verbose", "--null-out", "--stat", f"{url}/", f"{url}/discover")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(":status: 200") == 2, done.stdout
-    assert "SETTINGS_MAX_CONCURRENT_STREAMS(0x03):32" in done.stdout, done.stdout
+    assert "SETTINGS_MAX_CONCURRENT_STREAMS(0x03):100" in done.stdout, done.stdout
     assert "error_code=NO_ERROR(0x00)" in done.stdout, done.stdout
 
 
 def test_thousands_of_requests_on_a_few_connections_are_all_answered(server: Doorbell) -> None:
     url = f"http://127.0.0.1:{server.port}/discover"
-    done = run("h2load", "--requests=6000", "--clients=4", "--max-concurrent-streams=32", url)
+    done = run("h2load", "--requests=6000", "--clients=4", "--max-concurrent-streams=100", url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
 
@@ -224,14 +225,14 @@ def test_a_registration_through_caddy_is_answered(
 JSON = {"Content-Type": "application/json"}
 HALF_SENT = (
     b"POST /molly/ HTTP/1.1\r\nHost: a.b.org\r\nContent-Type: application/json\r\n"
-    b"Content-Length: 5000\r\n\r\n{"
+    b"Content-Length: %d\r\n\r\n{"
 )
 
 
-def half_sent(doorbell: Doorbell) -> socket.socket:
-    stranger = socket.create_connection(("127.0.0.1", doorbell.port), timeout=DEADLINE)
-    stranger.sendall(HALF_SENT)
-    return stranger
+def half_sent(doorbell: Doorbell, length: int = 5000) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", doorbell.port), timeout=DEADLINE)
+    client.sendall(HALF_SENT % length)
+    return client
 
 
 def statuses(doorbell: Doorbell) -> tuple[int, int]:
@@ -252,6 +253,27 @@ def test_slow_bodies_through_caddy_keep_nobody_out(
         for _ in range(50):
             assert statuses(server) == (200, 422)
             open_sockets.enter_context(half_sent(server))
+
+
+def give_up(stranger: socket.socket) -> None:
+    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stranger.close()
+
+
+def test_requests_that_are_given_up_take_no_others_with_them(through_caddy: Doorbell) -> None:
+    """An honest one that takes its time is on the connection that strangers' requests come on."""
+    honest = []
+    for number in range(400):
+        stranger = half_sent(through_caddy)
+        time.sleep(0.002)  # so that Caddy has begun to ask
+        give_up(stranger)
+        if number % 50 == 0:
+            honest.append(half_sent(through_caddy, length=2))
+            assert statuses(through_caddy) == (200, 422)
+    for client in honest:
+        with client:
+            client.sendall(b"}")
+            assert client.recv(1 << 16).startswith(b"HTTP/1.1 422 ")
 
 
 # Who may
@@ -338,7 +360,7 @@ def send_for_ever(client: socket.socket, flood: Iterator[bytes], reads: bool) ->
                     while reads and (said := client.recv(1 << 16, socket.MSG_DONTWAIT)):
                         received += said
             assert time.monotonic() < end, "the flood goes on"
-            if http2.goaway(received) is not None:
+            if http2.goaway(received) not in (None, http2.NO_ERROR):
                 return http2.goaway(received)
     with contextlib.suppress(ConnectionError, TimeoutError):
         while said := client.recv(1 << 16):

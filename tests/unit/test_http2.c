@@ -327,6 +327,14 @@ static const struct answer *ask(struct client *client, const char *method, const
     return answer;
 }
 
+static int32_t begin_post(struct client *client)
+{
+    static const nghttp2_data_provider endless = {.read_callback = read_nothing};
+    int32_t id = submit(client, "POST", "/later", NULL, NULL, &endless);
+    work_on(client);
+    return id;
+}
+
 static const struct answer *post(struct client *client, size_t length, const char *name,
                                  const char *value)
 {
@@ -711,7 +719,8 @@ static void listen_raw(struct client *client, struct buf *said)
         if (said->length < 9 + length)
             return;
         if (said->bytes[3] == NGHTTP2_GOAWAY)
-            client->goaway = said->bytes[9 + 7];
+            client->goaway =
+                said->bytes[9 + 7]; /* the last word; before it comes a friendlier one */
         buf_consume(said, 9 + length);
     }
 }
@@ -724,7 +733,7 @@ static void pour(struct client *client, const struct flood *flood)
     buf_init(&bytes, 1 << 16);
     buf_init(&said, 1 << 16);
     add_hex(&bytes, flood->first, 0);
-    for (uint32_t n = 0; n < TIMES && goes_on && client->goaway < 0 && !client->at_end; n++) {
+    for (uint32_t n = 0; n < TIMES && goes_on && client->goaway <= 0 && !client->at_end; n++) {
         add_hex(&bytes, flood->again, 1 + 2 * n);
         if (n % BATCH)
             continue;
@@ -758,6 +767,66 @@ START_TEST(floods_are_told_to_calm_down)
         hang_up(&client);
         stop(&server);
     }
+}
+END_TEST
+
+static void begin_and_give_up(struct client *client)
+{
+    int32_t id = begin_post(client);
+    nghttp2_submit_rst_stream(client->frames, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    work(client);
+}
+
+/* A proxy's clients share its connection. */
+START_TEST(a_request_lives_through_the_resets_of_others_and_ends_the_connection)
+{
+    struct server server;
+    struct client client;
+    int given_up = 0;
+    start(&server);
+    dial(&client, &server);
+    hello(&client);
+    struct answer *later = answer_of(&client, submit(&client, "POST", "/later", NULL, NULL, NULL));
+    for (; client.goaway < 0 && given_up < 100; given_up++)
+        begin_and_give_up(&client);
+    ck_assert_int_gt(given_up, 30);
+    ck_assert_int_lt(given_up, 80);
+    work_on(&client);
+    ck_assert_int_eq(client.goaway, NGHTTP2_NO_ERROR);
+    ck_assert_int_eq(later->reset, -1);
+    ck_assert(!client.at_end);
+    answer_all(&server);
+    until(&client, &later->is_whole);
+    ck_assert_int_eq(later->status, 200);
+    work_on(&client);
+    ck_assert(client.at_end);
+    hang_up(&client);
+    stop(&server);
+}
+END_TEST
+
+START_TEST(a_request_that_crosses_the_notice_to_leave_is_answered)
+{
+    struct server server;
+    struct client client;
+    start(&server);
+    dial(&client, &server);
+    hello(&client);
+    work_on(&client);
+    client.does_not_read = true;
+    for (int i = 0; i < 80; i++)
+        begin_and_give_up(&client);
+    struct answer *answer = answer_of(&client, submit(&client, "GET", "/", NULL, NULL, NULL));
+    work_on(&client);
+    ck_assert_uint_eq(server.asked, 1);
+    client.does_not_read = false;
+    until(&client, &answer->is_whole);
+    ck_assert_int_eq(answer->status, 200);
+    ck_assert_int_eq(client.goaway, NGHTTP2_NO_ERROR);
+    work_on(&client);
+    ck_assert(client.at_end);
+    hang_up(&client);
+    stop(&server);
 }
 END_TEST
 
@@ -960,14 +1029,6 @@ START_TEST(who_asks_again_and_is_answered_at_once_goes_to_the_end_of_that_line)
 }
 END_TEST
 
-static int32_t begin_post(struct client *client)
-{
-    static const nghttp2_data_provider endless = {.read_callback = read_nothing};
-    int32_t id = submit(client, "POST", "/later", NULL, NULL, &endless);
-    work_on(client);
-    return id;
-}
-
 START_TEST(a_new_stream_takes_the_place_of_the_one_that_sends_for_longest)
 {
     struct server server;
@@ -1071,6 +1132,8 @@ UNIT_MAIN("http2", a_request_is_answered_with_status_headers_and_body,
           too_many_and_too_long_headers_are_refused_and_the_connection_goes_on,
           a_body_over_64_kib_is_413_and_the_connection_goes_on, who_expects_it_is_told_to_go_on,
           a_thousand_honest_requests_are_no_flood, floods_are_told_to_calm_down,
+          a_request_lives_through_the_resets_of_others_and_ends_the_connection,
+          a_request_that_crosses_the_notice_to_leave_is_answered,
           nothing_is_read_from_a_peer_that_does_not_read,
           an_answer_that_the_window_does_not_let_out_is_given_up_in_time,
           a_request_that_comes_too_slowly_loses_its_stream,
