@@ -9,8 +9,9 @@
 enum {
     /* Twice the bound, so that a body which passes it is seen to do so. */
     STREAM_WINDOW = 2 * REQUEST_BODY_MAX,
-    /* Bodies of all the connection's streams that wait for their ends. */
-    CONNECTION_WINDOW = 4 * REQUEST_BODY_MAX,
+    /* Whole bodies of all streams, so that none which stands still holds up another. What bounds
+     * them all is the number of streams. */
+    CONNECTION_WINDOW = HTTP2_STREAMS_MAX * REQUEST_BODY_MAX,
     ACKS_MAX = 64, /* of PING and SETTINGS that the peer does not read */
     /* Bytes of a peer that are neither body nor a request which was answered: a hundred streams
      * reset, some thousand PINGs. Proxies stay far below. */

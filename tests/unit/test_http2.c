@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "unit.h"
+#include "web/http2_session.h"
 
 enum {
     DEADLINE_MS = 20000,
@@ -615,6 +616,40 @@ START_TEST(a_body_over_64_kib_is_413_and_the_connection_goes_on)
 }
 END_TEST
 
+/* The rest of it does not come. */
+static ssize_t read_half(nghttp2_session *frames, int32_t id, uint8_t *to, size_t length,
+                         uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+    size_t *left = source->ptr;
+    if (!*left)
+        return NGHTTP2_ERR_DEFERRED;
+    ssize_t read = read_body(frames, id, to, length, flags, source, arg);
+    *flags = NGHTTP2_DATA_FLAG_NONE;
+    return read;
+}
+
+START_TEST(bodies_that_stand_still_leave_the_others_their_window)
+{
+    enum { STANDING = HTTP2_STREAMS_MAX / 2 };
+    struct server server;
+    struct client client;
+    size_t left[STANDING];
+    start(&server);
+    dial(&client, &server);
+    hello(&client);
+    for (size_t i = 0; i < STANDING; i++) {
+        left[i] = REQUEST_BODY_MAX;
+        nghttp2_data_provider half = {.source.ptr = &left[i], .read_callback = read_half};
+        submit(&client, "POST", "/", NULL, NULL, &half);
+        work_on(&client);
+        ck_assert_uint_eq(left[i], 0);
+    }
+    ck_assert_int_eq(post(&client, REQUEST_BODY_MAX, NULL, NULL)->status, 200);
+    hang_up(&client);
+    stop(&server);
+}
+END_TEST
+
 START_TEST(who_expects_it_is_told_to_go_on)
 {
     struct server server;
@@ -1130,7 +1165,8 @@ UNIT_MAIN("http2", a_request_is_answered_with_status_headers_and_body,
           a_host_that_is_not_the_authority_is_refused,
           a_header_value_with_a_control_character_is_refused,
           too_many_and_too_long_headers_are_refused_and_the_connection_goes_on,
-          a_body_over_64_kib_is_413_and_the_connection_goes_on, who_expects_it_is_told_to_go_on,
+          a_body_over_64_kib_is_413_and_the_connection_goes_on,
+          bodies_that_stand_still_leave_the_others_their_window, who_expects_it_is_told_to_go_on,
           a_thousand_honest_requests_are_no_flood, floods_are_told_to_calm_down,
           a_request_lives_through_the_resets_of_others_and_ends_the_connection,
           a_request_that_crosses_the_notice_to_leave_is_answered,
