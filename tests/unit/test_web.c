@@ -478,6 +478,14 @@ START_TEST(requests_that_two_servers_might_read_differently_are_refused)
         "POST / HTTP/1.1\r\n" HOST "Content-Length: -2\r\n\r\n{}",
         "POST / HTTP/1.1\r\n" HOST "Content-Length: 0x2\r\n\r\n{}",
         "DELETE / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n 2\r\n\r\n{}",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 2\r\n 0\r\n\r\n{}",
+        "POST / HTTP/1.1\r\n" HOST "content-length: 2\r\n\t\r\n 0\r\n\r\n{}",
+        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\n" HOST
+        "X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}",
+        "POST / HTTP/1.0\r\n" HOST
+        "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET / HTTP/1.1\r\n" HOST "Host: other.example.org\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
     };
