@@ -71,17 +71,20 @@ static int on_begin_headers(nghttp2_session *frames, const nghttp2_frame *frame,
     return 0;
 }
 
-/* Trailers are not kept. */
+/* Trailers are not kept. What is not kept costs its full length, as a few bytes may name a long
+ * field of the table again and again. */
 static int on_header(nghttp2_session *frames, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
                      void *arg)
 {
+    struct http2_session *session = arg;
     struct http2_stream *stream = find(frames, frame->hd.stream_id);
     (void)flags;
-    (void)arg;
-    if (stream && !stream->has_header)
-        http2_stream_field(stream, name, name_length, value, value_length);
-    return 0;
+    if (stream && !stream->has_header &&
+        http2_stream_field(stream, name, name_length, value, value_length))
+        return 0;
+    session->credit -= (int64_t)(name_length + value_length);
+    return session->credit < 0 ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
 }
 
 /* Left alone, nghttp2 would drop the header and go on. */

@@ -299,23 +299,24 @@ struct http2_stream *http2_stream_open(struct http2_session *session, int32_t id
 }
 
 /* Only whole ones are kept. */
-void http2_stream_field(struct http2_stream *stream, const uint8_t *name, size_t name_length,
+bool http2_stream_field(struct http2_stream *stream, const uint8_t *name, size_t name_length,
                         const uint8_t *value, size_t value_length)
 {
     struct buf *fields = &stream->fields;
     size_t before = fields->length;
     if (stream->refusal)
-        return;
+        return false;
     if ((name_length && memchr(name, '\0', name_length)) ||
         (value_length && memchr(value, '\0', value_length))) {
         stream->refusal = 400;
-        return;
+        return false;
     }
     if (buf_add(fields, name, name_length) == 0 && buf_add(fields, "", 1) == 0 &&
         buf_add(fields, value, value_length) == 0 && buf_add(fields, "", 1) == 0)
-        return;
+        return true;
     fields->length = before;
     stream->refusal = 431;
+    return false;
 }
 
 static int discard(struct http2_stream *stream, size_t length)

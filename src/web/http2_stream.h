@@ -47,8 +47,9 @@ void http2_stream_close(struct http2_stream *stream);
 /* Resets it for another's sake, and closes it: nothing was asked yet, it may be tried again. */
 void http2_stream_evict(struct http2_stream *stream);
 
-/* What comes, in this order. Results are 0 or what an nghttp2 callback returns to give up. */
-void http2_stream_field(struct http2_stream *stream, const uint8_t *name, size_t name_length,
+/* What comes, in this order. Results are 0 or what an nghttp2 callback returns to give up; of a
+ * field whether it was kept. */
+bool http2_stream_field(struct http2_stream *stream, const uint8_t *name, size_t name_length,
                         const uint8_t *value, size_t value_length);
 int http2_stream_header_end(struct http2_stream *stream, bool is_whole);
 int http2_stream_body(struct http2_stream *stream, const uint8_t *bytes, size_t length);

@@ -805,6 +805,53 @@ START_TEST(floods_are_told_to_calm_down)
 }
 END_TEST
 
+/* A field of 4000 bytes enters the table (RFC 7541 section 6.2.1), and is named 10000 times. */
+static void add_bomb(struct buf *to, const char *first)
+{
+    struct buf block;
+    buf_init(&block, 1 << 16);
+    add_hex(&block, first, 0);
+    add_hex(&block, "4001617fa11e", 0);
+    for (int i = 0; i < 4000; i++)
+        add_hex(&block, "62", 0);
+    for (int i = 0; i < 10000; i++)
+        add_hex(&block, "be", 0);
+    uint8_t head[] = {0, (uint8_t)(block.length >> 8), (uint8_t)block.length, 1, 5, 0, 0, 0, 1};
+    ck_assert_int_eq(buf_add(to, head, sizeof head), 0);
+    ck_assert_int_eq(buf_add(to, block.bytes, block.length), 0);
+    buf_fini(&block);
+}
+
+START_TEST(a_field_that_is_named_again_and_again_ends_the_connection_at_once)
+{
+    for (int in_trailers = 0; in_trailers < 2; in_trailers++) {
+        struct server server;
+        struct client client;
+        struct buf bytes, said;
+        buf_init(&bytes, 1 << 16);
+        buf_init(&said, 1 << 16);
+        start(&server);
+        dial(&client, &server);
+        hello(&client);
+        work_on(&client);
+        add_hex(&bytes, in_trailers ? "000006010400000001" GET_BLOCK : "", 0);
+        add_bomb(&bytes, in_trailers ? "" : GET_BLOCK);
+        say(&client, bytes.bytes, bytes.length);
+        for (int i = 0; i < 5; i++) {
+            turn(&server);
+            listen_raw(&client, &said);
+        }
+        ck_assert_int_eq(client.goaway, CALM);
+        ck_assert(client.at_end);
+        ck_assert_uint_eq(server.asked, 0);
+        buf_fini(&said);
+        buf_fini(&bytes);
+        hang_up(&client);
+        stop(&server);
+    }
+}
+END_TEST
+
 static void begin_and_give_up(struct client *client)
 {
     int32_t id = begin_post(client);
@@ -1168,6 +1215,7 @@ UNIT_MAIN("http2", a_request_is_answered_with_status_headers_and_body,
           a_body_over_64_kib_is_413_and_the_connection_goes_on,
           bodies_that_stand_still_leave_the_others_their_window, who_expects_it_is_told_to_go_on,
           a_thousand_honest_requests_are_no_flood, floods_are_told_to_calm_down,
+          a_field_that_is_named_again_and_again_ends_the_connection_at_once,
           a_request_lives_through_the_resets_of_others_and_ends_the_connection,
           a_request_that_crosses_the_notice_to_leave_is_answered,
           nothing_is_read_from_a_peer_that_does_not_read,
