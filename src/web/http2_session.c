@@ -154,10 +154,11 @@ static int on_stream_close(nghttp2_session *frames, int32_t id, uint32_t code, v
     struct http2_stream *stream = find(frames, id);
     if (!stream)
         return 0;
-    /* An honest exchange costs nothing: its header, and what frames it took beside. */
+    /* An honest exchange costs nothing: its header, and what frames it took beside. Nor does what
+     * had been begun when the peer was told to leave: all of it may be given up at once. */
     if (stream->is_answered && code == NGHTTP2_NO_ERROR)
         add_credit(session, (int64_t)stream->fields.length + STREAM_COST);
-    else
+    else if (id > session->left_at)
         session->credit -= STREAM_COST;
     http2_stream_close(stream);
     return 0;
@@ -253,6 +254,7 @@ static void leave(struct http2_session *session)
     if (session->is_leaving)
         return;
     session->is_leaving = true;
+    session->left_at = nghttp2_session_get_last_proc_stream_id(session->frames);
     log_end(session, "much was begun and given up; what goes on is answered");
     nghttp2_submit_shutdown_notice(session->frames); /* else it ends at the end of its credit */
 }

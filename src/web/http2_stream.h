@@ -21,6 +21,7 @@ struct http2_session {
     int64_t credit, credit_at_ms; /* bytes that the peer may still send beside useful ones */
     bool is_leaving;              /* the peer was told to go on with another connection */
     bool has_left;                /* and has heard it: there are no new streams */
+    int32_t left_at;              /* the last stream before that; 0: none */
     bool is_ending;
 };
 

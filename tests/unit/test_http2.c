@@ -887,6 +887,38 @@ START_TEST(a_request_lives_through_the_resets_of_others_and_ends_the_connection)
 }
 END_TEST
 
+START_TEST(a_request_lives_through_a_full_connection_that_is_given_up)
+{
+    enum { BEGUN = HTTP2_STREAMS_MAX - 1 };
+    struct server server;
+    struct client client;
+    int32_t begun[BEGUN];
+    start(&server);
+    dial(&client, &server);
+    hello(&client);
+    int32_t later = submit(&client, "POST", "/later", NULL, NULL, NULL);
+    for (int i = 0; i < 50; i++)
+        begin_and_give_up(&client);
+    ck_assert_int_eq(client.goaway, -1);
+    for (size_t i = 0; i < BEGUN; i++)
+        begun[i] = begin_post(&client);
+    for (size_t i = 0; i < BEGUN; i++) {
+        nghttp2_submit_rst_stream(client.frames, NGHTTP2_FLAG_NONE, begun[i], NGHTTP2_CANCEL);
+        work(&client);
+    }
+    work_on(&client);
+    ck_assert_int_eq(client.goaway, NGHTTP2_NO_ERROR);
+    ck_assert(!client.at_end);
+    struct answer *answer = answer_of(&client, later);
+    *answer = (struct answer){.reset = -1}; /* another stream had its place */
+    answer_all(&server);
+    until(&client, &answer->is_whole);
+    ck_assert_int_eq(answer->status, 200);
+    hang_up(&client);
+    stop(&server);
+}
+END_TEST
+
 START_TEST(a_request_that_crosses_the_notice_to_leave_is_answered)
 {
     struct server server;
@@ -1217,6 +1249,7 @@ UNIT_MAIN("http2", a_request_is_answered_with_status_headers_and_body,
           a_thousand_honest_requests_are_no_flood, floods_are_told_to_calm_down,
           a_field_that_is_named_again_and_again_ends_the_connection_at_once,
           a_request_lives_through_the_resets_of_others_and_ends_the_connection,
+          a_request_lives_through_a_full_connection_that_is_given_up,
           a_request_that_crosses_the_notice_to_leave_is_answered,
           nothing_is_read_from_a_peer_that_does_not_read,
           an_answer_that_the_window_does_not_let_out_is_given_up_in_time,
