@@ -119,6 +119,15 @@ const char *cli_why(const json_t *answer)
     return why ? why : "The running server's answer has no sense; is it of another version?";
 }
 
+json_t *cli_if_done(json_t *answer, struct err *err)
+{
+    if (!answer || json_is_true(json_object_get(answer, "done")))
+        return answer;
+    err_set(err, ERR_REFUSED, "%s", cli_why(answer));
+    json_decref(answer);
+    return NULL;
+}
+
 struct config *cli_load_config(struct cli *cli)
 {
     struct err err;

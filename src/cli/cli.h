@@ -93,6 +93,9 @@ int cli_fail(const struct err *err);
 json_t *cli_ask(struct cli *cli, const json_t *request, struct err *err);
 /* Why an answer says that it was not done. */
 const char *cli_why(const json_t *answer);
+/* Takes over `answer` (may be NULL: then `err` says why); NULL where it says that it was not done.
+ */
+json_t *cli_if_done(json_t *answer, struct err *err);
 /* Takes over `request`; prints why it was not done, and is NULL where it was not. */
 json_t *cli_ask_done(struct cli *cli, json_t *request);
 /* The key that the running server signs with, as a link has it, and a header of its for an origin;

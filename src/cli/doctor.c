@@ -45,12 +45,7 @@ static json_t *status_of(struct cli *cli, const struct config *config, struct er
     if (!answer && err->code == ERR_NOT_FOUND)
         answer = cli_ask(cli, request, err);
     json_decref(request);
-    if (answer && !json_is_true(json_object_get(answer, "done"))) {
-        err_set(err, ERR_REFUSED, "%s", cli_why(answer));
-        json_decref(answer);
-        return NULL;
-    }
-    return answer;
+    return cli_if_done(answer, err);
 }
 
 /* Most of these sentences have their remedy in them. */

@@ -13,12 +13,7 @@ static json_t *ask_server(const struct config *config, const char *origin, struc
     json_t *request = json_pack("{s:s, s:s*}", "command", "key", "origin", origin);
     json_t *answer = control_ask(config->control_path, request, err);
     json_decref(request);
-    if (answer && !json_is_true(json_object_get(answer, "done"))) {
-        err_set(err, ERR_REFUSED, "%s", cli_why(answer));
-        json_decref(answer);
-        return NULL;
-    }
-    return answer;
+    return cli_if_done(answer, err);
 }
 
 static int copy(char *to, size_t size, const json_t *answer, const char *name, struct err *err)

@@ -109,12 +109,7 @@ json_t *setup_request(const struct setup *setup, const char *command, const char
     json_t *answer =
         control_ask_within(setup->config->control_path, request, SETUP_PATIENCE_S, err);
     json_decref(request);
-    if (answer && !json_is_true(json_object_get(answer, "done"))) {
-        err_set(err, ERR_REFUSED, "%s", cli_why(answer));
-        json_decref(answer);
-        return NULL;
-    }
-    return answer;
+    return cli_if_done(answer, err);
 }
 
 /* Its sentence becomes that of a server that has not taken it. `before` NULL: there was no file. */
