@@ -15,6 +15,7 @@
 #include "backup/collect.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "bridge/checkup.h"
 #include "bridge/import.h"
 #include "web/qr.h"
@@ -277,6 +278,7 @@ static int start_server(struct app *app, struct err *err)
 static int start_bridge(struct app *app, struct err *err)
 {
     struct bridge_parts parts = {.loop = &app->loop,
+                                 .took_over_unix = app->took_over_unix,
                                  .config = app->config,
                                  .store = app->store,
                                  .seal = app->seal,
@@ -367,7 +369,25 @@ static int import(struct app *app, size_t *imported, struct err *err)
                                          : import_at_start(app->store, app->config, app->policy,
                                                            app->seal, imported, err);
     app->rows += *imported;
+    if (!*imported)
+        return result;
+    app->took_over_unix = clock_unix();
+    app->sources.as_mollysocket = true;
     return result;
+}
+
+/* Who came from MollySocket stays so when its database has gone: what it rang is rung on. */
+static int stand_in(struct app *app, struct err *err)
+{
+    if (import_took_over(app->store, &app->took_over_unix, err) != 0)
+        return err->code;
+    app->sources.as_mollysocket |= app->took_over_unix != 0;
+    if (!app->took_over_unix || app->config->mollysocket)
+        return 0;
+    config_stand_in(app->config);
+    policy_free(app->policy);
+    app->policy = policy_new(app->config, err);
+    return app->policy ? 0 : err->code;
 }
 
 /* A key that was named has to be there where accounts are taken over. One that was not may never
@@ -378,7 +398,8 @@ static int open_accounts(struct app *app, struct err *err)
     char text[OWN_KEY_TEXT_SIZE];
     const char *path = app->config->push_vapid_key_file;
     bool named = !path || config_is_set(app->config, "push.vapid_key_file");
-    if (open_store(app, err) != 0 || store_load(app->store, count_row, &app->rows, err) != 0)
+    if (open_store(app, err) != 0 || store_load(app->store, count_row, &app->rows, err) != 0 ||
+        stand_in(app, err) != 0)
         return err->code;
     if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0 ||
         (named && open_key(app, err) != 0))
@@ -438,11 +459,6 @@ static int make_folders(const struct config *config, struct err *err)
 static int wall_in(struct app *app, struct err *err)
 {
     struct config *config = app->config;
-    if (geteuid() == 0)
-        log_info(
-            config->user && config_is_of_package(config, "user")
-                ? "Doorbell stays root: this container lets it become no other user."
-                : "Doorbell runs as root and need not: the setting user names whom to become.");
     if (app_check_config(config, err) != 0 || make_folders(config, err) != 0)
         return err->code;
     char *database = import_find(config);
@@ -461,6 +477,8 @@ int app_start(struct app *app, enum app_kind kind, const struct config_sources *
     timer_init(&app->sweep, on_sweep, app);
     app_take_log_settings(config);
     protect_process();
+    app->molly_file = mem_text(config->molly_file);
+    app->sources.molly_before = app->molly_file;
     int result = kind == APP_SERVER ? wall_in(app, err) : 0;
     loop_init(&app->loop);
     notify_init(&app->notify, &app->loop);
@@ -511,6 +529,7 @@ void app_stop(struct app *app)
     policy_free(app->policy);
     loop_fini(&app->loop);
     config_free(app->config);
+    free(app->molly_file);
     app_free_abandoned(app);
     curl_global_cleanup();
 }

@@ -37,7 +37,9 @@ struct app {
     struct connector *connector;
     struct policy *policy;
     struct vapid *vapid;
-    bool made_key; /* this time, because there was none */
+    char *molly_file;       /* MollySocket's that was read at the start; NULL: none */
+    int64_t took_over_unix; /* accounts of MollySocket's, last; 0: never */
+    bool made_key;          /* this time, because there was none */
     struct push *push;
     struct signal_server *signal;
     struct bridge *bridge;
@@ -66,6 +68,8 @@ int app_check_config(const struct config *config, struct err *err);
 /* Whether Doorbell made the key by itself, and what to say then to whoever has accounts of
  * MollySocket's. Before the first change of the store only. */
 bool app_key_is_own(const struct app *app, char text[OWN_KEY_TEXT_SIZE]);
+/* From here on the log is as the configuration says. */
+void app_take_log_settings(const struct config *config);
 void app_run(struct app *app); /* until a signal ends it, or loop_stop */
 void app_stop(struct app *app);
 

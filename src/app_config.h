@@ -6,8 +6,6 @@
 #include "app.h"
 #include "base/descriptors.h"
 
-void app_take_log_settings(const struct config *config);
-
 /* Who may have how many descriptors with it; sets config->web_connections. */
 struct descriptors app_share_descriptors(const struct app *app, struct config *config);
 

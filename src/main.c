@@ -1,3 +1,4 @@
+#include <pwd.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #include "backup/restore.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/options.h"
 
 static const struct cli_command commands[] = {
@@ -245,7 +247,12 @@ int main(int argc, char **argv)
     if (first > argc) /* without even a name */
         return cli_run(&cli, 0, argv);
     cli.sources.as_mollysocket = is_mollysockets_name(argv[first - 1]);
+    const struct passwd *user = getpwuid(geteuid());
+    char *home = mem_text(user ? user->pw_dir : NULL); /* before it becomes another one */
+    cli.sources.home = home;
     config_follow_volume("/data", "/app");
     struct options read = {.argc = argc - first, .argv = argv + first};
-    return run(&words, &read);
+    int status = run(&words, &read);
+    free(home);
+    return status;
 }

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 /* A number that ends at `end` or with the text; false: it is none. */
 static bool read_id(const char *text, char end, unsigned *id)
 {
@@ -54,14 +56,29 @@ static bool is_shared(const char *folder, const struct stat *status)
     return false;
 }
 
-/* Without the right to give files away, and where nothing can be changed, it is the same for all.
- */
+/* Without the right to give files away (no CAP_CHOWN), and where there is none to be had: CIFS,
+ * exFAT, a read-only mount. */
+static bool cannot_be_given(int reason)
+{
+    return reason == EPERM || reason == EROFS;
+}
+
 static int fail(const char *path, struct err *err)
 {
-    return err_set(err, errno == EPERM || errno == EROFS ? ERR_REFUSED : ERR_IO,
+    return err_set(err, cannot_be_given(errno) ? ERR_REFUSED : ERR_IO,
                    "user: %s, of the folder of store.path, cannot be handed over (%s); give it to "
                    "that user with chown, or start as that user",
                    path, strerror(errno));
+}
+
+/* One file of a folder that can be given away, such as a mount of its own. Whoever needs it will
+ * say so. */
+static int fail_entry(const char *name, struct err *err)
+{
+    if (!cannot_be_given(errno))
+        return fail(name, err);
+    log_warn("%s, in the folder of store.path, stays root's: %s", name, strerror(errno));
+    return 0;
 }
 
 /* With a second name it may be a file of somewhere else. */
@@ -82,7 +99,7 @@ static int spare(const struct user *user, int folder, const char *name, struct e
         !(status.st_mode & S_IROTH) &&
         (fchown(file, (uid_t)-1, user->gid) != 0 ||
          fchmod(file, (status.st_mode & 0777) | S_IRGRP) != 0))
-        result = fail(name, err);
+        result = fail_entry(name, err);
     close(file);
     return result;
 }
@@ -98,7 +115,7 @@ static int take_over_entry(const struct user *user, int folder, const char *name
     int result = 0;
     if (fstat(file, &status) == 0 && is_only_here(&status) &&
         fchownat(file, "", user->uid, user->gid, AT_EMPTY_PATH) != 0)
-        result = fail(name, err);
+        result = fail_entry(name, err);
     close(file);
     return result;
 }
@@ -162,12 +179,22 @@ int user_take_over(const struct user *user, const char *folder, const char *cons
     int result = 0;
     if (fstat(fd, &status) != 0 || is_shared(folder, &status))
         goto out;
-    result = take_over_entries(user, fd, spared, err);
-    if (result == 0 && status.st_uid == 0 && fchown(fd, user->uid, user->gid) != 0)
+    if (status.st_uid == 0 && fchown(fd, user->uid, user->gid) != 0)
         result = fail(folder, err);
+    if (result == 0)
+        result = take_over_entries(user, fd, spared, err);
 out:
     close(fd);
     return result;
+}
+
+bool user_of_folder(struct user *user, const char *folder)
+{
+    struct stat status;
+    if (stat(folder, &status) != 0 || status.st_uid == 0 || is_shared(folder, &status))
+        return false;
+    *user = (struct user){status.st_uid, status.st_gid};
+    return true;
 }
 
 /* Tried and taken back: the real ids stay, and with them the right to return. */

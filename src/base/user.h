@@ -25,6 +25,9 @@ int user_find(struct user *user, const char *name, struct err *err);
 int user_take_over(const struct user *user, const char *folder, const char *const *spared,
                    struct err *err);
 
+/* Whose folder it is, if it is somebody's own: not root's, and no shared one. */
+bool user_of_folder(struct user *user, const char *folder);
+
 /* Whether this process can become that user. A container's root cannot that is the only user of its
  * namespace, or has no capabilities. */
 bool user_is_possible(const struct user *user);

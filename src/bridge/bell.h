@@ -212,6 +212,8 @@ static inline struct bell *bell_of(struct account *account)
 }
 
 bool bridge_allows(const struct bridge *bridge, const struct account_key *key);
+/* Whether it may register: it is on the list, or registered already where that is enough. */
+bool bridge_admits(struct bridge *bridge, const struct account_key *key);
 int64_t bridge_now_ms(const struct bridge *bridge);
 
 /* trial.c: what a bell on trial does with its link's events. */

@@ -115,12 +115,15 @@ static void became_refused(struct bell *bell, const struct link_down *down)
     store_set_refused(bell->bridge->parts.store, &bell->account->key, true, NULL, NULL);
 }
 
-/* Where Doorbell stands in MollySocket's place, whoever holds the devices soon after the start is
- * that MollySocket, left running. */
+enum { RIVAL_DAYS = 7 };
+
+/* Where accounts were taken over from MollySocket of late, whoever holds their devices soon after
+ * the start is that MollySocket, left running. */
 static bool is_likely_mollysocket(const struct bell *bell)
 {
     const struct bridge *bridge = bell->bridge;
-    return bridge->config->mollysocket &&
+    int64_t took_over_unix = bridge->parts.took_over_unix;
+    return took_over_unix && clock_unix() - took_over_unix < RIVAL_DAYS * 24 * 3600 &&
            bell_now_ms(bell) - bridge->started_ms < bridge->life_timing.contested_end_ms;
 }
 

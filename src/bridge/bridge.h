@@ -21,9 +21,10 @@ struct bridge_parts {
     struct push *push;
     const struct policy *policy;
     const struct link_ops
-        *link_ops;     /* NULL: accounts are kept but not linked (CLI without a server) */
-    void *messenger;   /* the first argument of link_ops->open */
-    size_t links_most; /* that may be connected at once; 0: any number */
+        *link_ops;          /* NULL: accounts are kept but not linked (CLI without a server) */
+    void *messenger;        /* the first argument of link_ops->open */
+    size_t links_most;      /* that may be connected at once; 0: any number */
+    int64_t took_over_unix; /* accounts of MollySocket's, last; 0: never */
 };
 
 /* The machine was away (base/absence.h): links are tested or made at once. */

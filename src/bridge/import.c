@@ -275,6 +275,20 @@ static void gather(void *arg, struct account *account)
     registry_row(account, &gathering->intake.rows[gathering->intake.row_count++]);
 }
 
+static void write_took_over(uint8_t mark[STORE_MARK_SIZE])
+{
+    static const char what[] = "doorbell: accounts of MollySocket's were taken over";
+    crypto_generichash(mark, STORE_MARK_SIZE, (const unsigned char *)what, sizeof what - 1, NULL,
+                       0);
+}
+
+int import_took_over(struct store *store, int64_t *at_unix, struct err *err)
+{
+    uint8_t mark[STORE_MARK_SIZE];
+    write_took_over(mark);
+    return store_marked(store, mark, at_unix, err);
+}
+
 static int carry_out(struct plan *plan, struct err *err)
 {
     struct gathering gathering = {.plan = plan};
@@ -282,6 +296,11 @@ static int carry_out(struct plan *plan, struct err *err)
     int result = 0;
     intake->rows = mem_new((registry_count(&plan->registry) + 1) * sizeof *intake->rows);
     registry_each(&plan->registry, gather, &gathering);
+    if (intake->row_count) {
+        uint8_t mark[STORE_MARK_SIZE];
+        write_took_over(mark);
+        add_mark(plan, mark);
+    }
     intake->marks = plan->marks;
     intake->mark_count = plan->mark_count;
     intake->at_unix = plan->now_unix;

@@ -45,6 +45,9 @@ struct import_counts {
 int import_run(struct store *store, const struct import_order *order, struct import_counts *counts,
                struct err *err);
 
+/* When accounts were taken over last; 0: never. Before the first change of the store only. */
+int import_took_over(struct store *store, int64_t *at_unix, struct err *err);
+
 /* Removes copies of that database that a process which was killed has left beside the store. */
 void import_forget_copies(const char *store_path);
 

@@ -201,13 +201,15 @@ static void note_any(void *arg, struct account *account)
     *(bool *)arg = true;
 }
 
-/* With any device; and who is registered may stay. */
-static bool is_registered(struct bridge *bridge, const struct account_key *key)
+/* Who is registered, with any device, may stay. */
+bool bridge_admits(struct bridge *bridge, const struct account_key *key)
 {
-    bool any = false;
+    bool registered = false;
+    if (config_admits_account(bridge->config, key->uuid))
+        return true;
     if (bridge_allows(bridge, key))
-        registry_each_of_user(&bridge->registry, key, note_any, &any);
-    return any;
+        registry_each_of_user(&bridge->registry, key, note_any, &registered);
+    return registered;
 }
 
 static enum registration_status judge_form(struct bridge *bridge,
@@ -220,7 +222,7 @@ static enum registration_status judge_form(struct bridge *bridge,
         err_set(err, ERR_INVALID, "the account id is not a UUID");
         return REGISTRATION_INVALID_UUID;
     }
-    if (!config_admits_account(bridge->config, key->uuid) && !is_registered(bridge, key)) {
+    if (!bridge_admits(bridge, key)) {
         err_set(err, ERR_REFUSED, "accounts.allowed does not have this account id");
         return REGISTRATION_INVALID_UUID;
     }

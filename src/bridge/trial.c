@@ -181,7 +181,7 @@ static const char *obstacle(struct bridge *bridge, const struct succession *succ
                             const struct account *known, enum registration_status *status)
 {
     const struct trial *trial = succession->heir;
-    if (!bridge_allows(bridge, &trial->key)) {
+    if (!bridge_admits(bridge, &trial->key)) {
         *status = REGISTRATION_INVALID_UUID;
         return "accounts.allowed does not have this account id any more";
     }

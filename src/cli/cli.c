@@ -40,15 +40,7 @@ static const char *user_name(const struct config *config)
     return getpid() == 1 && getpwnam("doorbell") ? "doorbell" : NULL;
 }
 
-/* A user that nobody asked for must not be in the way of a container whose root can become no other
- * (rootless without subordinate ids, all capabilities dropped): that root has little to give up. */
-static bool stays_root(const struct config *config, const struct user *user)
-{
-    return config_is_of_package(config, "user") && !user_is_possible(user);
-}
-
-/* Of root's own folder, which was not to be given away when the server started. */
-static bool is_kept_by_root(const char *folder)
+static bool is_roots(const char *folder)
 {
     struct stat status;
     return stat(folder, &status) == 0 && status.st_uid == 0;
@@ -77,39 +69,67 @@ static int hand_over(const struct config *config, const struct user *user, const
     return result;
 }
 
-/* The same for what cannot be handed over: MollySocket works there as root. */
-static int take_over(const struct config *config, const struct user *user, const char *folder,
-                     bool *stays, struct err *err)
+/* Whom the package has for it when nobody names one must not be in the way of what MollySocket runs
+ * with, as root: a container whose root can become no other (rootless without subordinate ids, all
+ * capabilities dropped), a folder of somebody's own, one that cannot be given away. */
+struct change {
+    struct user user;
+    const char *why_not; /* root stays root, which has little to give up here; NULL: it does not */
+};
+
+static void adapt(struct change *change, const char *folder, bool takes_over)
 {
-    int result = hand_over(config, user, folder, err);
-    *stays = result == ERR_REFUSED && config_is_of_package(config, "user");
-    if (!*stays)
+    struct user owner;
+    if (user_of_folder(&owner, folder))
+        change->user = owner;
+    if (!user_is_possible(&change->user))
+        change->why_not = "this container lets it become no other user.";
+    else if (!takes_over && is_roots(folder)) /* as the server found it */
+        change->why_not = "the folder of store.path is root's.";
+}
+
+static int take_over(const struct config *config, struct change *change, const char *folder,
+                     struct err *err)
+{
+    int result = hand_over(config, &change->user, folder, err);
+    if (result != ERR_REFUSED || !config_is_of_package(config, "user"))
         return result;
-    log_info("Doorbell stays root: %s cannot be given to another user. That is so without the "
-             "capability CHOWN, and on CIFS or exFAT.",
-             folder);
+    change->why_not = "the folder of store.path cannot be given to another user (the capability "
+                      "CHOWN is missing, or it is on CIFS or exFAT, or read-only).";
     return 0;
+}
+
+static int become(const struct config *config, const char *name, bool takes_over,
+                  const char **why_not, struct err *err)
+{
+    struct change change = {.why_not = NULL};
+    char *path = mem_text(config->store_path);
+    const char *folder = dirname(path);
+    int result = user_find(&change.user, name, err);
+    if (result == 0 && config_is_of_package(config, "user"))
+        adapt(&change, folder, takes_over);
+    if (result == 0 && takes_over && !change.why_not)
+        result = take_over(config, &change, folder, err);
+    if (result == 0 && !change.why_not)
+        result = user_become(&change.user, err);
+    if (why_not)
+        *why_not = change.why_not;
+    free(path);
+    return result;
 }
 
 int cli_become_user(const struct config *config, bool takes_over, struct err *err)
 {
+    return cli_become_server(config, takes_over, NULL, err);
+}
+
+int cli_become_server(const struct config *config, bool takes_over, const char **why_not,
+                      struct err *err)
+{
     const char *name = user_name(config);
-    if (!name)
-        return 0;
-    struct user user;
-    int result = user_find(&user, name, err);
-    if (result == 0 && stays_root(config, &user))
-        return 0;
-    char *path = mem_text(config->store_path);
-    const char *folder = dirname(path);
-    bool stays = !takes_over && config_is_of_package(config, "user") && is_kept_by_root(folder);
-    if (result == 0 && takes_over)
-        result = take_over(config, &user, folder, &stays, err);
-    if (result == 0 && !stays)
-        result = user_become(&user, err);
+    int result = name ? become(config, name, takes_over, why_not, err) : 0;
     if (result != 0)
         config_locate(config, err);
-    free(path);
     return result;
 }
 

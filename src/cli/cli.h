@@ -110,6 +110,10 @@ bool cli_key_is_elsewhere(const struct config *config);
  * store's folder over to that user (security.md 20): before anything in there is opened or made, a
  * thread started, or a byte from outside read. */
 int cli_become_user(const struct config *config, bool takes_over, struct err *err);
+/* Likewise; `*why_not` (NULL: nobody asks) says why it stays root although there is somebody to
+ * become, or is NULL. */
+int cli_become_server(const struct config *config, bool takes_over, const char **why_not,
+                      struct err *err);
 /* Whether the settings allow this endpoint, by its text and by the addresses of its name. */
 int cli_check_endpoint(const struct config *config, const char *endpoint, struct err *err);
 /* Loads the configuration, or prints why not and returns NULL. */

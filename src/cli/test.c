@@ -103,8 +103,12 @@ static int check_uuid(const struct config *config, const char *text, struct err 
     if (uuid_parse(uuid, text) != 0)
         return err_set(err, ERR_INVALID,
                        "An account id has 32 hexadecimal digits in groups of 8-4-4-4-12.");
-    if (!config_admits_account(config, uuid))
+    if (!config_allows_account(config, uuid))
         return err_set(err, ERR_REFUSED, "accounts.allowed does not have it.");
+    if (!config_admits_account(config, uuid))
+        fprintf(stderr,
+                "doorbell: accounts.allowed has it only if it is registered already: it lets "
+                "nobody new in.\n");
     return 0;
 }
 

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <libgen.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -177,31 +176,30 @@ static const char *find_file(void)
 }
 
 /* systemd and procd start services of root's without HOME. */
-static const char *home_of_user(char **environment)
+static const char *home_of_user(const struct config_sources *sources)
 {
-    const char *home = config_environment_value(environment, "HOME");
-    if (home && *home)
-        return home;
-    const struct passwd *entry = getpwuid(geteuid());
-    return entry ? entry->pw_dir : NULL;
+    const char *home = config_environment_value(sources->environment, "HOME");
+    return home && *home ? home : sources->home;
 }
 
 /* The one of the user's own; the caller frees it. A relative XDG_CONFIG_HOME is none (XDG Base
  * Directory Specification). */
-static char *user_molly_file(char **environment)
+static char *user_molly_file(const struct config_sources *sources)
 {
     static const char name[] = CONFIG_MOLLY_FILE_OF_USER;
-    const char *xdg = config_environment_value(environment, "XDG_CONFIG_HOME");
+    const char *xdg = config_environment_value(sources->environment, "XDG_CONFIG_HOME");
     if (xdg && *xdg == '/')
         return mem_format("%s/%s", xdg, name);
-    const char *home = home_of_user(environment);
+    const char *home = home_of_user(sources);
     return home ? mem_format("%s/.config/%s", home, name) : NULL;
 }
 
 /* MollySocket's, in its own order (mollysocket.md 2); the caller frees it. */
-static char *find_molly_file(char **environment)
+static char *find_molly_file(const struct config_sources *sources)
 {
-    char *path = user_molly_file(environment);
+    if (sources->molly_before)
+        return mem_text(sources->molly_before);
+    char *path = user_molly_file(sources);
     if (path && is_there(path))
         return path;
     free(path);
@@ -244,7 +242,7 @@ static void choose_files(struct files *files, const struct config_sources *sourc
     if (found)
         files->own.path = mem_text(found);
     if (!files->own.path && !files->molly.path)
-        files->molly.path = find_molly_file(environment);
+        files->molly.path = find_molly_file(sources);
 }
 
 static int read_choice(struct config *config, const struct choice *choice, config_reader *read,
@@ -393,6 +391,12 @@ static void derive_meaning(struct config *config)
                                     ? config->in_their_way[setting - schema]
                                     : config->mollysocket;
     config->push_exact_logins = config->in_their_way[setting - schema];
+}
+
+void config_stand_in(struct config *config)
+{
+    config->mollysocket = true;
+    derive_meaning(config);
 }
 
 static int take_answer(struct config *config, const struct config *answers,

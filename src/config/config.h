@@ -135,13 +135,21 @@ struct config_sources {
     const char *const *overrides;
     size_t override_count;
     bool as_mollysocket; /* the program was called by its name */
-    int verbose;         /* how often -v was given: what is logged is at least info, then debug */
+    /* MollySocket's file that was there before: a reload without it would be one with other
+     * settings. NULL: there was none. */
+    const char *molly_before;
+    const char *home; /* of the user, where the environment has no HOME; NULL: not known */
+    int verbose;      /* how often -v was given: what is logged is at least info, then debug */
 };
 
 /* MollySocket's images before 1.7 worked in `old`; those since work in `here`, as ours does. Where
  * its database is in a volume at the old place, and not in the working directory `here`, that
  * becomes the working directory, so that everything without a folder is found there. */
 void config_follow_volume(const char *here, const char *old);
+
+/* Doorbell stands in MollySocket's place, as its store says: config->mollysocket, and what follows.
+ */
+void config_stand_in(struct config *config);
 
 /* All defaults; what is derived from other settings is still NULL. */
 struct config *config_new(void);

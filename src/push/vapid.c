@@ -427,6 +427,8 @@ static bool is_fresh(const struct token *token, int64_t now_unix)
 int vapid_header(struct vapid *vapid, const char *origin, const char *subject, int64_t now_unix,
                  char header[VAPID_HEADER_SIZE], struct err *err)
 {
+    if (!vapid)
+        return err_set(err, ERR_NOT_FOUND, "There is no VAPID key here that could sign it.");
     if (!is_uri_text(origin, URL_ORIGIN_SIZE - 1))
         return err_set(err, ERR_INVALID, "the endpoint's origin cannot be written into a token");
     if (!is_uri_text(subject, SUBJECT_MAX))

@@ -650,6 +650,46 @@ def test_what_its_star_allowed_is_rung_on_and_nothing_new_like_it(
     public.stop()
 
 
+def test_what_was_taken_over_is_rung_on_when_its_database_has_gone(
+    dropped_in: Doorbell,
+    background: Background,
+    changes: Changes,
+    authority: Authority,
+    signal: SignalPeer,
+) -> None:
+    """Nothing of MollySocket's is set: its database says alone whose place it is, until it has been
+    taken over; who tidies up afterwards changes nothing."""
+    name = "push.example.org"
+    public = PushPeer(background, changes, authority.leaf("public", [name]))
+    account = signal.new_account()
+    endpoint = f"https://{name}:81" + public.endpoint()[len(public.origin) :]
+    theirs = MollySocket(dropped_in.folder / "mollysocket.db")
+    theirs.add(account, endpoint)
+    dropped_in.environment.update(
+        {
+            "DOORBELL_WEB_LISTEN": f"127.0.0.1:{dropped_in.port}",
+            "DOORBELL_STORE_PATH": "doorbell.db",
+            "DOORBELL_PUSH_CONNECT_TO": f"{name}:81=localhost:{public.port}",
+        }
+    )
+    dropped_in.start()
+
+    def check_that_it_goes_on() -> None:
+        before, number = len(public.rings()), signal.queue(account.key)
+        changes.wait_for(lambda: len(public.rings()) > before, "a ring")
+        signal.wait_acked(number)
+        assert dropped_in.request("GET", "/metrics")[0] == 200
+
+    check_that_it_goes_on()
+    theirs.file.unlink()
+    dropped_in.reload()
+    check_that_it_goes_on()
+    dropped_in.stop()
+    dropped_in.start()
+    check_that_it_goes_on()
+    public.stop()
+
+
 # 8. A folder of root's
 
 @only_root

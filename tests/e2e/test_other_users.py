@@ -13,7 +13,7 @@ import pytest
 
 from lib.certs import Authority
 from lib.doorbell import Doorbell
-from lib.drop_in import MollySocket, check_that_it_rings, put_in_its_place, rings
+from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_place, rings
 from lib.push_peer import PushPeer
 from lib.shell import OpenFolder
 from lib.signal_peer import SignalPeer
@@ -238,6 +238,52 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     rings(signal, ntfy, account, endpoint)
     check_that_it_rings(dropped_in, signal, ntfy)
     assert {entry.stat().st_uid for entry in data.iterdir()} == {outside}
+    os.kill(int(first), signals.SIGTERM)
+    dropped_in.finish(0)
+
+
+MOUNTED_IN_IT = """
+mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"
+"""
+
+
+def test_a_key_that_is_mounted_read_only_stays_roots_and_nothing_else(
+    dropped_in: Doorbell, data: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """`./vapid.key:/data/vapid.key:ro`, readable for others."""
+    private, public = key_pair()
+    dropped_in.secrets.add(private)
+    (data / "vapid.key").write_text(private)
+    (data / "vapid.key").chmod(0o444)
+    account, endpoint = leave(data, signal, ntfy, 0, 0)
+    dropped_in.environment["DOORBELL_USER"] = f"{NAMELESS}:{NAMELESS}"
+    dropped_in.launcher = [*NAMESPACE, "sh", "-c", MOUNTED_IN_IT, str(data / "vapid.key")]
+    dropped_in.start()
+    assert dropped_in.process
+    assert users_of(dropped_in.process.popen.pid) == {str(NAMELESS)}
+    assert dropped_in.has_logged("vapid.key, in the folder of store.path, stays root's")
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    assert f"k={public}" in (ntfy.rings(endpoint)[0].get("authorization") or "")
+
+
+def test_roots_container_with_a_folder_of_somebodys_own_becomes_that_one(
+    dropped_in: Doorbell, data: Path, open_folder: OpenFolder, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """`mkdir data` before `docker compose up`, and no `user:`."""
+    passwd = open_folder.path / "passwd"
+    passwd.write_text("root:x:0:0::/:/bin/sh\ndoorbell:x:65532:65532::/:/bin/false\n")
+    account, endpoint = leave(data, signal, ntfy, NAMELESS, NAMELESS)
+    os.chown(data / "mollysocket.db", 0, 0)  # its server ran as root
+    dropped_in.launcher = ["unshare", *NEW_PROCESSES, "sh", "-c", WITH_PASSWD, str(passwd)]
+    dropped_in.start()
+    assert dropped_in.process
+    parent = dropped_in.process.popen.pid
+    (first,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert users_of(int(first)) == {str(NAMELESS)}
+    signal.wait_connected(account)
+    rings(signal, ntfy, account, endpoint)
+    assert (data / "doorbell.db").stat().st_uid == NAMELESS
     os.kill(int(first), signals.SIGTERM)
     dropped_in.finish(0)
 

@@ -601,6 +601,29 @@ START_TEST(a_file_with_the_key_wins_over_a_key_wherever_they_are_named)
 }
 END_TEST
 
+/* A user who became another one cannot read it any more. */
+START_TEST(a_file_of_mollysockets_that_was_there_is_read_again_or_missed)
+{
+    struct folder folder;
+    struct err err;
+    char *nothing[] = {NULL};
+    struct config_sources sources = {.defaults = "none.yaml", .environment = nothing};
+    enter_folder(&folder);
+    sources.home = folder.path;
+    ck_assert_int_eq(mkdir(".config", 0700) | mkdir(".config/mollysocket", 0700), 0);
+    write_file(".config/mollysocket/config.toml", "port = 2\n");
+    struct config *config = config_load(&sources, &err);
+    expect(config, "web.listen", "[\"127.0.0.1:2\"]");
+    sources.molly_before = config->molly_file;
+    remove(".config/mollysocket/config.toml");
+    ck_assert_ptr_null(config_load(&sources, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "config.toml: it cannot be read"));
+    config_free(config);
+    remove(".config/mollysocket");
+    leave_folder(&folder);
+}
+END_TEST
+
 START_TEST(a_key_does_not_stand_in_for_a_file_that_is_missing)
 {
     struct folder folder;
@@ -892,6 +915,7 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           a_key_is_taken_as_it_was_written_and_a_wrong_one_is_told_but_not_shown,
           a_file_with_the_key_wins_over_a_key_wherever_they_are_named,
           a_key_does_not_stand_in_for_a_file_that_is_missing,
+          a_file_of_mollysockets_that_was_there_is_read_again_or_missed,
           who_stands_in_mollysockets_place_is_seen_without_a_setting,
           the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
