@@ -20,11 +20,12 @@ enum {
     MOST = 1 << 30, /* a million accounts have less; it must not fill the store's disk */
 };
 
-static const char prefix[] = "mollysocket-", random_part[] = "XXXXXX", name_inside[] = "copy";
+/* Nobody else names a folder so. */
+static const char prefix[] = ".doorbell-copy-", random_part[] = "XXXXXX", name_inside[] = "copy";
 
 /* The database itself and what SQLite may leave beside it. The shared memory is made anew. */
-static const char *const suffixes[] = {"", "-journal", "-wal"};
-enum { FILES = sizeof suffixes / sizeof *suffixes };
+static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+enum { NAMES = sizeof suffixes / sizeof *suffixes, FILES = NAMES - 1 };
 
 /* Of a service with DynamicUser= (systemd.exec(5)): somebody else's tomorrow. */
 static bool is_dynamic(uid_t user)
@@ -200,7 +201,7 @@ int mollysocket_copy_make(struct mollysocket_copy *copy, const char *path, const
 
 static void remove_files(int folder)
 {
-    for (int i = 0; i < FILES; i++) {
+    for (int i = 0; i < NAMES; i++) {
         char *name = mem_format("%s%s", name_inside, suffixes[i]);
         unlinkat(folder, name, 0);
         free(name);
@@ -227,13 +228,39 @@ static bool is_left(int folder)
            (status.st_mode & 0777) == 0700 && flock(folder, LOCK_EX | LOCK_NB) == 0;
 }
 
-/* Only what a copy consists of: a folder with anything else in it stays. */
+static bool is_name_inside(const char *name)
+{
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return true;
+    if (!text_starts(name, name_inside))
+        return false;
+    for (int i = 0; i < NAMES; i++)
+        if (strcmp(name + strlen(name_inside), suffixes[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool has_nothing_else(int folder)
+{
+    int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = again >= 0 ? fdopendir(again) : NULL;
+    bool is_pure = entries;
+    for (struct dirent *entry; is_pure && (entry = readdir(entries));)
+        is_pure = is_name_inside(entry->d_name);
+    if (entries)
+        closedir(entries);
+    else if (again >= 0)
+        close(again);
+    return is_pure;
+}
+
+/* Only what a copy consists of: a folder with anything else in it stays as it is. */
 static void remove_left(int scratch, const char *name)
 {
     int folder = openat(scratch, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return;
-    if (is_left(folder)) {
+    if (is_left(folder) && has_nothing_else(folder)) {
         remove_files(folder);
         unlinkat(scratch, name, AT_REMOVEDIR);
     }

@@ -137,14 +137,17 @@ def test_what_a_kill_left_in_its_log_is_taken_and_not_touched(
     database.close()
     before = theirs.picture()
     assert len(before) == 3
-    left = doorbell.folder / "mollysocket-aB3xY0"  # of a start that was killed as it read
-    left.mkdir(0o700)
-    (left / "copy").write_bytes(theirs.file.read_bytes())
+    left = doorbell.folder / ".doorbell-copy-aB3xY0"  # of a start that was killed as it read
+    kept = doorbell.folder / "mollysocket-backup"  # the operator's
+    for folder in (left, kept):
+        folder.mkdir(0o700)
+        (folder / "copy").write_bytes(theirs.file.read_bytes())
     doorbell.start()
     signal.wait_connected(account)
     rings(signal, ntfy, account, endpoint)
     assert theirs.picture() == before
-    assert not list(doorbell.folder.glob("mollysocket-*"))
+    assert not list(doorbell.folder.glob(".doorbell-copy-*"))
+    assert (kept / "copy").read_bytes() == theirs.file.read_bytes()
 
 
 def test_a_database_that_cannot_be_read_ends_the_start_and_says_the_way_out(

@@ -76,7 +76,7 @@ struct picture {
 
 static int by_name(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.';
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
 static struct picture take_picture(const struct place *place)
@@ -567,11 +567,11 @@ static bool is_there(const struct place *place, const char *name)
 
 START_TEST(a_copy_that_a_kill_left_is_removed)
 {
-    static const char *const inside[] = {"copy", "copy-wal", "copy-journal"};
+    static const char *const inside[] = {"copy", "copy-wal", "copy-journal", "copy-shm"};
     struct place place;
     place_make(&place);
-    for (int i = 0; i < 3; i++) {
-        char name[] = "mollysocket-Ab3xY0";
+    for (int i = 0; i < 4; i++) {
+        char name[] = ".doorbell-copy-Ab3xY0";
         name[strlen(name) - 1] = (char)('0' + i);
         make_left(&place, name, 0700, inside[i]);
     }
@@ -587,26 +587,28 @@ START_TEST(what_is_no_copy_or_is_in_use_stays)
     static const struct {
         const char *name, *inside;
         mode_t mode;
-    } others[] = {{"mollysocket-Ab3xY", "copy", 0700},
-                  {"mollysocket-Ab3xY0z", "copy", 0700},
-                  {"mollysocket_Ab3xY0", "copy", 0700},
-                  {"mollysocket-backup", "copy", 0755},
-                  {"mollysocket-others", "mollysocket.db", 0700}};
+    } others[] = {
+        {".doorbell-copy-Ab3xY", "copy", 0700},  {".doorbell-copy-Ab3xY0z", "copy", 0700},
+        {".doorbell_copy-Ab3xY0", "copy", 0700}, {".doorbell-copy-backup", "copy", 0755},
+        {"mollysocket-backup", "copy", 0700},    {".doorbell-copy-others", "mollysocket.db", 0700}};
     struct place place;
     char path[500];
     place_make(&place);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         make_left(&place, others[i].name, others[i].mode, others[i].inside);
+    make_left(&place, ".doorbell-copy-noted1", 0700, "copy");
+    snprintf(path, sizeof path, "%s/.doorbell-copy-noted1/notes", place.scratch);
+    ck_assert_int_eq(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
     make_left(&place, "target", 0700, "copy");
-    snprintf(path, sizeof path, "%s/mollysocket-linked", place.scratch);
+    snprintf(path, sizeof path, "%s/.doorbell-copy-linked", place.scratch);
     ck_assert_int_eq(symlink("target", path), 0);
-    make_left(&place, "mollysocket-in_use", 0700, "copy");
-    snprintf(path, sizeof path, "%s/mollysocket-in_use", place.scratch);
+    make_left(&place, ".doorbell-copy-in_use", 0700, "copy");
+    snprintf(path, sizeof path, "%s/.doorbell-copy-in_use", place.scratch);
     int lock = open(path, O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(flock(lock, LOCK_EX), 0);
     if (geteuid() == 0) {
-        make_left(&place, "mollysocket-strang", 0700, "copy");
-        snprintf(path, sizeof path, "%s/mollysocket-strang", place.scratch);
+        make_left(&place, ".doorbell-copy-strang", 0700, "copy");
+        snprintf(path, sizeof path, "%s/.doorbell-copy-strang", place.scratch);
         ck_assert_int_eq(chown(path, NOBODY, NOBODY), 0);
     }
     mollysocket_forget_copies(place.scratch);
@@ -614,9 +616,10 @@ START_TEST(what_is_no_copy_or_is_in_use_stays)
         snprintf(path, sizeof path, "%s/%s", others[i].name, others[i].inside);
         ck_assert_msg(is_there(&place, path), "%s", path);
     }
-    ck_assert(is_there(&place, "target/copy") && is_there(&place, "mollysocket-linked"));
-    ck_assert(is_there(&place, "mollysocket-in_use/copy"));
-    ck_assert(geteuid() != 0 || is_there(&place, "mollysocket-strang/copy"));
+    ck_assert(is_there(&place, ".doorbell-copy-noted1/copy"));
+    ck_assert(is_there(&place, "target/copy") && is_there(&place, ".doorbell-copy-linked"));
+    ck_assert(is_there(&place, ".doorbell-copy-in_use/copy"));
+    ck_assert(geteuid() != 0 || is_there(&place, ".doorbell-copy-strang/copy"));
     close(lock);
     place_remove(&place);
 }
