@@ -81,7 +81,7 @@ json_t *cli_ask(struct cli *cli, const json_t *request, struct err *err)
     struct config *config = config_load(&cli->sources, err);
     if (!config)
         return NULL;
-    json_t *answer = control_ask(config->control_path, request, err);
+    json_t *answer = control_ask(config, request, err);
     if (!answer && err->code == ERR_NOT_FOUND && (may_make(request) || has_store(config, err)) &&
         cli_become_user(config, may_make(request), err) == 0)
         return ask_store(cli, config, request, err);

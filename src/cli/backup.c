@@ -63,7 +63,7 @@ static int read_store(const struct config *config, bool secrets, struct buf *con
 static int gather(const struct config *config, bool secrets, struct buf *content, struct err *err)
 {
     json_t *request = json_pack("{s:s, s:b}", "command", "backup", "secrets", secrets);
-    json_t *answer = control_ask(config->control_path, request, err);
+    json_t *answer = control_ask(config, request, err);
     json_decref(request);
     if (!answer)
         return err->code == ERR_NOT_FOUND ? read_store(config, secrets, content, err) : err->code;

@@ -41,7 +41,7 @@ static bool take_words(int argc, char **argv, bool *json)
 static json_t *status_of(struct cli *cli, const struct config *config, struct err *err)
 {
     json_t *request = json_pack("{s:s}", "command", "status");
-    json_t *answer = control_ask_within(config->control_path, request, PATIENCE_S, err);
+    json_t *answer = control_ask_within(config, request, PATIENCE_S, err);
     if (!answer && err->code == ERR_NOT_FOUND)
         answer = cli_ask(cli, request, err);
     json_decref(request);

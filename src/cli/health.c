@@ -28,10 +28,11 @@ static bool take_words(int argc, char **argv, bool *links)
 }
 
 /* What is wrong, in `err`, with what to do. */
-static json_t *ask(const char *path, bool links, struct err *err)
+static json_t *ask(const struct config *config, bool links, struct err *err)
 {
+    const char *path = config->control_path;
     json_t *request = json_pack("{s:s, s:b}", "command", "health", "links", links);
-    json_t *answer = control_ask_within(path, request, PATIENCE_S, err);
+    json_t *answer = control_ask_within(config, request, PATIENCE_S, err);
     json_decref(request);
     if (answer || (err->code != ERR_NOT_FOUND && err->code != ERR_TIMEOUT))
         return answer;
@@ -57,7 +58,7 @@ int cli_health(struct cli *cli, int argc, char **argv)
     if (!config)
         return CLI_NOT_DONE;
     struct err err = {0};
-    json_t *answer = ask(config->control_path, links, &err);
+    json_t *answer = ask(config, links, &err);
     bool well = json_is_true(json_object_get(answer, "done"));
     if (answer && !well)
         err_set(&err, ERR_NOT_NOW, "%s", cli_why(answer));

@@ -11,7 +11,7 @@
 static json_t *ask_server(const struct config *config, const char *origin, struct err *err)
 {
     json_t *request = json_pack("{s:s, s:s*}", "command", "key", "origin", origin);
-    json_t *answer = control_ask(config->control_path, request, err);
+    json_t *answer = control_ask(config, request, err);
     json_decref(request);
     return cli_if_done(answer, err);
 }

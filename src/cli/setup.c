@@ -106,8 +106,7 @@ json_t *setup_request(const struct setup *setup, const char *command, const char
                       struct err *err)
 {
     json_t *request = json_pack("{s:s, s:s*}", "command", command, "uuid", uuid);
-    json_t *answer =
-        control_ask_within(setup->config->control_path, request, SETUP_PATIENCE_S, err);
+    json_t *answer = control_ask_within(setup->config, request, SETUP_PATIENCE_S, err);
     json_decref(request);
     return cli_if_done(answer, err);
 }

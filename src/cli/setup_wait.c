@@ -99,8 +99,8 @@ static void add(struct waiting *waiting, const char *text)
     struct add_line line = {0};
     add_line_split(&line, text);
     json_t *request = line.count ? add_line_request(&line, &err) : NULL;
-    const char *path = waiting->setup->config->control_path;
-    json_t *answer = request ? control_ask_within(path, request, SETUP_PATIENCE_S, &err) : NULL;
+    const struct config *config = waiting->setup->config;
+    json_t *answer = request ? control_ask_within(config, request, SETUP_PATIENCE_S, &err) : NULL;
     /* What the server refuses is a registration that came, and is told as such. */
     if (!answer && line.count)
         setup_say("[!!] It was not added: %s", err.text);

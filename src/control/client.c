@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/user.h"
 #include "control/proto.h"
 
 enum { ANSWER_TIMEOUT_S = 60 }; /* longer than any push may take */
@@ -59,13 +60,36 @@ static bool is_of_folder(uid_t uid, const char *path)
            there.st_uid == folder.st_uid;
 }
 
-static int check_peer(int fd, const char *path, struct err *err)
+static bool is_configured(uid_t uid, const struct config *config)
 {
+    struct user user;
+    struct err err;
+    return config->user && user_find(&user, config->user, &err) == 0 && user.uid == uid;
+}
+
+/* Whose database it is has all that a command could tell: in a folder such as /tmp, which stays
+ * root's and in which everybody may make a socket, but nobody can put a file in the place of
+ * another's. A link may lead to somebody else's. */
+static bool has_store(uid_t uid, const char *store)
+{
+    char *copy = mem_text(store);
+    struct stat folder, file;
+    bool is_known = stat(dirname(copy), &folder) == 0 && lstat(store, &file) == 0;
+    free(copy);
+    if (!is_known || ((folder.st_mode & (S_IWGRP | S_IWOTH)) && !(folder.st_mode & S_ISVTX)))
+        return false;
+    return S_ISREG(file.st_mode) && file.st_nlink == 1 && file.st_uid == uid;
+}
+
+static int check_peer(int fd, const struct config *config, struct err *err)
+{
+    const char *path = config->control_path;
     struct ucred peer;
     socklen_t length = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
         return err_set(err, ERR_IO, "Who listens on %s cannot be told: %s.", path, strerror(errno));
-    if (peer.uid == 0 || peer.uid == geteuid() || is_of_folder(peer.uid, path))
+    if (peer.uid == 0 || peer.uid == geteuid() || is_of_folder(peer.uid, path) ||
+        is_configured(peer.uid, config) || has_store(peer.uid, config->store_path))
         return 0;
     return err_set(err, ERR_REFUSED, "Another user (uid %u) listens on %s; it is not trusted.",
                    (unsigned)peer.uid, path);
@@ -109,14 +133,16 @@ static int exchange(int fd, const char *text, struct buf *answer)
     return result == 0 ? receive_all(fd, answer) : result;
 }
 
-json_t *control_ask_within(const char *path, const json_t *request, int seconds, struct err *err)
+json_t *control_ask_within(const struct config *config, const json_t *request, int seconds,
+                           struct err *err)
 {
+    const char *path = config->control_path;
     struct buf answer;
     json_t *result = NULL;
     char *text = NULL;
     buf_init(&answer, CONTROL_ANSWER_MAX);
     int fd = connect_to(path, seconds, err);
-    if (fd < 0 || check_peer(fd, path, err) != 0)
+    if (fd < 0 || check_peer(fd, config, err) != 0)
         goto out;
     text = json_dumps(request, JSON_COMPACT);
     int failed = exchange(fd, text, &answer);
@@ -137,7 +163,7 @@ out:
     return result;
 }
 
-json_t *control_ask(const char *path, const json_t *request, struct err *err)
+json_t *control_ask(const struct config *config, const json_t *request, struct err *err)
 {
-    return control_ask_within(path, request, ANSWER_TIMEOUT_S, err);
+    return control_ask_within(config, request, ANSWER_TIMEOUT_S, err);
 }

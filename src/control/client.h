@@ -5,11 +5,14 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "config/config.h"
 
 /* Asks the running server. NULL with ERR_NOT_FOUND when nobody listens there; other errors carry a
- * sentence. Checks that root, our own user or the owner of the socket's folder answers. */
-json_t *control_ask(const char *path, const json_t *request, struct err *err);
+ * sentence. Checks that root, our own user, the owner of the socket's folder or of the store, or
+ * the user that is configured answers. */
+json_t *control_ask(const struct config *config, const json_t *request, struct err *err);
 /* Likewise; ERR_TIMEOUT where it says nothing for so long. */
-json_t *control_ask_within(const char *path, const json_t *request, int seconds, struct err *err);
+json_t *control_ask_within(const struct config *config, const json_t *request, int seconds,
+                           struct err *err);
 
 #endif

@@ -118,7 +118,7 @@ static void visit_alerts(struct probe *probe)
 static json_t *ask_server(const struct probe *probe, json_t *request)
 {
     struct err err;
-    json_t *answer = control_ask_within(probe->config->control_path, request, PATIENCE_S, &err);
+    json_t *answer = control_ask_within(probe->config, request, PATIENCE_S, &err);
     json_decref(request);
     if (json_is_true(json_object_get(answer, "done")))
         return answer;

@@ -32,6 +32,18 @@ mount --bind "$0" "$0" && mount -o remount,ro,bind / && cd "$0" && exec "$@"
 WITH_PASSWD = """
 mount --bind "$0" /etc/passwd && exec "$@"
 """
+# With a file of its own beside it.
+LISTENER = """
+import os, socket, sys, time
+os.chdir(sys.argv[1])
+open("theirs", "x").close()
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("doorbell.sock")
+os.chmod("doorbell.sock", 0o666)
+listener.listen()
+print("ready", flush=True)
+time.sleep(60)
+"""
 
 
 def may_unshare() -> bool:
@@ -177,6 +189,42 @@ def test_a_file_that_a_services_user_has_put_there_is_not_given_to_it(
     os.chown(data, NAMELESS, NAMELESS)
     assert dropped_in.command("import", str(theirs.file)).returncode == 0
     assert roots.stat().st_uid == 0 and missing.stat().st_uid == 0
+
+
+@pytest.mark.parametrize(
+    "launcher, settings",
+    [([], {"DOORBELL_USER": f"{NAMELESS}:{NAMELESS}"}), (as_user(NAMELESS, NAMELESS), {})],
+    ids=["the image's user", "a user that only the container has"],
+)
+def test_in_a_folder_of_everybodys_roots_commands_know_the_server_from_a_stranger(
+    dropped_in: Doorbell, data: Path, launcher: list[str], settings: dict[str, str]
+) -> None:
+    """`tmpfs: /data`, which is 1777 and stays root's, and `docker exec` or the health check."""
+    data.chmod(0o1777)
+    dropped_in.environment.update(settings)
+    dropped_in.launcher = launcher
+    dropped_in.start()
+    assert (data / "doorbell.db").stat().st_uid == NAMELESS and data.stat().st_uid == 0
+    for command in ("health", "status"):
+        done = dropped_in.command(command)
+        assert done.returncode == 0, done.stderr
+    dropped_in.stop()
+    listener = subprocess.Popen(
+        [*as_user(NAMELESS + 1, NAMELESS + 1), sys.executable, "-c", LISTENER, str(data)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert listener.stdout and listener.stdout.readline() == "ready\n"
+        done = dropped_in.command("health")
+        assert done.returncode == 1, done.stdout
+        assert f"(uid {NAMELESS + 1})" in done.stderr and "it is not trusted" in done.stderr
+        (data / "doorbell.db").rename(data / "kept.db")
+        (data / "doorbell.db").symlink_to(data / "theirs")
+        assert "it is not trusted" in dropped_in.command("health").stderr
+    finally:
+        listener.kill()
+        listener.communicate()
 
 
 @pytest.mark.parametrize("inside", [0, 1000], ids=["root there", "keep-id"])
