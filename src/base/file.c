@@ -5,6 +5,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,23 +101,80 @@ bool file_hand_over(const char *path, const char *like)
     return done;
 }
 
-bool file_give_to_folder(int fd, const char *path)
+/* Making */
+
+/* Opened once: what is made in it and whose it is are of the same folder, whoever gives another one
+ * its name meanwhile. It may be a link, as systemd's for DynamicUser= are. */
+static int open_folder_of(const char *path)
 {
     char *copy = mem_text(path);
-    struct stat status;
-    bool is_theirs = geteuid() == 0 && stat(dirname(copy), &status) == 0 && status.st_uid != 0;
+    int folder = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
     free(copy);
+    return folder;
+}
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Only what is new may be given away: where there was a file already, that user may have put
+ * another's there. False: this root may not, as in some containers, and keeps it. */
+static bool give_to_folder(int fd, int folder)
+{
+    struct stat status;
+    bool is_theirs = geteuid() == 0 && fstat(folder, &status) == 0 && status.st_uid != 0;
     return !is_theirs || fchown(fd, status.st_uid, status.st_gid) == 0;
+}
+
+static int make_in(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        give_to_folder(fd, folder);
+    return fd;
+}
+
+/* Where others may put a link, root would make a file wherever that leads. */
+static bool is_others(int folder)
+{
+    struct stat status;
+    return geteuid() == 0 && (fstat(folder, &status) != 0 || status.st_uid != 0 ||
+                              (status.st_mode & (S_IWGRP | S_IWOTH)));
+}
+
+static int open_or_make_in(int folder, const char *name)
+{
+    int fd = make_in(folder, name);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    fd = openat(folder, name, O_RDWR | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && !is_others(folder)) /* a link that leads to none yet */
+        fd = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return fd;
+}
+
+static int in_folder_of(const char *path, int (*open_in)(int folder, const char *name))
+{
+    int folder = open_folder_of(path);
+    if (folder < 0)
+        return -1;
+    int fd = open_in(folder, name_of(path));
+    int reason = errno;
+    close(folder);
+    errno = reason;
+    return fd;
 }
 
 int file_open_or_make(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* a link may lead to none yet */
-    if (fd >= 0)
-        file_give_to_folder(fd, path);
-    return fd;
+    return in_folder_of(path, open_or_make_in);
+}
+
+int file_make(const char *path)
+{
+    return in_folder_of(path, make_in);
 }
 
 /* Some file systems know only the older way. */

@@ -28,12 +28,12 @@ enum file_replaced file_replace(const char *path, const void *bytes, size_t leng
  * which stays. `like` NULL: it belongs to whom we are. */
 enum file_replaced file_create(const char *path, const void *bytes, size_t length,
                                const char *like);
-/* Opens a file to read and write, made (0600) where it is missing. -1 with errno set. */
+/* Opens a file to read and write, made (0600) where it is missing. -1 with errno set. One that root
+ * makes in somebody's folder becomes that user's, whose server could not use it otherwise; one that
+ * was there stays whose it was. ENOENT, too: root met a link of others that leads to no file. */
 int file_open_or_make(const char *path);
-/* A file that root has just made in somebody's folder becomes that user's, whose server could not
- * use it otherwise. Only what is new may be given away: where there was a file already, that user
- * may have put another's there. False: this root may not, as in some containers, and keeps it. */
-bool file_give_to_folder(int fd, const char *path);
+/* Likewise where there is none yet, not even a link: EEXIST. */
+int file_make(const char *path);
 /* Root gives the file to the owner of `like`, if that is there. False with errno set. */
 bool file_hand_over(const char *path, const char *like);
 /* Gives a file another name in the same folder, in one step, and never that of one that is there:

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "push/p256.h"
@@ -250,14 +251,13 @@ bool vapid_make_folder(const char *path)
 /* ERR_BUSY, silently, when there is a file of that name now. */
 static int write_new(const char *path, const char *line, struct err *err)
 {
-    char *folder = folder_of(path), *temporary = mem_format("%s.XXXXXX", path);
+    char *folder = folder_of(path), *temporary = mem_format("%s.%08x", path, random_u32());
     int result = ERR_IO, fd = -1;
     if (!vapid_make_folder(path))
         goto out;
-    fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
+    fd = file_make(temporary);
     if (fd < 0)
         goto out;
-    file_give_to_folder(fd, path);
     result = write_all(fd, line, strlen(line));
     if (result == 0)
         result = place(temporary, path);

@@ -178,17 +178,22 @@ def test_what_root_makes_by_hand_in_a_services_folder_is_the_services(
 def test_a_file_that_a_services_user_has_put_there_is_not_given_to_it(
     dropped_in: Doorbell, data: Path, open_folder: OpenFolder
 ) -> None:
-    """Links to one of root's and to none yet, before root makes a store in that folder."""
+    """Links to none yet and to one of root's, before root makes a store in that folder."""
     theirs = MollySocket(open_folder.path / "ms.db")
     roots, missing = open_folder.path / "roots", open_folder.path / "missing"
     roots.touch(0o600)
     dropped_in.environment.pop("MOLLY_DB")
     dropped_in.environment["DOORBELL_STORE_PATH"] = f"{data}/doorbell.db"
-    (data / "doorbell.db.lock").symlink_to(roots)
     (data / "doorbell.db").symlink_to(missing)
     os.chown(data, NAMELESS, NAMELESS)
+    done = dropped_in.command("import", str(theirs.file))
+    assert done.returncode == 1 and "doorbell.db" in done.stderr
+    assert not missing.exists()
+    for file in ("doorbell.db", "doorbell.db.lock"):
+        (data / file).unlink()
+    (data / "doorbell.db.lock").symlink_to(roots)
     assert dropped_in.command("import", str(theirs.file)).returncode == 0
-    assert roots.stat().st_uid == 0 and missing.stat().st_uid == 0
+    assert roots.stat().st_uid == 0
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -127,6 +130,84 @@ static void expect_owner(const char *path, uid_t user, gid_t group)
     ck_assert_uint_eq(status.st_gid, group);
 }
 
+/* Of whoever has the folder above, as fast as it can: theirs and root's have the name by turns. */
+static pid_t swap_folders(const char *one, const char *other)
+{
+    pid_t swapper = fork();
+    if (swapper == 0)
+        for (;;)
+            renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+    return swapper;
+}
+
+START_TEST(a_folder_that_is_swapped_meanwhile_gets_its_user_no_file_of_another)
+{
+    enum { THEIRS = 4242, TRIES = 4000 };
+    if (geteuid() != 0)
+        return;
+    struct place place = new_place(NULL, 0);
+    char theirs[200], roots[200], path[300];
+    snprintf(theirs, sizeof theirs, "%s/theirs", place.folder);
+    snprintf(roots, sizeof roots, "%s/roots", place.folder);
+    ck_assert_int_eq(mkdir(theirs, 0700), 0);
+    ck_assert_int_eq(mkdir(roots, 0700), 0);
+    ck_assert_int_eq(chown(theirs, THEIRS, THEIRS), 0);
+    pid_t swapper = swap_folders(theirs, roots);
+    struct stat status;
+    int folders[] = {open(theirs, O_PATH | O_DIRECTORY), open(roots, O_PATH | O_DIRECTORY)};
+    snprintf(path, sizeof path, "%s/file", theirs);
+    bool is_wrong = false;
+    for (int i = 0; i < TRIES && !is_wrong; i++) {
+        ck_assert_int_eq(close(file_open_or_make(path)), 0);
+        for (int j = 0; j < 2; j++) {
+            struct stat folder;
+            ck_assert_int_eq(fstat(folders[j], &folder), 0);
+            if (fstatat(folders[j], "file", &status, AT_SYMLINK_NOFOLLOW) != 0)
+                continue;
+            is_wrong = is_wrong || status.st_uid != folder.st_uid;
+            unlinkat(folders[j], "file", 0);
+        }
+    }
+    kill(swapper, SIGKILL);
+    waitpid(swapper, NULL, 0);
+    for (int j = 0; j < 2; j++)
+        close(folders[j]);
+    ck_assert(!is_wrong);
+    rmdir(theirs);
+    rmdir(roots);
+    remove_place(&place);
+}
+END_TEST
+
+START_TEST(root_follows_no_link_to_nothing_where_others_may_have_put_it)
+{
+    static const struct {
+        uid_t owner;
+        mode_t mode;
+        bool follows;
+    } rows[] = {{0, 0700, true}, {0, 0755, true}, {4242, 0700, false}, {0, 01777, false}};
+    if (geteuid() != 0)
+        return;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct place place = new_place(NULL, 0);
+        char target[200];
+        snprintf(target, sizeof target, "%s/target", place.folder);
+        ck_assert_int_eq(symlink("target", place.path), 0);
+        ck_assert_int_eq(chown(place.folder, rows[i].owner, rows[i].owner), 0);
+        ck_assert_int_eq(chmod(place.folder, rows[i].mode), 0);
+        int fd = file_open_or_make(place.path);
+        int reason = errno;
+        ck_assert_msg((fd >= 0) == rows[i].follows, "%zu", i);
+        ck_assert(rows[i].follows ? close(fd) == 0 : reason == ENOENT);
+        ck_assert_int_eq(access(target, F_OK), rows[i].follows ? 0 : -1);
+        ck_assert_int_eq(file_make(place.path), -1);
+        ck_assert_int_eq(errno, EEXIST);
+        unlink(target);
+        remove_place(&place);
+    }
+}
+END_TEST
+
 START_TEST(what_root_makes_in_somebodys_folder_is_theirs_and_what_was_there_stays_whose_it_was)
 {
     enum { THEIRS = 4242, THEIR_GROUP = 4343 };
@@ -153,4 +234,6 @@ UNIT_MAIN("file", a_file_is_read_whole_and_who_may_open_it_is_told, no_more_than
           a_file_is_replaced_whole_by_one_that_is_its_owners_alone,
           what_cannot_be_replaced_stays_and_leaves_nothing_behind,
           who_may_open_a_file_is_told_by_its_mode,
-          what_root_makes_in_somebodys_folder_is_theirs_and_what_was_there_stays_whose_it_was)
+          what_root_makes_in_somebodys_folder_is_theirs_and_what_was_there_stays_whose_it_was,
+          a_folder_that_is_swapped_meanwhile_gets_its_user_no_file_of_another,
+          root_follows_no_link_to_nothing_where_others_may_have_put_it)
