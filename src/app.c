@@ -326,16 +326,31 @@ static void count_row(void *arg, const struct store_account *row)
     ++*(size_t *)arg;
 }
 
+/* Noted before it is written: an end in between leaves a note of a key that nobody has. */
+static int make_key(struct app *app, struct err *err)
+{
+    app->vapid = vapid_generate(err);
+    int result = app->vapid ? own_key_note(app->store, app->vapid, err) : err->code;
+    if (result == 0)
+        result = vapid_write_new(app->vapid, app->config->push_vapid_key_file, err);
+    app->made_key = result == 0;
+    if (result != ERR_BUSY)
+        return result;
+    vapid_free(app->vapid); /* somebody else was quicker: that key is the bridge's */
+    app->vapid = vapid_from_config(app->config, err);
+    return app->vapid ? 0 : err->code;
+}
+
 /* Made on the first start only: with another key the push servers refuse us for every phone that
  * was linked with the old one. */
 static int open_key(struct app *app, struct err *err)
 {
     const char *path = app->config->push_vapid_key_file;
-    bool may_make = app->kind != APP_LOCAL, is_there = !path || access(path, F_OK) == 0;
-    app->vapid = vapid_from_config(app->config, app->rows == 0 && may_make, err);
-    app->made_key = app->vapid && !is_there;
+    app->vapid = vapid_from_config(app->config, err);
     if (app->vapid)
-        return app->made_key ? own_key_note(app->store, app->vapid, err) : 0;
+        return 0;
+    if (err->code == ERR_NOT_FOUND && app->kind != APP_LOCAL && app->rows == 0)
+        return make_key(app, err);
     if (err->code == ERR_NOT_FOUND && app->kind == APP_LOCAL)
         return 0; /* a server's unit may have it; of what is done here, only a ping is signed */
     if (err->code == ERR_NOT_FOUND && app->kind == APP_FOUNDER && app->rows)

@@ -60,7 +60,7 @@ static int check_key(const struct config *config, struct err *err)
     const char *path = config->push_vapid_key_file;
     if (path && access(path, F_OK) != 0)
         return 0;
-    struct vapid *vapid = vapid_from_config(config, false, err);
+    struct vapid *vapid = vapid_from_config(config, err);
     vapid_free(vapid);
     return vapid ? 0 : err->code;
 }

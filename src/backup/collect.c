@@ -187,7 +187,7 @@ static int add_key(struct archive_writer *writer, const struct config *config, b
                    struct err *err)
 {
     char text[VAPID_PRIVATE_TEXT_SIZE];
-    struct vapid *vapid = vapid_from_config(config, false, err);
+    struct vapid *vapid = vapid_from_config(config, err);
     if (!vapid)
         return err->code == ERR_NOT_FOUND && !is_needed ? 0 : err->code;
     vapid_private_text(vapid, text);

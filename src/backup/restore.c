@@ -141,7 +141,7 @@ static int place_key(struct restore *restore, struct err *err)
         return 0;
     if (path && access(path, F_OK) != 0)
         return place_key_file(restore, path, err);
-    struct vapid *vapid = vapid_from_config(restore->config, false, err);
+    struct vapid *vapid = vapid_from_config(restore->config, err);
     if (!vapid)
         return err->code;
     int result = compare_key(restore->archive, vapid, err);

@@ -48,7 +48,7 @@ static int make_key(struct cli *cli, struct config *config, char key[VAPID_PUBLI
 
 static int read_key(const struct config *config, char key[VAPID_PUBLIC_TEXT_SIZE], struct err *err)
 {
-    struct vapid *vapid = vapid_from_config(config, false, err);
+    struct vapid *vapid = vapid_from_config(config, err);
     if (!vapid)
         return err->code;
     strcpy(key, vapid_public_text(vapid));
@@ -86,7 +86,7 @@ int cli_authorization(const struct config *config, const char *origin,
     }
     if (err->code != ERR_NOT_FOUND)
         return err->code;
-    struct vapid *vapid = vapid_from_config(config, false, err);
+    struct vapid *vapid = vapid_from_config(config, err);
     if (!vapid) {
         config_locate(config, err);
         return err->code;

@@ -177,7 +177,7 @@ static void find_key(struct probe *probe)
     json_t *told = *probe->nonce ? ask_server(probe, json_pack("{s:s}", "command", "key")) : NULL;
     take_text(probe->key, sizeof probe->key, told, "key");
     json_decref(told);
-    struct vapid *vapid = *probe->key ? NULL : vapid_from_config(probe->config, false, NULL);
+    struct vapid *vapid = *probe->key ? NULL : vapid_from_config(probe->config, NULL);
     if (vapid)
         snprintf(probe->key, sizeof probe->key, "%s", vapid_public_text(vapid));
     vapid_free(vapid);

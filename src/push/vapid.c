@@ -278,54 +278,40 @@ out:
     return result;
 }
 
-static struct vapid *from_file(const char *path, bool make, struct err *err);
-
-static struct vapid *make_file(const char *path, struct err *err)
+int vapid_write_new(const struct vapid *vapid, const char *path, struct err *err)
 {
-    struct vapid *vapid = vapid_generate(err);
-    if (!vapid)
-        return NULL;
     char line[VAPID_PRIVATE_TEXT_SIZE + 1];
     vapid_private_text(vapid, line);
     strcat(line, "\n");
     int result = write_new(path, line, err);
     sodium_memzero(line, sizeof line);
-    if (result == 0) {
+    if (result == 0)
         log_info("made the VAPID key %s; keep it: with another key phones must be linked anew",
                  path);
-        return vapid;
-    }
-    vapid_free(vapid);
-    /* Somebody else was quicker: that key is the bridge's. */
-    return result == ERR_BUSY ? from_file(path, false, err) : NULL;
+    if (result == ERR_IO)
+        err_prefix(err, "push.vapid_key_file");
+    return result;
 }
 
-static struct vapid *from_file(const char *path, bool make, struct err *err)
+struct vapid *vapid_from_file(const char *path, struct err *err)
 {
     char text[FILE_MAX + 1];
     struct vapid *vapid = NULL;
-    int result = read_key_text(path, text, err);
-    if (result == 0) {
+    if (read_key_text(path, text, err) == 0) {
         vapid = vapid_from_text(text, err);
         if (!vapid)
             err_prefix(err, "%s", path);
     }
     sodium_memzero(text, sizeof text);
-    return result == ERR_NOT_FOUND && make ? make_file(path, err) : vapid;
-}
-
-struct vapid *vapid_from_file(const char *path, bool make, struct err *err)
-{
-    struct vapid *vapid = from_file(path, make, err);
     if (!vapid)
         err_prefix(err, "push.vapid_key_file");
     return vapid;
 }
 
-struct vapid *vapid_from_config(const struct config *config, bool make, struct err *err)
+struct vapid *vapid_from_config(const struct config *config, struct err *err)
 {
     if (config->push_vapid_key_file)
-        return vapid_from_file(config->push_vapid_key_file, make, err);
+        return vapid_from_file(config->push_vapid_key_file, err);
     struct vapid *vapid = vapid_from_text(config->push_vapid_key, err);
     if (!vapid)
         err_prefix(err, "push.vapid_key");

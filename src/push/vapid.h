@@ -23,13 +23,15 @@ struct vapid *vapid_generate(struct err *err);
 /* Accepts base64url or base64, padded or not, 31-byte keys (left-padded; a known fault of
  * MollySocket's generator), white space around. Errors never repeat the key. */
 struct vapid *vapid_from_text(const char *text, struct err *err);
-/* Reads the file; where it is missing and `make` is true, makes a key and writes it with mode 0600,
- * durably, without ever replacing a file that is there. */
-struct vapid *vapid_from_file(const char *path, bool make, struct err *err);
+/* ERR_NOT_FOUND where it is missing. */
+struct vapid *vapid_from_file(const char *path, struct err *err);
+/* Writes the key with mode 0600, durably, without ever replacing a file that is there: ERR_BUSY,
+ * without a sentence. */
+int vapid_write_new(const struct vapid *vapid, const char *path, struct err *err);
 /* The folder of a key that is to be made there, if its parent is there. False with errno set. */
 bool vapid_make_folder(const char *path);
 /* What push.vapid_key_file or push.vapid_key say; errors name the setting. */
-struct vapid *vapid_from_config(const struct config *config, bool make, struct err *err);
+struct vapid *vapid_from_config(const struct config *config, struct err *err);
 void vapid_free(struct vapid *vapid);
 
 /* base64url of the 65-byte uncompressed public point: 87 characters. */

@@ -306,6 +306,28 @@ def test_it_is_warned_of_also_where_an_earlier_start_made_it_and_failed(
     assert said(doorbell, "Took 1 account over") and len(said(doorbell, MADE)) == 1
 
 
+def test_it_is_warned_of_also_where_the_power_failed_as_it_was_made(
+    doorbell: Doorbell,
+    theirs: MollySocket,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    tmp_path: Path,
+) -> None:
+    registered(doorbell, theirs, signal, ntfy)
+    source, library = Path(__file__).parent / "lib" / "cut_off.c", tmp_path / "cut_off.so"
+    words = ["cc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(words, check=True)
+    doorbell.environment.update(LD_PRELOAD=str(library), CUT_OFF_AT="vapid.key")
+    doorbell.spawn().wait()
+    doorbell.finish(3)
+    key = (doorbell.folder / "vapid.key").read_bytes()
+    assert doorbell.rows() == 0
+    doorbell.environment.clear()
+    doorbell.start()
+    assert said(doorbell, "Took 1 account over") and len(said(doorbell, MADE)) == 1
+    assert (doorbell.folder / "vapid.key").read_bytes() == key
+
+
 def test_a_start_that_fails_after_it_took_accounts_says_so_all_the_same(
     doorbell: Doorbell, theirs: MollySocket, signal: SignalPeer, ntfy: PushPeer
 ) -> None:

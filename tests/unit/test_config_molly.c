@@ -534,7 +534,7 @@ static struct config *load_key(const char *variable, const char *text, struct er
 static void expect_key(struct config *config, size_t i)
 {
     struct err err = {0};
-    struct vapid *vapid = vapid_from_config(config, false, &err);
+    struct vapid *vapid = vapid_from_config(config, &err);
     if (keys[i].public_key) {
         ck_assert_msg(vapid, "case %zu: %s", i, err.text);
         ck_assert_str_eq(vapid_public_text(vapid), keys[i].public_key);
@@ -568,7 +568,7 @@ START_TEST(a_key_is_taken_as_it_was_written_and_a_wrong_one_is_told_but_not_show
     }
     ck_assert_int_eq(mkdir("vapid.key", 0700), 0);
     struct config *config = load_key("MOLLY_VAPID_KEY_FILE=vapid.key", NULL, &err);
-    ck_assert_ptr_null(vapid_from_config(config, false, &err));
+    ck_assert_ptr_null(vapid_from_config(config, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "the VAPID key file vapid.key cannot be read: Is a"));
     config_free(config);
     leave_folder(&folder);
@@ -591,7 +591,7 @@ START_TEST(a_file_with_the_key_wins_over_a_key_wherever_they_are_named)
     write_file("vapid.key", KEY);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config *config = load_key(cases[i].variable, cases[i].text, &err);
-        struct vapid *vapid = vapid_from_config(config, false, &err);
+        struct vapid *vapid = vapid_from_config(config, &err);
         ck_assert_msg(vapid, "%s", err.text);
         ck_assert_str_eq(vapid_public_text(vapid), PUBLIC_KEY);
         vapid_free(vapid);

@@ -80,6 +80,24 @@ static struct vapid *known_key(void)
     return vapid;
 }
 
+/* As at a first start: made where it is missing. */
+static struct vapid *key_of_file(const char *path, struct err *err)
+{
+    struct err why;
+    struct vapid *vapid = vapid_from_file(path, &why);
+    if (!vapid && why.code == ERR_NOT_FOUND) {
+        vapid = vapid_generate(&why);
+        int result = vapid_write_new(vapid, path, &why);
+        if (result == 0)
+            return vapid;
+        vapid_free(vapid);
+        vapid = result == ERR_BUSY ? vapid_from_file(path, &why) : NULL;
+    }
+    if (!vapid && err)
+        *err = why;
+    return vapid;
+}
+
 static void header_at(struct vapid *vapid, const char *origin, int64_t now_unix,
                       char header[VAPID_HEADER_SIZE])
 {
@@ -411,7 +429,7 @@ static char *get(const char *path)
 START_TEST(a_missing_file_is_made_for_its_owner_alone_and_read_again)
 {
     struct place place = new_place();
-    struct vapid *made = vapid_from_file(place.path, true, NULL);
+    struct vapid *made = key_of_file(place.path, NULL);
     ck_assert_ptr_nonnull(made);
     struct stat status;
     ck_assert_int_eq(stat(place.path, &status), 0);
@@ -420,7 +438,7 @@ START_TEST(a_missing_file_is_made_for_its_owner_alone_and_read_again)
     vapid_private_text(made, line);
     strcat(line, "\n");
     ck_assert_str_eq(text, line);
-    struct vapid *again = vapid_from_file(place.path, true, NULL);
+    struct vapid *again = key_of_file(place.path, NULL);
     ck_assert_str_eq(vapid_public_text(made), vapid_public_text(again));
     free(text);
     vapid_free(made);
@@ -433,7 +451,7 @@ START_TEST(a_missing_folder_is_made_for_its_owner_alone)
 {
     struct place place = new_place();
     rmdir(place.folder);
-    struct vapid *vapid = vapid_from_file(place.path, true, NULL);
+    struct vapid *vapid = key_of_file(place.path, NULL);
     ck_assert_ptr_nonnull(vapid);
     vapid_free(vapid);
     struct stat status;
@@ -447,7 +465,7 @@ START_TEST(a_missing_file_is_not_made_unasked)
 {
     struct place place = new_place();
     struct err err = {0};
-    ck_assert_ptr_null(vapid_from_file(place.path, false, &err));
+    ck_assert_ptr_null(vapid_from_file(place.path, &err));
     ck_assert_int_eq(err.code, ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.text, place.path));
     ck_assert_uint_eq(count_and_remove(place.folder), 0);
@@ -461,7 +479,7 @@ START_TEST(a_file_that_holds_no_key_is_named_and_never_replaced)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         put(place.path, wrong[i], 0600);
         struct err err = {0};
-        ck_assert_ptr_null(vapid_from_file(place.path, true, &err));
+        ck_assert_ptr_null(key_of_file(place.path, &err));
         ck_assert_int_eq(err.code, ERR_INVALID);
         ck_assert_ptr_nonnull(strstr(err.text, place.path));
         ck_assert_ptr_nonnull(strstr(err.text, "43 letters"));
@@ -478,7 +496,7 @@ START_TEST(white_space_after_the_key_is_nothing_and_a_long_file_is_no_key)
 {
     struct place place = new_place();
     put(place.path, PRIVATE " \r\n\n", 0600);
-    struct vapid *vapid = vapid_from_file(place.path, false, NULL);
+    struct vapid *vapid = vapid_from_file(place.path, NULL);
     ck_assert_ptr_nonnull(vapid);
     ck_assert_str_eq(vapid_public_text(vapid), PUBLIC);
     vapid_free(vapid);
@@ -488,7 +506,7 @@ START_TEST(white_space_after_the_key_is_nothing_and_a_long_file_is_no_key)
     put(place.path, text, 0600);
     free(text);
     struct err err = {0};
-    ck_assert_ptr_null(vapid_from_file(place.path, false, &err));
+    ck_assert_ptr_null(vapid_from_file(place.path, &err));
     ck_assert_int_eq(err.code, ERR_INVALID);
     count_and_remove(place.folder);
 }
@@ -498,17 +516,17 @@ START_TEST(a_folder_a_fifo_and_a_place_that_is_not_there_are_errors_that_name_th
 {
     struct place place = new_place();
     struct err err = {0};
-    ck_assert_ptr_null(vapid_from_file(place.folder, true, &err));
+    ck_assert_ptr_null(key_of_file(place.folder, &err));
     ck_assert_int_eq(err.code, ERR_IO);
     ck_assert_ptr_nonnull(strstr(err.text, place.folder));
 
     ck_assert_int_eq(mkfifo(place.path, 0600), 0);
-    ck_assert_ptr_null(vapid_from_file(place.path, true, &err));
+    ck_assert_ptr_null(key_of_file(place.path, &err));
     ck_assert_ptr_nonnull(strstr(err.text, place.path));
 
     char path[160];
     snprintf(path, sizeof path, "%s/a/b/vapid.key", place.folder);
-    ck_assert_ptr_null(vapid_from_file(path, true, &err));
+    ck_assert_ptr_null(key_of_file(path, &err));
     ck_assert_int_eq(err.code, ERR_IO);
     ck_assert_ptr_nonnull(strstr(err.text, path));
     count_and_remove(place.folder);
@@ -524,7 +542,7 @@ START_TEST(of_several_that_make_the_file_at_once_all_get_the_same_key)
     for (int i = 0; i < STARTERS; i++) {
         if (fork() != 0)
             continue;
-        struct vapid *vapid = vapid_from_file(place.path, true, NULL);
+        struct vapid *vapid = key_of_file(place.path, NULL);
         char text[VAPID_PUBLIC_TEXT_SIZE] = "";
         if (vapid)
             strcpy(text, vapid_public_text(vapid));
