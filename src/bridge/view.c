@@ -92,8 +92,12 @@ static void write_endpoint_words(struct endpoint_view *endpoint)
     char status[16] = "";
     if (endpoint->status)
         snprintf(status, sizeof status, " (%d)", endpoint->status);
-    if (endpoint->state == ENDPOINT_OK && !endpoint->proven)
+    if (endpoint->state == ENDPOINT_OK && endpoint->denied[0])
+        snprintf(endpoint->words, sizeof endpoint->words, "the settings do not allow it");
+    else if (endpoint->state == ENDPOINT_OK && !endpoint->proven)
         snprintf(endpoint->words, sizeof endpoint->words, "has accepted no push yet");
+    else if (endpoint->state == ENDPOINT_OK && endpoint->is_of_before)
+        snprintf(endpoint->words, sizeof endpoint->words, "has accepted no push since the start");
     else if (endpoint->state == ENDPOINT_OK)
         snprintf(endpoint->words, sizeof endpoint->words, "accepts pushes");
     else if (meaning)
@@ -112,6 +116,32 @@ static void fill_denied(struct endpoint_view *endpoint, const struct moment *mom
         text_printable(endpoint->denied, sizeof endpoint->denied, err.text, strlen(err.text));
 }
 
+static bool is_tried(const struct bell *bell)
+{
+    return bell && (bell->endpoint_life.last_cause || bell->endpoint_life.accepted_ms);
+}
+
+/* That it ever took a push may be MollySocket's word, of long ago. */
+static bool is_of_before(const struct bridge *bridge, const struct account *account)
+{
+    const struct endpoint *known = &account->endpoint;
+    return known->state == ENDPOINT_OK && known->proven && bridge->parts.link_ops &&
+           !is_tried(account->owner);
+}
+
+static const char *summary_of(const struct bridge *bridge, const struct account *account,
+                              bool denied)
+{
+    const struct endpoint *known = &account->endpoint;
+    if (denied && known->state != ENDPOINT_GONE)
+        return "not allowed";
+    if (is_of_before(bridge, account))
+        return "ok (not tried since the start)";
+    if (known->state == ENDPOINT_OK && !known->proven && !is_tried(account->owner))
+        return "not tried yet";
+    return endpoint_state_name(known->state);
+}
+
 static void fill_endpoint(struct endpoint_view *endpoint, const struct moment *moment,
                           const struct bell *bell)
 {
@@ -128,25 +158,18 @@ static void fill_endpoint(struct endpoint_view *endpoint, const struct moment *m
     endpoint->accepted_unix = to_unix(moment, life->accepted_ms);
     if (later(life->soonest_ms, life->floor_until_ms) > moment->now_ms)
         endpoint->not_before_unix = to_unix(moment, later(life->soonest_ms, life->floor_until_ms));
+    endpoint->is_of_before = is_of_before(moment->bridge, bell->account);
     fill_denied(endpoint, moment, known);
+    endpoint->summary = summary_of(moment->bridge, bell->account, endpoint->denied[0]);
     write_endpoint_words(endpoint);
 }
 
 const char *view_endpoint_words(struct bridge *bridge, const struct account *account)
 {
     const struct endpoint *known = &account->endpoint;
-    const struct bell *bell = account->owner;
     const struct policy *policy = bridge->parts.policy;
     bool denied = policy && policy_check_endpoint(policy, known->url, known->proven, NULL) != 0;
-    bool tried = bell && (bell->endpoint_life.last_cause || bell->endpoint_life.accepted_ms);
-    if (denied && known->state != ENDPOINT_GONE)
-        return "not allowed";
-    if (known->state != ENDPOINT_OK || tried)
-        return endpoint_state_name(known->state);
-    if (!known->proven)
-        return "not tried yet";
-    /* That it ever took a push may be MollySocket's word, of long ago. */
-    return bridge->parts.link_ops ? "ok (not tried since the start)" : "ok";
+    return summary_of(bridge, account, denied);
 }
 
 /* Messages and rings */

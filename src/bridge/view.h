@@ -46,6 +46,8 @@ struct endpoint_view {
     int status;              /* of the last answer; 0: there was none */
     int64_t accepted_unix;   /* the last accepted push, a test push perhaps */
     int64_t not_before_unix; /* the floor that the last answer demands */
+    bool is_of_before;       /* nothing was pushed to it since the start */
+    const char *summary;     /* as view_endpoint_words */
     char words[VIEW_WORDS_SIZE];
     char denied[VIEW_DENIED_SIZE]; /* why the settings forbid its text; empty: they do not */
 };

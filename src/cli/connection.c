@@ -174,6 +174,11 @@ const struct cli_command cli_connection[] = {
      .help = "Lists the accounts with the states of both halves, link and endpoint.",
      .run = run_list,
      .options = list_options,
+     .details =
+         "The link is up, connecting, backing-off, contested, refused or disabled. The endpoint is "
+         "ok, failing, suspect or gone; ok (not tried since the start) where its last push, before "
+         "the start or of MollySocket, was accepted; not tried yet where it has accepted none; not "
+         "allowed where push.allowed_endpoints or push.denied forbids it.",
      .example = "doorbell connection list --timeline",
      .mollysockets = true},
     {.name = "remove",

@@ -127,6 +127,26 @@ static const char *link_state(const json_t *account)
     return connecting && !is_true(link, "known") ? "no server" : state;
 }
 
+/* A server of an earlier version has the name of the state alone. */
+static const char *endpoint_summary(const json_t *endpoint)
+{
+    const char *summary = text_of(endpoint, "summary");
+    return *summary ? summary : text_of(endpoint, "state");
+}
+
+/* The same in the room of a column. */
+static const char *endpoint_state(const json_t *account)
+{
+    static const char *const shorter[][2] = {{"ok (not tried since the start)", "was ok"},
+                                             {"not tried yet", "untried"},
+                                             {"not allowed", "denied"}};
+    const char *summary = endpoint_summary(json_object_get(account, "endpoint"));
+    for (size_t i = 0; i < sizeof shorter / sizeof *shorter; i++)
+        if (strcmp(summary, shorter[i][0]) == 0)
+            return shorter[i][1];
+    return summary;
+}
+
 /* "09:12:03 200"; "none": there was no answer. */
 static void last_ring(const json_t *account, int64_t now, char text[WHEN_SIZE + 8])
 {
@@ -183,11 +203,11 @@ static void print_line(const json_t *account, int64_t now, int width)
 {
     char message[WHEN_SIZE], ring[WHEN_SIZE + 8], next[WHEN_SIZE];
     last_ring(account, now, ring);
-    int used = printf("%-10s %3d  %-11s  %-8s  %-12s  %-16s  %-12s  ",
-                      text_of(account, "pseudonym"), (int)number_of(account, "device"),
-                      link_state(account), text_of(json_object_get(account, "endpoint"), "state"),
-                      when_text(message, last_message(account), now), ring,
-                      when_text(next, next_try(account), now));
+    int used =
+        printf("%-10s %3d  %-11s  %-8s  %-12s  %-16s  %-12s  ", text_of(account, "pseudonym"),
+               (int)number_of(account, "device"), link_state(account), endpoint_state(account),
+               when_text(message, last_message(account), now), ring,
+               when_text(next, next_try(account), now));
     print_server(account, width ? width - used : 0);
 }
 
@@ -317,7 +337,7 @@ static void print_link(const json_t *link, int64_t now)
 static void print_endpoint(const json_t *endpoint, int64_t now)
 {
     struct field field = {0};
-    add(&field, "%s at %s: %s", text_of(endpoint, "state"), text_of(endpoint, "origin"),
+    add(&field, "%s at %s: %s", endpoint_summary(endpoint), text_of(endpoint, "origin"),
         text_of(endpoint, "words"));
     add_time(&field, "; the last accepted push", number_of(endpoint, "accepted"), now);
     add_time(&field, "; not asked before", number_of(endpoint, "not_before"), now);

@@ -115,12 +115,12 @@ static json_t *link_of(const struct link_view *link)
 
 static json_t *endpoint_of(const struct endpoint_view *endpoint)
 {
-    return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:I, s:I}", "origin", endpoint->origin,
-                     "state", endpoint_state_name(endpoint->state), "words", endpoint->words,
-                     "status", endpoint->status, "proven", endpoint->proven, "for_good",
-                     endpoint->for_good, "denied", endpoint->denied[0] != '\0', "accepted",
-                     (json_int_t)endpoint->accepted_unix, "not_before",
-                     (json_int_t)endpoint->not_before_unix);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:I, s:I}", "origin",
+                     endpoint->origin, "state", endpoint_state_name(endpoint->state), "summary",
+                     endpoint->summary, "words", endpoint->words, "status", endpoint->status,
+                     "proven", endpoint->proven, "for_good", endpoint->for_good, "denied",
+                     endpoint->denied[0] != '\0', "accepted", (json_int_t)endpoint->accepted_unix,
+                     "not_before", (json_int_t)endpoint->not_before_unix);
 }
 
 static json_t *message_of(const struct messages_view *messages)

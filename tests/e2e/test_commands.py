@@ -243,6 +243,19 @@ def test_an_endpoint_that_was_never_pushed_to_or_may_not_be_is_not_listed_as_wel
     assert "endpoint ok (not tried since the start) at" in lines[taken.uuid]
     assert "endpoint not tried yet at" in lines[flagged.uuid]
     assert "endpoint not allowed at https://10.1.2.3" in lines[elsewhere.uuid]
+
+    def status(account: Account) -> str:
+        """Its line in the table and that of the endpoint below."""
+        told = Said(doorbell.command("status", "--account", account.uuid)).expect(DONE).out
+        return " ".join(told.split())
+
+    known = "ok (not tried since the start) at"
+    assert f"{known} {ntfy.origin}: has accepted no push since the start" in status(taken)
+    assert f"not tried yet at {ntfy.origin}: has accepted no push yet" in status(flagged)
+    assert "not allowed at https://10.1.2.3: the settings do not allow it" in status(elsewhere)
+    table = Said(doorbell.command("status")).expect(DONE).out
+    for word in ("was ok", "untried", "denied"):
+        assert f"  {word:8}  " in table, table
     for account in (taken, flagged):
         assert doorbell.command("connection", "ping", account.uuid).returncode == DONE
         assert "endpoint ok at" in listed()[account.uuid]

@@ -2456,6 +2456,7 @@ START_TEST(what_there_is_to_see_follows_what_happens)
     ck_assert_str_eq(view.link.words, "connected");
     ck_assert_str_eq(view.endpoint.origin, "https://push.example.org");
     ck_assert_str_eq(view.endpoint.words, "has accepted no push yet");
+    ck_assert_str_eq(view.endpoint.summary, "not tried yet");
     ck_assert_uint_eq(view.messages.count, 0);
     link->events->waiting(link->arg, 1, true, false);
     turn();
@@ -2466,6 +2467,7 @@ START_TEST(what_there_is_to_see_follows_what_happens)
     view = look();
     ck_assert_int_eq(view.rings.latency_ms, 42);
     ck_assert_str_eq(view.endpoint.words, "accepts pushes");
+    ck_assert_str_eq(view.endpoint.summary, "ok");
     ck_assert_int_eq(view.endpoint.accepted_unix, NOW_UNIX);
     ck_assert_int_eq(view.rings.accepted_status, 201);
     ck_assert(!view.rings.queued && !view.owed_since_unix && view.messages.urgent);
