@@ -152,8 +152,10 @@ static const struct cli_option options[] = {
                        "The configuration to load; one in TOML is MollySocket's."},
     [OPTION_SET] = {NULL, "--set", "PATH=VALUE",
                     "A setting, over file and environment; may be repeated."},
-    [OPTION_VERBOSE] = {"-v", "--verbose", NULL,
-                        "Logs more: log.level is info at least; with -vv debug."},
+    [OPTION_VERBOSE] =
+        {"-v", "--verbose", NULL,
+         "Logs more, never less: log.level is info at least, with -vv debug. A --set "
+         "log.level= wins, wherever it stands."},
     [OPTION_VERSION] = {"-V", "--version", NULL, "Prints the version."},
     [OPTION_HELP] = {"-h", "--help", NULL, "Prints help; after a command, on that command."},
     {0},
