@@ -1,10 +1,13 @@
 """docs/migrate-from-mollysocket.md followed to the letter, there, back and there again: each command of
 its blocks is run, with folders below the test's, and what systemd or Docker would do is done here.
-MollySocket itself is its database.
+MollySocket itself is its database. Where the tests run as root, its user and that of our service are
+users without rights, who have the folders that are theirs.
 """
 
+import os
 import re
 import shlex
+import stat
 import subprocess
 from pathlib import Path
 from typing import Callable
@@ -17,6 +20,7 @@ from lib.drop_in import MollySocket, key_pair, put_in_its_place, rings
 from lib.process import REPOSITORY, STOP_DEADLINE
 from lib.push_peer import PushPeer
 from lib.samples import entries_of
+from lib.shell import OpenFolder, as_user, stranger_ids
 from lib.signal_peer import Account, SignalPeer
 
 GUIDE = (REPOSITORY / "docs" / "migrate-from-mollysocket.md").read_text()
@@ -24,6 +28,10 @@ DOCKER, SYSTEMD, PACKAGE = "With Docker", "With systemd", "With the Debian packa
 WAYS = [DOCKER, SYSTEMD, PACKAGE]
 DROP_IN = "etc/systemd/system/mollysocket.service.d/zz-doorbell.conf"
 DONE = 0
+HAS_USERS = os.geteuid() == 0
+MOLLYSOCKET = stranger_ids()
+SERVICE = 4242, 4242  # of DynamicUser=
+ITS_USER = "-u mollysocket "
 
 
 def blocks(way: str) -> list[list[str]]:
@@ -51,22 +59,28 @@ class Machine:
             self.run(line)
 
     def run(self, line: str) -> None:
+        user = as_user(*MOLLYSOCKET) if HAS_USERS and f"sudo {ITS_USER}" in line else []
         line = self.here(line)
         words = shlex.split(line, comments=True)
-        if not words or words[0] in ("chown", "sleep"):  # no such user; it is waited for
+        if not words or words[0] == "sleep":  # it is waited for
+            return
+        if words[0] == "chown" and not HAS_USERS:
             return
         if words[0] == "systemctl":
             self.systemctl(words)
         elif words[0] == "docker" and words[2] != "exec":
             self.compose(words[2])
         elif "doorbell" in words:
+            self.doorbell.commander = user
             done = self.doorbell.command(*words[words.index("doorbell") + 1 :])
             assert done.returncode == DONE, f"{line}: {done.stderr}"
         else:
+            assert not user, line
             subprocess.run(["sh", "-ec", line], check=True, timeout=STOP_DEADLINE)
 
     def here(self, line: str) -> str:
-        line = re.sub(r"sudo (-u \w+ )?", "", line)
+        line = re.sub(rf"sudo ({ITS_USER})?", "", line)
+        line = re.sub(r"(?<=^chown )mollysocket:", "%d:%d" % MOLLYSOCKET, line)
         line = re.sub(r"(?<=[ '=])/(?=etc/|var/|data/)", f"{self.root}/", line)
         for word, value in self.meant.items():
             line = re.sub(rf"\b{word}\b", value, line)
@@ -105,6 +119,11 @@ class Machine:
             self.doorbell.stop()
 
 
+def give(entry: Path, user: tuple[int, int]) -> None:
+    if HAS_USERS:
+        os.chown(entry, *user)
+
+
 class Migration:
     """A MollySocket with one phone, and where it has its settings and database."""
 
@@ -113,6 +132,7 @@ class Migration:
         self.root = doorbell.folder / "root"
         self.private, self.public = key_pair()
         self.people = [self.person()]
+        self.user = (0, 0)  # MollySocket's
         self.machine = Machine(doorbell, self.root, {"ID": self.people[0][0].uuid})
 
     def person(self) -> tuple[Account, str]:
@@ -124,6 +144,16 @@ class Migration:
         file = self.root / name
         file.parent.mkdir(parents=True)
         MollySocket(file).add(*self.people[0])
+        return file
+
+    def make_its_folder(self) -> Path:
+        """Which nobody else may enter."""
+        self.user = MOLLYSOCKET
+        file = self.make_database("var/lib/mollysocket/ms.db")
+        file.chmod(0o600)
+        file.parent.chmod(0o700)
+        for entry in (file, file.parent):
+            give(entry, MOLLYSOCKET)
         return file
 
     def make_docker(self) -> None:
@@ -139,20 +169,28 @@ class Migration:
         file = self.root / "etc/mollysocket/conf.toml"
         file.parent.mkdir(parents=True)
         file.write_text(
-            f"db = '{self.make_database('var/lib/mollysocket/ms.db')}'\n"
+            f"db = '{self.make_its_folder()}'\n"
             f"port = {self.doorbell.port}\nvapid_privkey = '{self.private}'\n"
             f"allowed_endpoints = ['*', '{self.ntfy.origin}']\n"
         )
+        file.chmod(0o640)
+        give(file, (0, MOLLYSOCKET[1]))
         return file
 
     def make_systemd(self) -> None:
         self.doorbell.words = ["-c", str(self.make_file()), "server"]
+        self.doorbell.launcher = as_user(*MOLLYSOCKET) if HAS_USERS else []
 
     def make_package(self) -> None:
         """Its defaults, and what the operator has moved into doorbell.yaml."""
         self.make_file()
         key = self.doorbell.folder / "their.key"
         key.write_text(self.private)
+        key.chmod(0o600)
+        folder = self.root / "var/lib/doorbell"
+        folder.mkdir(mode=0o700)
+        give(folder, SERVICE)
+        self.doorbell.launcher = as_user(*SERVICE) if HAS_USERS else []
         self.machine.meant["KEY_FILE"] = str(key)
         self.doorbell.environment.update(
             DOORBELL_STORE_PATH=str(self.root / "var/lib/doorbell/doorbell.db"),
@@ -168,9 +206,20 @@ class Migration:
             said = self.ntfy.rings(endpoint)[-1].get("authorization") or ""
             assert said.endswith(f"k={self.public}"), said
 
+    def belongs(self, folder: str, user: tuple[int, int]) -> None:
+        """All that is in there, and to nobody else: what root has made or copied, too."""
+        entries = [entry.stat() for entry in (self.root / folder).iterdir()]
+        assert len(entries) > 2
+        if HAS_USERS:
+            assert {(entry.st_uid, entry.st_gid) for entry in entries} == {user}
+            assert not any(stat.S_IMODE(entry.st_mode) & 0o077 for entry in entries)
+
     def went_back(self, file: Path) -> None:
         """MollySocket has everybody, and another phone registers there."""
         assert self.doorbell.process is None
+        if HAS_USERS:
+            subprocess.run([*as_user(*self.user), "test", "-w", file.parent], check=True)
+            subprocess.run([*as_user(*self.user), "test", "-w", file], check=True)
         there = MollySocket(file)
         told = {uuid for (uuid,) in there.run("SELECT uuid FROM connections")}
         assert told == {account.uuid for account, _ in self.people}
@@ -184,8 +233,13 @@ def migration(
     authority: Authority,
     signal: SignalPeer,
     ntfy: PushPeer,
+    open_folder: OpenFolder,
 ) -> Migration:
-    return Migration(put_in_its_place(make_doorbell(), signal, authority), signal, ntfy)
+    doorbell = put_in_its_place(make_doorbell(), signal, authority)
+    trusted = open_folder.copy(authority.file)
+    doorbell.environment.update(DOORBELL_SIGNAL_CA_FILE=trusted, DOORBELL_PUSH_CA_FILE=trusted)
+    doorbell.folder, doorbell.binary = open_folder.make("machine", 0o755), open_folder.binary
+    return Migration(doorbell, signal, ntfy)
 
 
 def there_and_a_phone_more(migration: Migration, way: str) -> None:
@@ -215,6 +269,7 @@ def test_the_way_by_mollysockets_unit_there_back_and_there_again(migration: Migr
     there_and_a_phone_more(migration, SYSTEMD)
     unit = (migration.root / DROP_IN).read_text()
     assert entries_of(unit, "ExecStart") == ["", "/usr/local/bin/doorbell server"]
+    migration.belongs("var/lib/mollysocket", MOLLYSOCKET)
     there, back = blocks(SYSTEMD)
     migration.machine.follow(back)
     migration.went_back(database_of(migration))
@@ -225,6 +280,7 @@ def test_the_way_by_mollysockets_unit_there_back_and_there_again(migration: Migr
 def test_the_way_by_the_package_there_back_and_there_again(migration: Migration) -> None:
     migration.make_package()
     there_and_a_phone_more(migration, PACKAGE)
+    migration.belongs("var/lib/doorbell", SERVICE)
     there, back = blocks(PACKAGE)
     migration.machine.follow(back)
     migration.went_back(database_of(migration))

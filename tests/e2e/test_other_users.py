@@ -15,7 +15,7 @@ from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_place, rings
 from lib.push_peer import PushPeer
-from lib.shell import OpenFolder
+from lib.shell import OpenFolder, as_user
 from lib.signal_peer import SignalPeer
 
 NAMELESS = 4242  # in no /etc/passwd
@@ -55,10 +55,6 @@ def may_unshare() -> bool:
 pytestmark = pytest.mark.skipif(
     not may_unshare(), reason="other users and file systems need root and namespaces"
 )
-
-
-def as_user(user: int, group: int) -> list[str]:
-    return ["setpriv", "--reuid", str(user), "--regid", str(group), "--clear-groups"]
 
 
 @pytest.fixture

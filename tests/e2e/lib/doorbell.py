@@ -63,6 +63,7 @@ class Doorbell:
             **settings,
         }
         self.launcher: list[str] = []  # a program that becomes this one, with its arguments
+        self.commander: list[str] = []  # likewise, of commands
         self.binary = BINARY
         self.words: list[str] = []  # the whole command line, where it is not the usual one
         self.environment: dict[str, str] = {}
@@ -178,7 +179,7 @@ class Doorbell:
         """Another run of the program, beside the server or without it."""
         named = [] if self.words else ["--config", str(self.write_configuration())]
         done = subprocess.run(
-            [str(self.binary), *named, *words],
+            [*self.commander, str(self.binary), *named, *words],
             input=stdin,
             capture_output=True,
             text=True,

@@ -26,6 +26,11 @@ def as_stranger() -> dict[str, Any]:
     return {"user": user, "group": group, "extra_groups": []}
 
 
+def as_user(user: int, group: int) -> list[str]:
+    """A launcher that becomes this user, who need not have a name. Root only."""
+    return ["setpriv", "--reuid", str(user), "--regid", str(group), "--clear-groups"]
+
+
 def clean_environment(more: Optional[Mapping[str, str]] = None) -> dict[str, str]:
     kept = {
         name: value
