@@ -93,6 +93,12 @@ bool text_starts_nocase(const char *text, const char *prefix)
     return strncasecmp(text, prefix, strlen(prefix)) == 0;
 }
 
+bool text_ends(const char *text, const char *suffix)
+{
+    size_t length = strlen(text), more = strlen(suffix);
+    return length >= more && strcmp(text + length - more, suffix) == 0;
+}
+
 unsigned text_distance(const char *a, const char *b)
 {
     enum { MAX = 63 };

@@ -20,6 +20,7 @@ bool text_is_token(const char *text, size_t length);
 
 bool text_starts(const char *text, const char *prefix);
 bool text_starts_nocase(const char *text, const char *prefix);
+bool text_ends(const char *text, const char *suffix);
 
 /* Edit distance, for "did you mean": used by configuration and commands. Texts up to 63 bytes. */
 unsigned text_distance(const char *a, const char *b);

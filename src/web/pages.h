@@ -4,7 +4,7 @@
 #ifndef DOORBELL_WEB_PAGES_H
 #define DOORBELL_WEB_PAGES_H
 
-#include "web/proxy_headers.h"
+#include "web/public_url.h"
 #include "web/request.h"
 
 struct page {

@@ -1,6 +1,6 @@
-/* What a reverse proxy tells about a request: where it really came from and which URL it had
- * outside. Only proxies that web.trusted_proxies names are believed, the client's address serves
- * rate limits only, and the URL serves the linking page only (security.md 13). Pure. */
+/* What a reverse proxy tells about a request: where it really came from and what it was outside.
+ * Only proxies that web.trusted_proxies names are believed, and the client's address serves rate
+ * limits only (security.md 13). Pure. */
 #ifndef DOORBELL_WEB_PROXY_HEADERS_H
 #define DOORBELL_WEB_PROXY_HEADERS_H
 
@@ -8,10 +8,9 @@
 #include "web/request.h"
 
 enum {
-    PROXIES_MAX = 64,      /* networks in the setting */
-    PROXY_HOPS_MAX = 16,   /* the nearest ones; nobody stands behind more proxies */
-    PROXY_HOST_SIZE = 264, /* a name of 253 characters, a colon and a port */
-    PROXY_PATH_MAX = 512,
+    PROXIES_MAX = 64,       /* networks in the setting */
+    PROXY_HOPS_MAX = 16,    /* the nearest ones; nobody stands behind more proxies */
+    PROXY_VALUE_SIZE = 512, /* of one item of a header; longer ones are not names or addresses */
     PROXY_SCHEME_SIZE = 16,
 };
 
@@ -37,36 +36,19 @@ bool proxies_forwarded(const struct request *request);
 bool proxies_name_client(const struct request *request);
 void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE]);
 
+/* Copies an item without the white space around it; false when it is empty or too long. */
+bool proxies_take_item(char item[PROXY_VALUE_SIZE], const char *text, size_t length);
+/* The first item of a header that lists one per proxy: the outermost proxy's. */
+bool proxies_first_item(const struct request *request, const char *name,
+                        char value[PROXY_VALUE_SIZE]);
+/* The part of Forwarded's first element, which the outermost proxy wrote, that is called `name`. */
+bool proxies_forwarded_part(const struct request *request, const char *name,
+                            char value[PROXY_VALUE_SIZE]);
+
 /* Nothing of a request is a proxy's, nor looks as if one that says nothing had handed it on. */
 bool proxies_came_directly(const struct request *request);
 
 /* An IPv4 address that a dual-stack socket shows as ::ffff:a.b.c.d becomes plain IPv4. */
 void proxies_unmap(struct address *address);
-
-enum url_fault {
-    URL_GOOD,
-    URL_WITHOUT_HTTPS,       /* nothing says that https stands in front */
-    URL_PROXY_NOT_TRUSTED,   /* there is a proxy, but its headers were not read */
-    URL_WITHOUT_NAME,        /* no Host, or one that cannot be read: there is no URL */
-    URL_PROXY_WITHOUT_HTTPS, /* the proxy says that the request came without https */
-    URL_LOCAL_NAME,          /* its name leads nowhere from outside */
-    URL_SETTING,             /* web.public_url does not begin with https:// */
-};
-
-struct public_url {
-    char *url;                    /* for Molly; NULL only with URL_WITHOUT_NAME */
-    char host[PROXY_HOST_SIZE];   /* host[:port] as asked for; "" when unknown or set */
-    char peer[ADDRESS_TEXT_SIZE]; /* who handed the request to us */
-    enum url_fault fault;
-    bool is_local; /* the host is localhost, a name without a dot or no public address */
-    bool guessed;  /* not from web.public_url */
-    /* A trusted proxy does not say whose request it is: for limits, all phones are one. */
-    bool lacks_client;
-};
-
-/* `setting` is web.public_url or NULL. */
-void public_url_find(struct public_url *found, const struct proxies *proxies, const char *setting,
-                     const struct request *request);
-void public_url_fini(struct public_url *found);
 
 #endif

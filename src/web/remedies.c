@@ -288,9 +288,8 @@ static bool find_prefix(char prefix[PREFIX_MAX + 2], const char *path)
         return false;
     snprintf(prefix, PREFIX_MAX + 2, "%s", path);
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        size_t length = strlen(prefix), more = strlen(ours[i]);
-        if (length >= more && strcmp(prefix + length - more, ours[i]) == 0)
-            prefix[length - more] = '\0';
+        if (text_ends(prefix, ours[i]))
+            prefix[strlen(prefix) - strlen(ours[i])] = '\0';
     }
     char *last = strrchr(prefix, '/');
     if (!last || strchr(last, '.'))

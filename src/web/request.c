@@ -63,6 +63,14 @@ bool request_has_parameter(const struct request *request, const char *name)
     return false;
 }
 
+bool request_is_at(const struct request *request, const char *name)
+{
+    const char *path = request->path + strspn(request->path, "/");
+    size_t length = strlen(name);
+    return path > request->path && strncmp(path, name, length) == 0 &&
+           !path[length + strspn(path + length, "/")];
+}
+
 bool request_is_get(const struct request *request)
 {
     return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;

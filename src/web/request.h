@@ -45,6 +45,10 @@ const char *request_header(const struct request *request, const char *name);
 size_t request_count_header(const struct request *request, const char *name);
 /* Whether the query has a parameter of this name, with or without a value. */
 bool request_has_parameter(const struct request *request, const char *name);
+/* `name` without its slash, "" for the root. Slashes may be doubled and trail, as MollySocket has
+ * it: a proxy that takes "/molly" off "/molly/discover" and puts a "/" in front makes such paths.
+ */
+bool request_is_at(const struct request *request, const char *name);
 /* GET or HEAD: the carrier leaves out the body of an answer to HEAD. */
 bool request_is_get(const struct request *request);
 

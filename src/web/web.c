@@ -23,6 +23,7 @@
 #include "web/pages.h"
 #include "web/probes.h"
 #include "web/proxy_headers.h"
+#include "web/public_url.h"
 
 enum {
     LISTEN_MAX = 16,
@@ -97,20 +98,9 @@ static bool is_molly(const struct request *request)
     return agent && strstr(agent, "Signal-Android");
 }
 
-/* `name` without its slash, "" for the root. Slashes may be doubled and trail, as MollySocket has
- * it: a proxy that takes "/molly" off "/molly/discover" and puts a "/" in front makes such paths.
- */
-static bool is_at(const struct request *request, const char *name)
-{
-    const char *path = request->path + strspn(request->path, "/");
-    size_t length = strlen(name);
-    return path > request->path && strncmp(path, name, length) == 0 &&
-           !path[length + strspn(path + length, "/")];
-}
-
 static bool wants_metrics(const struct web *web, const struct request *request)
 {
-    return is_at(request, "metrics") && web->mollysocket && metrics_may_see(request);
+    return request_is_at(request, "metrics") && web->mollysocket && metrics_may_see(request);
 }
 
 /* With TLS of our own, whoever comes through the network speaks it. */
@@ -141,7 +131,7 @@ static void answer(void *arg, struct exchange *exchange)
         web->answer_part(web->part, exchange);
         return;
     }
-    bool root = is_at(request, ""), discover = is_at(request, "discover");
+    bool root = request_is_at(request, ""), discover = request_is_at(request, "discover");
     if (request_is_get(request) && (discover || (root && is_molly(request))))
         molly_discover(response);
     else if (request_is_get(request) && root)

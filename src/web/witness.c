@@ -38,7 +38,7 @@ void witness_look(struct witness *witness, const struct proxies *proxies,
     struct sighting *sighting = &expected->sighting;
     struct public_url found;
     public_url_find(&found, proxies, NULL, request);
-    sighting->at_root = strcmp(request->path, "/") == 0;
+    sighting->at_root = request_is_at(request, "");
     sighting->is_tls = request->is_tls;
     sighting->lacks_tls = lacks_tls;
     sighting->is_forwarded = proxies_forwarded(request);

@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "web/proxy_headers.h"
+#include "web/public_url.h"
 
 #define WITNESS_HEADER "Doorbell-Check"
 
@@ -21,12 +21,12 @@ enum {
 };
 
 struct sighting {
-    bool at_root;                   /* the path was "/", where registrations are taken */
+    bool at_root;                   /* at "/", where registrations are taken */
     bool is_tls;                    /* ours */
     bool lacks_tls;                 /* and should have been: it was refused */
     bool is_forwarded, is_trusted;  /* by a proxy; and what that says is believed */
     bool names_client;              /* it says whose request it was */
-    char host[PROXY_HOST_SIZE];     /* as the linking page would take it; "": none can be read */
+    char host[TOLD_HOST_SIZE];      /* as the linking page would take it; "": none can be read */
     char scheme[PROXY_SCHEME_SIZE]; /* that it says it had outside; "": it says none */
     char peer[ADDRESS_TEXT_SIZE];   /* who handed it to us; "": it came through a Unix socket */
 };

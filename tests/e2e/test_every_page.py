@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def test_no_fault_of_the_linking_page_is_left_out() -> None:
-    header = (REPOSITORY / "src" / "web" / "proxy_headers.h").read_text()
+    header = (REPOSITORY / "src" / "web" / "public_url.h").read_text()
     named = re.findall(r"^    (URL_\w+),", header, re.MULTILINE)
     assert named and set(named) - {"URL_GOOD"} == set(FAULTS)
 

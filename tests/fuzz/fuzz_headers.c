@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "web/proxy_headers.h"
+#include "web/public_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,7 +63,7 @@ static void check_url(const struct proxies *proxies, const struct request *reque
         expect(text_starts(found.url, "https://"));
         expect(text_is_token(found.url, strlen(found.url)));
         expect(!strpbrk(found.url, "\"<>\\^`{|}#?"));
-        expect(strlen(found.host) < PROXY_HOST_SIZE);
+        expect(strlen(found.host) < TOLD_HOST_SIZE);
     }
     if (found.fault == URL_GOOD)
         expect(proxies_trust(proxies, &request->peer) && strchr(found.host, '.'));

@@ -98,6 +98,16 @@ START_TEST(what_a_proxy_leaves_out_or_hands_on_wrongly_shows)
 }
 END_TEST
 
+START_TEST(a_doubled_slash_is_the_root_as_well)
+{
+    begin();
+    comes("127.0.0.1", "//", nonce, through_proxy, START_MS);
+    ck_assert(is_told(nonce, START_MS));
+    ck_assert(has("at_root"));
+    end();
+}
+END_TEST
+
 START_TEST(only_the_right_nonce_in_time_is_looked_at_and_only_the_first_request)
 {
     static const struct header first[] = {{"Host", "first.example.org"}, {0}};
@@ -135,6 +145,6 @@ START_TEST(several_may_ask_at_once_and_the_oldest_makes_room)
 END_TEST
 
 UNIT_MAIN("witness", what_a_proxy_made_of_the_request_is_told_once,
-          what_a_proxy_leaves_out_or_hands_on_wrongly_shows,
+          what_a_proxy_leaves_out_or_hands_on_wrongly_shows, a_doubled_slash_is_the_root_as_well,
           only_the_right_nonce_in_time_is_looked_at_and_only_the_first_request,
           several_may_ask_at_once_and_the_oldest_makes_room)
