@@ -6,7 +6,7 @@
 #include "base/bucket.h"
 #include "base/mem.h"
 
-enum { CLIENTS_MAX = 4096, EVERY_MS = 5000, BURST = 30, KEY_SIZE = 9 };
+enum { CLIENTS_MAX = 4096, EVERY_MS = 5000, BURST = 30, KEY_SIZE = 1 + 9 };
 
 /* All phones of a server link anew on one day where its key has changed; a stranger who would shut
  * them out must come more often than once a second. */
@@ -14,7 +14,7 @@ enum { PROXY_EVERY_MS = 1000, PROXY_BURST = 300 };
 
 struct client {
     struct map_node node;
-    uint8_t key[KEY_SIZE];
+    uint8_t key[KEY_SIZE]; /* which bucket, and the neighbourhood */
     struct bucket bucket;
 };
 
@@ -63,7 +63,8 @@ bool limits_admit(struct limits *limits, const struct address *address, bool is_
                   int64_t now_ms)
 {
     uint8_t key[KEY_SIZE];
-    address_limit_key(key, address);
+    key[0] = is_proxy;
+    address_limit_key(key + 1, address);
     uint64_t hash = map_hash(&limits->clients, key, sizeof key);
     struct map_node *node = map_find(&limits->clients, hash, same_key, key);
     if (node)

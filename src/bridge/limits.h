@@ -1,6 +1,6 @@
 /* How often strangers from one neighbourhood (/24 or /64) may bring unknown credentials (settled.md
  * "Links": a bucket of 30, one more every 5 s). A proxy that names nobody has one of 300 and one
- * every second for all who come through it. A table of bounded size. */
+ * every second for all who come through it, apart from its neighbours'. A table of bounded size. */
 #ifndef DOORBELL_BRIDGE_LIMITS_H
 #define DOORBELL_BRIDGE_LIMITS_H
 

@@ -26,7 +26,7 @@ void molly_release(struct molly_registration *read); /* wipes the password */
 
 void molly_discover(struct response *response);
 /* POST /; answers once the bridge has given its verdict. `client` is for limits; `is_proxy`: it is
- * that of a proxy, the nearest that is known. */
+ * that of a proxy which does not say who asked. */
 void molly_register(struct molly_api *api, const struct address *client, bool is_proxy,
                     struct exchange *exchange);
 

@@ -312,6 +312,12 @@ bool proxies_name_client(const struct request *request)
            proxies_forwarded_part(request, "for", from);
 }
 
+bool proxies_hide_client(const struct proxies *proxies, const struct request *request)
+{
+    bool has_proxy = !request->is_tls || proxies_forwarded(request);
+    return has_proxy && proxies_trust(proxies, &request->peer) && !proxies_name_client(request);
+}
+
 void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE])
 {
     char item[PROXY_VALUE_SIZE];

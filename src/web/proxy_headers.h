@@ -34,6 +34,9 @@ void proxies_client(const struct proxies *proxies, const struct request *request
  * says whose it was; the scheme that it had outside, printable, "" where none is told. */
 bool proxies_forwarded(const struct request *request);
 bool proxies_name_client(const struct request *request);
+/* The request is of a trusted proxy that does not say whose it was. Molly speaks https only:
+ * without TLS of ours there is a proxy, whether it says so or not. */
+bool proxies_hide_client(const struct proxies *proxies, const struct request *request);
 void proxies_scheme(const struct request *request, char scheme[PROXY_SCHEME_SIZE]);
 
 /* Copies an item without the white space around it; false when it is empty or too long. */

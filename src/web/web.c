@@ -88,7 +88,8 @@ static void register_device(struct web *web, struct exchange *exchange)
 {
     struct address client;
     proxies_client(&web->proxies, &exchange->request, &client);
-    molly_register(&web->api, &client, proxies_trust(&web->proxies, &client), exchange);
+    molly_register(&web->api, &client, proxies_hide_client(&web->proxies, &exchange->request),
+                   exchange);
 }
 
 /* Molly's User-Agent; the same URL is a page to everybody else (signal.md 7.2). */

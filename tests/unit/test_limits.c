@@ -37,5 +37,17 @@ START_TEST(those_behind_a_proxy_that_names_nobody_share_more)
 }
 END_TEST
 
+START_TEST(a_proxy_and_its_neighbours_take_nothing_from_each_other)
+{
+    struct limits limits;
+    limits_init(&limits);
+    ck_assert_int_eq(admitted(&limits, "172.17.0.9", false, NOW_MS), 30);
+    ck_assert_int_eq(admitted(&limits, "172.17.0.1", true, NOW_MS), 300);
+    ck_assert_int_eq(admitted(&limits, "172.17.0.1", false, NOW_MS), 0);
+    limits_fini(&limits);
+}
+END_TEST
+
 UNIT_MAIN("limits", a_neighbourhood_has_thirty_and_one_more_every_five_seconds,
-          those_behind_a_proxy_that_names_nobody_share_more)
+          those_behind_a_proxy_that_names_nobody_share_more,
+          a_proxy_and_its_neighbours_take_nothing_from_each_other)

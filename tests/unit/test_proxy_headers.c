@@ -98,6 +98,39 @@ START_TEST(only_the_nearest_hops_are_looked_at)
 }
 END_TEST
 
+START_TEST(only_a_trusted_proxy_that_names_nobody_hides_its_clients)
+{
+    static const struct {
+        struct given given;
+        bool is_tls, hides;
+    } cases[] = {
+        {{"auto", "127.0.0.1", {{0}}}, false, true},
+        {{"auto", "", {{0}}}, false, true},
+        {{"auto", "172.17.0.1", {{"X-Forwarded-Proto", "https"}}}, false, true},
+        {{"auto", "172.17.0.1", {{"Via", "1.1 a"}}}, true, true},
+        /* a phone of this network */
+        {{"auto", "192.168.1.7", {{0}}}, true, false},
+        /* named, be it wrongly */
+        {{"auto", "127.0.0.1", {{"X-Forwarded-For", "198.51.100.1"}}}, false, false},
+        {{"auto", "127.0.0.1", {{"X-Forwarded-For", "10.0.0.1"}}}, false, false},
+        {{"auto", "127.0.0.1", {{"X-Forwarded-For", "x"}}}, false, false},
+        {{"auto", "127.0.0.1", {{"Forwarded", "for=10.0.0.1"}}}, false, false},
+        /* not trusted */
+        {{"auto", "203.0.113.9", {{0}}}, false, false},
+        {{"none", "127.0.0.1", {{"Via", "1.1 a"}}}, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct proxies proxies;
+        struct request request;
+        parse_trusted(&proxies, cases[i].given.trusted);
+        make_request(&request, &cases[i].given, "/");
+        request.is_tls = cases[i].is_tls;
+        ck_assert_msg(proxies_hide_client(&proxies, &request) == cases[i].hides, "case %zu", i);
+        request_fini(&request);
+    }
+}
+END_TEST
+
 START_TEST(who_came_directly_shows_it_by_the_name_that_was_asked_for)
 {
     static const struct {
@@ -202,5 +235,6 @@ END_TEST
 
 UNIT_MAIN("proxy_headers", the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy,
           only_the_nearest_hops_are_looked_at,
+          only_a_trusted_proxy_that_names_nobody_hides_its_clients,
           who_came_directly_shows_it_by_the_name_that_was_asked_for, wrong_trusted_proxies_are_told,
           a_target_is_split_into_path_and_query, a_parameter_is_found_by_its_whole_name)
