@@ -153,7 +153,7 @@ void page_airgapped(struct response *response, const struct page *about)
     free(link);
 }
 
-void page_not_found(struct response *response, const struct page *about, const char *path)
+void page_wrong_path(struct response *response, const struct page *about, const char *path)
 {
     struct buf page;
     frame_begin(&page, title, lead);
@@ -166,4 +166,11 @@ void page_not_found(struct response *response, const struct page *about, const c
     remedies_add_path(&page, about, path);
     frame_end(response, &page, NULL, NULL);
     response->status = 404;
+}
+
+void page_not_found(struct response *response)
+{
+    response_error(response, 404, "404 Not Found",
+                   "Doorbell answers at /, /discover and /status. A proxy that serves it below a "
+                   "path of its own must take that path away and name it in X-Original-URL.");
 }

@@ -15,7 +15,9 @@ struct page {
 
 void page_link(struct response *response, const struct page *page);
 void page_airgapped(struct response *response, const struct page *page);
-/* 404 for `path`, as it came. */
-void page_not_found(struct response *response, const struct page *page, const char *path);
+/* 404 for `path`, as it came, to whoever may be setting this up: with each proxy's lines. */
+void page_wrong_path(struct response *response, const struct page *page, const char *path);
+/* 404 to everybody else, among them most scanners: short. */
+void page_not_found(struct response *response);
 
 #endif

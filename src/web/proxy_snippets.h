@@ -20,6 +20,9 @@ const struct proxy_snippet *proxy_snippet_of(const char *server);
 /* The one whose proxy does not say who it is, by the status of its own answer; 0: none. */
 const struct proxy_snippet *proxy_snippet_of_silent(int status);
 
+/* Where Doorbell listens unless told otherwise. */
+#define PROXY_SNIPPET_UPSTREAM "127.0.0.1:8020"
+
 /* The caller frees them. `path` begins and ends with a slash, `upstream` is "127.0.0.1:8020". */
 char *proxy_snippet_lines(const struct proxy_snippet *snippet, const char *host, const char *path,
                           const char *upstream);

@@ -258,8 +258,7 @@ void remedies_add_client(struct buf *page, const struct page *about)
         page,
         "<details class=\"soft\"><summary>For whoever runs this server: the proxy does not say who "
         "asks</summary>\n"
-        "<p>To the limits on strangers all phones are one, so a stranger can use them up for all. "
-        "One line mends it, beside those that are there:</p>\n"
+        "<p>One line mends it, beside those that are there:</p>\n"
         "<pre><code># nginx\n"
         "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\n"
         "# HAProxy\n"
@@ -299,15 +298,24 @@ static bool find_prefix(char prefix[PREFIX_MAX + 2], const char *path)
     return strcmp(prefix, "/") != 0;
 }
 
+/* Where all is well but the path, strangers come here as well: they need not learn where Doorbell
+ * is behind the proxy. */
 static void add_strip(struct buf *page, const struct page *about, const char *prefix)
 {
+    bool is_example = about->address->fault == URL_GOOD;
+    struct page shown = *about;
+    if (is_example)
+        shown.upstream = PROXY_SNIPPET_UPSTREAM;
     buf_format(page,
                "<section class=\"fault\" aria-labelledby=\"strip\"><h2 id=\"strip\">Is Doorbell "
                "meant to be below %s?</h2>\n"
                "<p>Then the proxy in front hands the path on as it is. It must take the path away "
                "and say so, by lines like these:</p>\n",
                prefix);
-    add_proxy_examples(page, about, prefix);
+    add_proxy_examples(page, &shown, prefix);
+    if (is_example)
+        frame_add(page, "<p>If yours reaches Doorbell by another address than "
+                        "<code>" PROXY_SNIPPET_UPSTREAM "</code>, leave that as it is.</p>\n");
     frame_add(page, "<p>In Nginx Proxy Manager, write a slash behind the name or address in "
                     "<b>Forward Hostname / IP</b> of the custom location.</p></section>\n");
 }

@@ -18,7 +18,8 @@ void remedies_add_address(struct buf *page, const struct page *about);
 /* Nothing where proxies say whose requests they hand on. */
 void remedies_add_client(struct buf *page, const struct page *about);
 /* For a request to `path` that nothing is answered to: each proxy's lines that take it away, where
- * it may be one below which Doorbell is meant to be served. */
+ * it may be one below which Doorbell is meant to be served. Our own address is in them only where
+ * the address outside has a fault. */
 void remedies_add_path(struct buf *page, const struct page *about, const char *path);
 
 /* Says so when the address that the browser shows is not the one in the link, and completes the

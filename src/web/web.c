@@ -23,6 +23,7 @@
 #include "web/pages.h"
 #include "web/probes.h"
 #include "web/proxy_headers.h"
+#include "web/proxy_snippets.h"
 #include "web/public_url.h"
 
 enum {
@@ -62,12 +63,23 @@ static void show_page(struct web *web, const struct request *request, bool is_th
     struct page page = {
         .vapid = vapid_public_text(web->vapid), .upstream = web->upstream, .address = &address};
     if (!is_there)
-        page_not_found(response, &page, request->path);
+        page_wrong_path(response, &page, request->path);
     else if (request_has_parameter(request, "airgapped"))
         page_airgapped(response, &page);
     else
         page_link(response, &page);
     public_url_fini(&address);
+}
+
+/* A browser that may be of who sets this up: it came through a proxy, or from this network. */
+static bool may_be_setting_up(const struct web *web, const struct request *request)
+{
+    struct address client;
+    const char *accept = request_header(request, "Accept");
+    if (!request_is_get(request) || !accept || !strstr(accept, "text/html"))
+        return false;
+    proxies_client(&web->proxies, request, &client);
+    return proxies_forwarded(request) || address_classify(&client, NULL) == ADDRESS_PRIVATE;
 }
 
 static void look_at_health(struct web *web)
@@ -145,8 +157,10 @@ static void answer(void *arg, struct exchange *exchange)
         show_about(web, response);
     else if (probes_know(request))
         probes_answer(web->api.bridge, request, response);
-    else
+    else if (may_be_setting_up(web, request))
         show_page(web, request, false, response);
+    else
+        page_not_found(response);
 }
 
 /* The connection that waits for longest goes, whatever it speaks. */
@@ -269,7 +283,7 @@ static int adopt_all(struct web *web, int count, struct err *err)
 /* What the page's proxy examples connect to: the first network address that we listen on. */
 static void find_upstream(struct web *web)
 {
-    snprintf(web->upstream, sizeof web->upstream, "127.0.0.1:8020");
+    snprintf(web->upstream, sizeof web->upstream, PROXY_SNIPPET_UPSTREAM);
     for (size_t i = 0; i < web->count; i++)
         if (listener_upstream(web->upstream, listener_where(web->listeners[i])))
             return;

@@ -172,6 +172,7 @@ START_TEST(a_proxy_that_does_not_say_who_asks_is_told_of)
     page_link(&response, &page);
     assert_has(&response, "the proxy does not say who asks");
     assert_has(&response, "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;");
+    assert_lacks(&response, "limits");
     address.lacks_client = false;
     page_link(&response, &page);
     assert_lacks(&response, "who asks");
@@ -307,12 +308,12 @@ START_TEST(the_public_page_says_whether_all_is_well_and_who_runs_it)
 }
 END_TEST
 
-static void render_not_found(struct response *response, const char *path)
+static void render_wrong_path(struct response *response, enum url_fault fault, const char *path)
 {
-    struct public_url address = {.host = "m.example.org"};
-    struct page page = {.vapid = vapid, .upstream = "127.0.0.1:8020", .address = &address};
+    struct public_url address = {.host = "m.example.org", .fault = fault};
+    struct page page = {.vapid = vapid, .upstream = "10.1.2.3:8021", .address = &address};
     *response = (struct response){0};
-    page_not_found(response, &page, path);
+    page_wrong_path(response, &page, path);
     ck_assert_int_eq(response->status, 404);
     ck_assert_uint_lt(response->length, 16 * 1024);
     assert_has(response, "X-Original-URL");
@@ -324,7 +325,7 @@ START_TEST(a_path_that_was_not_taken_away_gets_the_lines_that_do_so)
                                         "/molly/status"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct response response;
-        render_not_found(&response, paths[i]);
+        render_wrong_path(&response, URL_GOOD, paths[i]);
         assert_has(&response, "below /molly/?");
         assert_has(&response, "handle_path /molly/* {");
         assert_has(&response, "location /molly/ {\n    proxy_pass http://127.0.0.1:8020/;");
@@ -336,8 +337,22 @@ START_TEST(a_path_that_was_not_taken_away_gets_the_lines_that_do_so)
         response_fini(&response);
     }
     struct response response;
-    render_not_found(&response, "/a/b/");
+    render_wrong_path(&response, URL_GOOD, "/a/b/");
     assert_has(&response, "below /a/b/?");
+    response_fini(&response);
+}
+END_TEST
+
+START_TEST(where_only_the_path_is_wrong_strangers_do_not_learn_our_own_address)
+{
+    struct response response;
+    render_wrong_path(&response, URL_GOOD, "/molly/");
+    assert_lacks(&response, "10.1.2.3");
+    assert_has(&response, "<code>127.0.0.1:8020</code>, leave that as it is");
+    response_fini(&response);
+    render_wrong_path(&response, URL_LOCAL_NAME, "/molly/");
+    assert_has(&response, "10.1.2.3:8021");
+    assert_lacks(&response, "127.0.0.1:8020");
     response_fini(&response);
 }
 END_TEST
@@ -352,13 +367,13 @@ START_TEST(nothing_is_guessed_from_a_path_that_is_no_plain_prefix)
     };
     struct response response;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        render_not_found(&response, paths[i]);
+        render_wrong_path(&response, URL_GOOD, paths[i]);
         assert_lacks(&response, "id=\"strip\"");
         assert_lacks(&response, "<img");
         response_fini(&response);
     }
     char *deep = mem_format("/%0*d/", 200, 1);
-    render_not_found(&response, deep);
+    render_wrong_path(&response, URL_GOOD, deep);
     assert_lacks(&response, "id=\"strip\"");
     free(deep);
     response_fini(&response);
@@ -378,4 +393,5 @@ UNIT_MAIN("pages", a_good_address_gives_code_link_and_steps_and_no_warning,
           the_picture_of_who_does_what_has_words_for_those_who_do_not_see_it,
           the_public_page_says_whether_all_is_well_and_who_runs_it,
           a_path_that_was_not_taken_away_gets_the_lines_that_do_so,
+          where_only_the_path_is_wrong_strangers_do_not_learn_our_own_address,
           nothing_is_guessed_from_a_path_that_is_no_plain_prefix)

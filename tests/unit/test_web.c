@@ -317,6 +317,40 @@ START_TEST(requests_get_the_statuses_that_mollysocket_gave)
 }
 END_TEST
 
+START_TEST(a_wrong_path_is_explained_to_who_may_be_setting_up_and_refused_to_others)
+{
+    static const char accept[] = "Accept: text/html,*/*;q=0.8\r\n";
+    static const char forwarded[] = "X-Forwarded-For: 198.51.100.1\r\n";
+    static const struct {
+        const char *method, *headers[2];
+        bool explained;
+    } cases[] = {
+        {"GET", {accept, ""}, true},
+        {"GET", {accept, forwarded}, true},
+        {"GET", {"", ""}, false},
+        {"GET", {"", forwarded}, false},
+        {"PUT", {accept, ""}, false},
+        {"DELETE", {accept, ""}, false},
+        {"GET", {"Accept: */*\r\n", ""}, false},
+    };
+    struct server server;
+    prepare(&server);
+    start(&server);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *request = mem_format("%s /molly/ HTTP/1.1\r\n" HOST "%s%s\r\n", cases[i].method,
+                                   cases[i].headers[0], cases[i].headers[1]);
+        char *answer = ask(&server, request);
+        ck_assert_msg(status_of(answer) == 404, status_line_is_told, request, answer);
+        bool explained = strstr(answer, "reverse_proxy") != NULL;
+        ck_assert_msg(explained == cases[i].explained, status_line_is_told, request, answer);
+        ck_assert_msg(explained || strlen(answer) < 1024, status_line_is_told, request, answer);
+        free(answer);
+        free(request);
+    }
+    stop(&server);
+}
+END_TEST
+
 START_TEST(probes_tell_liveness_and_readiness_by_status_and_nothing_else)
 {
     static const struct {
@@ -1023,6 +1057,7 @@ START_TEST(the_bridge_hears_of_the_client_behind_the_proxy)
 END_TEST
 
 UNIT_MAIN("web", requests_get_the_statuses_that_mollysocket_gave,
+          a_wrong_path_is_explained_to_who_may_be_setting_up_and_refused_to_others,
           probes_tell_liveness_and_readiness_by_status_and_nothing_else,
           every_answer_has_the_headers_that_protect_browsers,
           a_registration_is_answered_on_the_verdict,
