@@ -5,15 +5,14 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "web/proxy_headers.h"
 
 enum { METRICS_MAX = 4096 };
 
 /* Through a Unix socket nobody comes directly: that is how proxies are connected. */
-bool metrics_may_see(const struct request *request)
+bool metrics_may_see(const struct silent_proxies *silent, const struct request *request)
 {
     return request->peer.length && address_classify(&request->peer, NULL) == ADDRESS_PRIVATE &&
-           proxies_came_directly(request);
+           silent_proxies_came_directly(silent, request);
 }
 
 static void add(struct buf *buf, const char *name, const char *type, const char *help,

@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "web/told_host.h"
 
 int proxies_parse(struct proxies *proxies, const struct strings *setting, struct err *err)
 {
@@ -291,18 +290,6 @@ bool proxies_forwarded(const struct request *request)
             if (text_starts_nocase(request->headers[i].name, marks[j]))
                 return true;
     return false;
-}
-
-/* nginx speaks HTTP/1.0 if nobody tells it otherwise, which no monitoring does; and a name that is
- * known outside is asked for where proxies listen. */
-bool proxies_came_directly(const struct request *request)
-{
-    const char *header = request_header(request, "Host");
-    char item[PROXY_VALUE_SIZE], host[TOLD_HOST_SIZE];
-    if (request->is_http10 || proxies_forwarded(request))
-        return false;
-    return header && proxies_take_item(item, header, strlen(header)) &&
-           told_host_take(host, item) && told_host_is_of_this_network(host);
 }
 
 bool proxies_name_client(const struct request *request)

@@ -48,9 +48,6 @@ bool proxies_first_item(const struct request *request, const char *name,
 bool proxies_forwarded_part(const struct request *request, const char *name,
                             char value[PROXY_VALUE_SIZE]);
 
-/* Nothing of a request is a proxy's, nor looks as if one that says nothing had handed it on. */
-bool proxies_came_directly(const struct request *request);
-
 /* An IPv4 address that a dual-stack socket shows as ::ffff:a.b.c.d becomes plain IPv4. */
 void proxies_unmap(struct address *address);
 

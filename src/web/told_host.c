@@ -1,6 +1,7 @@
 #include "web/told_host.h"
 
 #include <ctype.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,18 @@ void told_host_name(char name[TOLD_HOST_SIZE], const char *host)
     bool bracketed = host[0] == '[';
     host += bracketed;
     snprintf(name, TOLD_HOST_SIZE, "%.*s", (int)strcspn(host, bracketed ? "]" : ":"), host);
+}
+
+bool told_host_is_of_this_machine(const char *host)
+{
+    char name[TOLD_HOST_SIZE];
+    struct address address;
+    told_host_name(name, host);
+    if (address_parse(&address, name, 0) != 0)
+        return strcmp(name, "localhost") == 0 || text_ends(name, ".localhost");
+    if (address.any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+    return ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 /* There are certificates for public addresses, too. */

@@ -18,6 +18,8 @@ bool told_host_port_is_good(const char *port);
 /* The others take what told_host_take leaves. The name without the port and an address's brackets.
  */
 void told_host_name(char name[TOLD_HOST_SIZE], const char *host);
+/* It leads to whoever asks. */
+bool told_host_is_of_this_machine(const char *host);
 /* It is localhost, a name without a dot or no public address: it leads nowhere from outside. */
 bool told_host_is_local(const char *host);
 /* Or it ends as names do that home networks, clusters and private networks give. */

@@ -25,6 +25,7 @@
 #include "web/proxy_headers.h"
 #include "web/proxy_snippets.h"
 #include "web/public_url.h"
+#include "web/silent_proxies.h"
 
 enum {
     LISTEN_MAX = 16,
@@ -37,6 +38,7 @@ struct web {
     const struct vapid *vapid;
     struct molly_api api;
     struct proxies proxies;
+    struct silent_proxies silent;
     char *public_url;           /* NULL: from the request */
     char *contact;              /* NULL: none is told */
     bool mollysocket;           /* set up in its way: its metrics are shown */
@@ -113,7 +115,15 @@ static bool is_molly(const struct request *request)
 
 static bool wants_metrics(const struct web *web, const struct request *request)
 {
-    return request_is_at(request, "metrics") && web->mollysocket && metrics_may_see(request);
+    return request_is_at(request, "metrics") && web->mollysocket &&
+           metrics_may_see(&web->silent, request);
+}
+
+/* A phone looks for us, or registers. */
+static bool is_of_a_phone(const struct request *request)
+{
+    return is_molly(request) ||
+           (request_is_at(request, "") && strcmp(request->method, "POST") == 0);
 }
 
 /* With TLS of our own, whoever comes through the network speaks it. */
@@ -140,6 +150,7 @@ static void answer(void *arg, struct exchange *exchange)
         refuse_without_tls(response);
         return;
     }
+    silent_proxies_note(&web->silent, request, is_of_a_phone(request));
     if (web->takes && web->takes(web->part, request)) {
         web->answer_part(web->part, exchange);
         return;

@@ -2,18 +2,19 @@
 file's environment, its systemd unit's file and credential, its command lines.
 """
 
+import http.client
 import json
 import os
 import re
 import sqlite3
 import subprocess
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 import pytest
 
 from lib.background import Background, Changes
-from lib.certs import Authority
+from lib.certs import Authority, Leaf
 from lib.doorbell import BINARY, MOLLY, Doorbell
 from lib.drop_in import (
     LONG_AGO,
@@ -26,6 +27,7 @@ from lib.drop_in import (
     rings,
     shown_key,
 )
+from lib.haproxy import HAProxy
 from lib.nginx import Nginx, server_block
 from lib.ports import free_port
 from lib.process import STOP_DEADLINE
@@ -425,6 +427,7 @@ def test_secrets_are_listed_only_when_they_are_asked_for(
 
 PAGE, WORD = "text/html; charset=utf-8", "application/json"
 ANSWERS = [
+    ("GET", "/metrics/", "", 200, "text/plain; version=0.0.4; charset=utf-8"),  # before a phone asks
     ("GET", "/discover", "", 200, WORD),
     ("GET", "/discover/", "", 200, WORD),
     ("GET", "/", MOLLY, 200, WORD),
@@ -433,7 +436,6 @@ ANSWERS = [
     ("GET", "/?airgapped", "Mozilla/5.0", 200, PAGE),
     ("HEAD", "/", "", 200, PAGE),
     ("GET", "/elsewhere", "", 404, PAGE),
-    ("GET", "/metrics/", "", 200, "text/plain; version=0.0.4; charset=utf-8"),
     ("GET", "//", MOLLY, 200, WORD),
     ("GET", "//?airgapped", "Mozilla/5.0", 200, PAGE),
     ("GET", "//discover//", "", 200, WORD),
@@ -527,10 +529,25 @@ SERIES = {
 }
 
 
+SCRAPER = "127.0.0.2"  # phones' requests come from 127.0.0.1
+
+
+def scrape(doorbell: Doorbell, address: str = SCRAPER, **headers: str) -> tuple[int, str, str]:
+    """Status, type and text, as a Prometheus at this address of the machine gets them."""
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", doorbell.port, timeout=30, source_address=(address, 0)
+    )
+    try:
+        connection.request("GET", "/metrics", headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers["content-type"], answer.read().decode()
+    finally:
+        connection.close()
+
+
 def metrics_of(doorbell: Doorbell) -> dict[str, int]:
-    status, headers, body = doorbell.request("GET", "/metrics")
-    assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-    text = body.decode()
+    status, kind, text = scrape(doorbell)
+    assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
     for name, kind in SERIES.items():
         assert f"# TYPE mollysocket_{name} {kind}\n" in text, text
     return {
@@ -572,9 +589,12 @@ def test_its_five_series_are_there_for_who_asks_directly(
     assert (len(ntfy.rings(endpoint)), counted["messages"], counted["pushs"]) == (3, 2, 4)
     # X-Original-URL is all that the nginx lines of its guide tell.
     for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Original-URL"):
-        assert dropped_in.request("GET", "/metrics", headers={name: "for=192.0.2.1"})[0] == 404
-    for host, status in [("mollysocket.example.org", 404), ("mollysocket:8020", 200)]:
-        assert dropped_in.request("GET", "/metrics", headers={"Host": host})[0] == status
+        assert scrape(dropped_in, **{name: "for=192.0.2.1"})[0] == 404
+    for host, status in [("mollysocket:8020", 200), ("mollysocket.example.org", 404)]:
+        assert scrape(dropped_in, Host=host)[0] == status
+    assert scrape(dropped_in)[0] == 404  # it asked as a proxy does
+    assert scrape(dropped_in, "127.0.0.1")[0] == 404  # so did the phones
+    assert scrape(dropped_in, "127.0.0.3")[0] == 200
 
 
 @pytest.mark.parametrize("told", ["proxy_set_header Host $http_host;", ""], ids=["name", "nothing"])
@@ -597,6 +617,80 @@ def test_its_series_are_not_for_who_comes_through_a_proxy_of_few_words(
             timeout=30,
         )
         assert done.stdout.endswith(status), done
+    nginx.stop()
+
+
+# As people write them who got a phone through and left it at that. The series' own Host is a
+# stranger's to choose, or the proxy's.
+SILENT = {
+    "nginx-nothing": "proxy_http_version 1.1;",
+    "nginx-name": "proxy_http_version 1.1; proxy_set_header Host $host;",
+    "haproxy": """\
+frontend doorbell
+    bind {address} ssl crt PAIR
+    default_backend doorbell
+
+backend doorbell
+    server doorbell 127.0.0.1:BEHIND
+""",
+}
+
+
+def put_silent(
+    name: str, changes: Changes, folder: Path, port: int, leaf: Leaf, behind: int
+) -> Union[Nginx, HAProxy]:
+    lines = SILENT[name]
+    if name != "haproxy":
+        location = f"location / {{ proxy_pass http://127.0.0.1:{behind}; {lines} }}"
+        return Nginx(changes, folder, server_block(port, leaf, location))
+    pair = leaf.cert.with_name("silent-and-key.pem")
+    pair.write_bytes(leaf.cert.read_bytes() + leaf.key.read_bytes())
+    lines = lines.replace("PAIR", str(pair)).replace("BEHIND", str(behind))
+    return HAProxy(changes, folder, port, lines)
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_a_proxy_that_says_nothing_is_known_by_the_first_phone_that_comes_through_it(
+    dropped_in: Doorbell, changes: Changes, authority: Authority, tmp_path: Path, name: str
+) -> None:
+    dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
+    dropped_in.start()
+    port, host = free_port(), "m.example.org"
+    leaf = authority.leaf("silent", [host])
+    proxy = put_silent(name, changes, tmp_path / "silent", port, leaf, dropped_in.port)
+
+    def ask(path: str, *words: str) -> str:
+        curl = ["curl", "--silent", "--cacert", str(authority.file), "--http1.1", *words]
+        more = ["--connect-to", f"::127.0.0.1:{port}", "--write-out", "%{http_code}"]
+        done = subprocess.run(
+            [*curl, *more, f"https://{host}/{path}"], capture_output=True, text=True, timeout=30
+        )
+        return done.stdout[-3:]
+
+    forged = ["--header", "Host: localhost"]
+    assert scrape(dropped_in, "127.0.0.1")[0] == 200
+    assert ask("", "--user-agent", MOLLY) == "200"
+    assert ask("metrics", *forged) == ask("metrics") == "404"
+    assert scrape(dropped_in, "127.0.0.1")[0] == 404
+    assert scrape(dropped_in)[0] == 200
+    proxy.stop()
+
+
+def test_beside_a_proxy_that_says_what_it_is_a_prometheus_has_the_series(
+    dropped_in: Doorbell, changes: Changes, authority: Authority, tmp_path: Path
+) -> None:
+    dropped_in.environment["MOLLY_PORT"] = str(dropped_in.port)
+    dropped_in.start()
+    port, host = free_port(), "m.example.org"
+    told = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+    location = f"location / {{ proxy_pass http://127.0.0.1:{dropped_in.port}; {told} }}"
+    leaf = authority.leaf("telling", [host])
+    nginx = Nginx(changes, tmp_path / "telling", server_block(port, leaf, location))
+    for agent in (MOLLY, "Mozilla/5.0"):
+        words = ["curl", "--silent", "--fail", "--cacert", str(authority.file), "--user-agent"]
+        way = ["--connect-to", f"::127.0.0.1:{port}", f"https://{host}/"]
+        assert subprocess.run([*words, agent, *way], timeout=30).returncode == 0
+    assert scrape(dropped_in, "127.0.0.1")[0] == 200
     nginx.stop()
 
 

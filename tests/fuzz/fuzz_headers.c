@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "web/proxy_headers.h"
 #include "web/public_url.h"
+#include "web/silent_proxies.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -70,6 +71,14 @@ static void check_url(const struct proxies *proxies, const struct request *reque
     public_url_fini(&found);
 }
 
+static void check_phone(const struct request *request)
+{
+    struct silent_proxies silent = {0};
+    silent_proxies_note(&silent, request, true);
+    if (request->peer.length && address_classify(&request->peer, NULL) == ADDRESS_PRIVATE)
+        expect(!silent_proxies_came_directly(&silent, request));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (sodium_init() < 0 || size == 0)
@@ -85,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_headers(&request, headers);
     check_client(&proxies, &request);
     check_url(&proxies, &request);
+    check_phone(&request);
     expect(request_has_parameter(&request, "airgapped") <= (request.query != NULL));
     request_fini(&request);
     free(text);

@@ -131,43 +131,6 @@ START_TEST(only_a_trusted_proxy_that_names_nobody_hides_its_clients)
 }
 END_TEST
 
-START_TEST(who_came_directly_shows_it_by_the_name_that_was_asked_for)
-{
-    static const struct {
-        const char *host, *mark;
-        bool is_http10, direct;
-    } cases[] = {
-        {"127.0.0.1:8020", NULL, false, true},
-        {"[::1]", NULL, false, true},
-        {"mollysocket", NULL, false, true},
-        {"prometheus.lan:8020", NULL, false, true},
-        {"mollysocket.default.svc.cluster.local:8020", NULL, false, true},
-        {"lan", NULL, false, true},
-        {"m.example.org:8020", NULL, false, false},
-        {"notlan.example", NULL, false, false},
-        {"127.0.0.1:8020", NULL, true, false},
-        {"m.example.org", NULL, false, false},
-        {"m.example.org:443", NULL, false, false},
-        {"m.example.org:", NULL, false, false},
-        {"127.0.0.1:8020", "Via", false, false},
-        {NULL, NULL, false, false},
-        {"m.example.org:80", NULL, false, false},
-        {"127.0.0.1:8020", "CF-Visitor", false, false},
-        {"127.0.0.1:8020", "Front-End-Https", false, false},
-        {"9.9.9.9", NULL, false, false},
-        {"9.9.9.9:8020", NULL, false, false},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct request request = {.is_http10 = cases[i].is_http10};
-        if (cases[i].host)
-            request.headers[request.header_count++] = (struct header){"Host", cases[i].host};
-        if (cases[i].mark)
-            request.headers[request.header_count++] = (struct header){cases[i].mark, "1.1 a"};
-        ck_assert_msg(proxies_came_directly(&request) == cases[i].direct, "case %zu", i);
-    }
-}
-END_TEST
-
 START_TEST(wrong_trusted_proxies_are_told)
 {
     char *not_a_network[] = {"auto", "example.org"}, *none_and_more[] = {"none", "10.0.0.0/8"};
@@ -235,6 +198,5 @@ END_TEST
 
 UNIT_MAIN("proxy_headers", the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy,
           only_the_nearest_hops_are_looked_at,
-          only_a_trusted_proxy_that_names_nobody_hides_its_clients,
-          who_came_directly_shows_it_by_the_name_that_was_asked_for, wrong_trusted_proxies_are_told,
+          only_a_trusted_proxy_that_names_nobody_hides_its_clients, wrong_trusted_proxies_are_told,
           a_target_is_split_into_path_and_query, a_parameter_is_found_by_its_whole_name)
