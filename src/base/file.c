@@ -41,6 +41,13 @@ long file_read(const char *path, char *bytes, size_t most, bool *is_open)
     return length;
 }
 
+bool file_is_same(const char *a, const char *b)
+{
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino &&
+           first.st_dev == second.st_dev;
+}
+
 bool file_is_open(const char *path)
 {
     struct stat status;

@@ -11,6 +11,8 @@
  * or execute it. Never waits for a writer, as a FIFO would have it. */
 long file_read(const char *path, char *bytes, size_t most, bool *is_open);
 
+/* Whether both are there and the same, by whatever names. */
+bool file_is_same(const char *a, const char *b);
 /* Whether every user of this machine may read, write or execute it. */
 bool file_is_open(const char *path);
 

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "account/registry.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -317,20 +317,13 @@ void import_forget_copies(const char *store_path)
     free(copy);
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat first, second;
-    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino &&
-           first.st_dev == second.st_dev;
-}
-
 int import_run(struct store *store, const struct import_order *order, struct import_counts *counts,
                struct err *err)
 {
     struct plan plan = {.store = store, .order = order, .counts = counts, .now_unix = clock_unix()};
     *counts = (struct import_counts){0};
     /* Even looking into our own file would end SQLite's locks on it. */
-    if (is_same_file(order->path, order->store_path))
+    if (file_is_same(order->path, order->store_path))
         return err_set(err, ERR_INVALID, "%s is Doorbell's own store, not MollySocket's database.",
                        order->path);
     char *store_path = mem_text(order->store_path);
@@ -445,34 +438,6 @@ bool import_tell_refused(const struct import_order *order, const struct import_c
 
 /* The start of the server */
 
-enum { PLACES = 2 };
-
-/* Where it usually lies; the caller frees both. */
-static void usual_places(const struct config *config, char *places[PLACES])
-{
-    const char *slash = strrchr(config->store_path, '/');
-    places[0] = mem_format("%.*s" IMPORT_USUAL_NAME,
-                           slash ? (int)(slash + 1 - config->store_path) : 0, config->store_path);
-    places[1] = mem_text("./" IMPORT_USUAL_NAME);
-}
-
-char *import_find(const struct config *config)
-{
-    const char *set = config->store_mollysocket;
-    if (set)
-        return strcmp(set, "none") == 0 ? NULL : mem_text(set);
-    char *places[PLACES], *found = NULL;
-    usual_places(config, places);
-    for (int i = 0; i < PLACES; i++) {
-        struct stat status;
-        if (!found && stat(places[i], &status) == 0 && !is_same_file(places[i], config->store_path))
-            found = places[i];
-        else
-            free(places[i]);
-    }
-    return found;
-}
-
 static void log_import(const struct import_order *order, const struct import_counts *counts)
 {
     char text[IMPORT_TEXT_SIZE];
@@ -536,8 +501,8 @@ static void tell_not_found(struct store *store, const struct config *config)
 {
     if (!config->mollysocket || config->store_mollysocket || !is_empty(store))
         return;
-    char *places[PLACES], *beside, *here;
-    usual_places(config, places);
+    char *places[CONFIG_MOLLY_PLACES], *beside, *here;
+    config_mollysocket_places(config, places);
     beside = whole_path(places[0]);
     here = whole_path(places[1]);
     bool are_same = strcmp(beside, here) == 0;
@@ -546,7 +511,7 @@ static void tell_not_found(struct store *store, const struct config *config)
              beside, are_same ? "" : " and no ", are_same ? "" : here);
     free(beside);
     free(here);
-    for (int i = 0; i < PLACES; i++)
+    for (int i = 0; i < CONFIG_MOLLY_PLACES; i++)
         free(places[i]);
 }
 
@@ -555,7 +520,7 @@ int import_at_start(struct store *store, const struct config *config, const stru
 {
     *added = 0;
     import_forget_copies(config->store_path);
-    char *path = import_find(config);
+    char *path = config_find_mollysocket(config);
     if (!path) {
         tell_not_found(store, config);
         return 0;

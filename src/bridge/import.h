@@ -60,12 +60,6 @@ bool import_tell_disallowed(const struct import_counts *counts, char text[IMPORT
 bool import_tell_refused(const struct import_order *order, const struct import_counts *counts,
                          char text[IMPORT_TEXT_SIZE]);
 
-#define IMPORT_USUAL_NAME "mollysocket.db"
-
-/* Where a server that starts finds that database: what store.mollysocket says, or where it usually
- * lies. NULL: nowhere. The caller frees it. */
-char *import_find(const struct config *config);
-
 /* When the server starts: from where store.mollysocket says, into the log. What is there and cannot
  * be read ends the start, because its accounts would be missing without a word. `*added` are in the
  * store now that were not there before. */

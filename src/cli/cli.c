@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/user.h"
-#include "bridge/import.h"
 #include "cli/usage.h"
 
 enum { WORD_MAX = 64 };
@@ -57,8 +56,8 @@ static const char *last_part(const char *path)
 static int hand_over(const struct config *config, const struct user *user, const char *folder,
                      struct err *err)
 {
-    char *found = import_find(config);
-    const char *names[] = {IMPORT_USUAL_NAME, found ? last_part(found) : IMPORT_USUAL_NAME};
+    char *found = config_find_mollysocket(config);
+    const char *names[] = {CONFIG_MOLLY_DATABASE, found ? last_part(found) : CONFIG_MOLLY_DATABASE};
     const char *spared[3] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

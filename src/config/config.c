@@ -1,13 +1,13 @@
 #include "config/config.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -16,10 +16,6 @@
 #include "config/service.h"
 #include "config/setup_file.h"
 
-static const char file_here[] = CONFIG_FILE_HERE;
-static const char file_of_system[] = CONFIG_FILE_OF_SYSTEM;
-static const char molly_file_here[] = CONFIG_MOLLY_FILE_HERE;
-static const char molly_file_of_system[] = CONFIG_MOLLY_FILE_OF_SYSTEM;
 static const char package_defaults[] = CONFIG_PACKAGE_DEFAULTS;
 
 struct config *config_new(void)
@@ -152,126 +148,6 @@ bool config_allows_account(const struct config *config, const uint8_t uuid[16])
            config_admits_account(config, uuid);
 }
 
-/* Whoever may not enter the working directory (sudo -u, from /root) has no file in it; but going on
- * without a file of the system that is there and cannot be read would be going on with other
- * settings. */
-
-static bool is_there(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0;
-}
-
-static bool is_there_perhaps(const char *path)
-{
-    return is_there(path) || (errno != ENOENT && errno != ENOTDIR);
-}
-
-/* The file that nobody named, or NULL where there is none. */
-static const char *find_file(void)
-{
-    if (is_there(file_here))
-        return file_here;
-    return is_there_perhaps(file_of_system) ? file_of_system : NULL;
-}
-
-/* systemd and procd start services of root's without HOME. */
-static const char *home_of_user(const struct config_sources *sources)
-{
-    const char *home = config_environment_value(sources->environment, "HOME");
-    return home && *home ? home : sources->home;
-}
-
-/* The one of the user's own; the caller frees it. A relative XDG_CONFIG_HOME is none (XDG Base
- * Directory Specification). */
-static char *user_molly_file(const struct config_sources *sources)
-{
-    static const char name[] = CONFIG_MOLLY_FILE_OF_USER;
-    const char *xdg = config_environment_value(sources->environment, "XDG_CONFIG_HOME");
-    if (xdg && *xdg == '/')
-        return mem_format("%s/%s", xdg, name);
-    const char *home = home_of_user(sources);
-    return home ? mem_format("%s/.config/%s", home, name) : NULL;
-}
-
-/* MollySocket's, in its own order (mollysocket.md 2); the caller frees it. */
-static char *find_molly_file(const struct config_sources *sources)
-{
-    if (sources->molly_before)
-        return mem_text(sources->molly_before);
-    char *path = user_molly_file(sources);
-    if (path && is_there(path))
-        return path;
-    free(path);
-    if (is_there(molly_file_here))
-        return mem_text(molly_file_here);
-    return is_there_perhaps(molly_file_of_system) ? mem_text(molly_file_of_system) : NULL;
-}
-
-/* A file to read: `path` is NULL where there is none, and the caller's to free; `from` says who
- * named it, NULL: nobody. */
-struct choice {
-    char *path;
-    const char *from;
-};
-
-static void choose(struct choice *choice, const char *file, char **environment,
-                   const char *variable)
-{
-    const char *named = file ? file : config_environment_value(environment, variable);
-    choice->path = named ? config_without_quotes(named) : NULL;
-    if (!file && choice->path && !*choice->path) { /* a variable of Compose's that is not set */
-        free(choice->path);
-        choice->path = NULL;
-    }
-    choice->from = file ? "--config" : choice->path ? variable : NULL;
-}
-
-/* Which of the two kinds of file are read, and in this order. */
-struct files {
-    struct choice molly, own;
-};
-
-static void choose_files(struct files *files, const struct config_sources *sources)
-{
-    char **environment = sources->environment;
-    bool is_molly = sources->file && config_file_is_toml(sources->file);
-    choose(&files->molly, is_molly ? sources->file : NULL, environment, CONFIG_MOLLY_FILE_VARIABLE);
-    choose(&files->own, is_molly ? NULL : sources->file, environment, CONFIG_FILE_VARIABLE);
-    const char *found = files->own.path || is_molly ? NULL : find_file();
-    if (found)
-        files->own.path = mem_text(found);
-    if (!files->own.path && !files->molly.path)
-        files->molly.path = find_molly_file(sources);
-}
-
-static int read_choice(struct config *config, const struct choice *choice, config_reader *read,
-                       struct err *err)
-{
-    int result = choice->path ? config_read_file(config, choice->path, read, err) : 0;
-    if (result != 0 && choice->from && !is_there(choice->path))
-        err_prefix(err, "%s", choice->from);
-    return result;
-}
-
-static int read_files(struct config *config, const struct config_sources *sources, struct err *err)
-{
-    struct files files;
-    const char *defaults = sources->defaults ? sources->defaults : package_defaults;
-    int result = 0;
-    choose_files(&files, sources);
-    if (is_there(defaults))
-        result = config_read_file(config, defaults, config_read_yaml, err);
-    if (result == 0)
-        result = read_choice(config, &files.molly, config_read_molly_toml, err);
-    if (result == 0)
-        result = read_choice(config, &files.own, config_read_yaml, err);
-    config->mollysocket = sources->as_mollysocket || files.molly.path;
-    config->molly_file = files.molly.path;
-    config->own_file = files.own.path;
-    return result;
-}
-
 /* "path=value" from the command line. */
 static int read_override(struct config *config, const char *override, struct err *err)
 {
@@ -330,7 +206,7 @@ static char *credential(char **environment, const char *name)
 {
     const char *folder = config_environment_value(environment, "CREDENTIALS_DIRECTORY");
     char *path = folder ? mem_format("%s/%s", folder, name) : NULL;
-    if (path && is_there(path))
+    if (path && config_is_there(path))
         return path;
     free(path);
     return NULL;
@@ -363,21 +239,41 @@ static int follow_mollysocket(struct config *config, const struct config_sources
     static const char place[] = "mollysocket.db in the working directory";
     const char *path = config->store_path;
     if (!config->mollysocket || config_is_set(config, "store.mollysocket") ||
-        !is_default(config, sources, schema_find("store.path")) || is_there(path) ||
-        is_beside(path, ".") || (!is_there(CONFIG_MOLLY_DATABASE_HERE) && !is_there("doorbell.db")))
+        !is_default(config, sources, schema_find("store.path")) || config_is_there(path) ||
+        is_beside(path, ".") ||
+        (!config_is_there(CONFIG_MOLLY_DATABASE_HERE) && !config_is_there("doorbell.db")))
         return 0;
     return config_take_molly_database(config, place, err);
+}
+
+void config_mollysocket_places(const struct config *config, char *places[CONFIG_MOLLY_PLACES])
+{
+    places[0] = config_beside_store(config, CONFIG_MOLLY_DATABASE);
+    places[1] = mem_text(CONFIG_MOLLY_DATABASE_HERE);
+}
+
+char *config_find_mollysocket(const struct config *config)
+{
+    const char *set = config->store_mollysocket;
+    if (set)
+        return strcmp(set, "none") == 0 ? NULL : mem_text(set);
+    char *places[CONFIG_MOLLY_PLACES], *found = NULL;
+    config_mollysocket_places(config, places);
+    for (int i = 0; i < CONFIG_MOLLY_PLACES; i++) {
+        if (!found && config_is_there(places[i]) && !file_is_same(places[i], config->store_path))
+            found = places[i];
+        else
+            free(places[i]);
+    }
+    return found;
 }
 
 /* Nothing of MollySocket's was set, but what it was set to by itself is here: its database. */
 static bool has_their_database(const struct config *config)
 {
-    const char *set = config->store_mollysocket;
-    if (set)
-        return strcmp(set, "none") != 0 && is_there(set);
-    char *beside = config_beside_store(config, "mollysocket.db");
-    bool is_here = is_there(beside) || is_there(CONFIG_MOLLY_DATABASE_HERE);
-    free(beside);
+    char *path = config_find_mollysocket(config);
+    bool is_here = path && config_is_there(path);
+    free(path);
     return is_here;
 }
 
@@ -516,7 +412,7 @@ static int check_together(const struct config *config, struct err *err)
         return err_set(err, ERR_INVALID,
                        "web.trusted_proxies: none must stand alone; leave it or the others out");
     if (config->push_vapid_key && config->push_vapid_key_file &&
-        !is_there(config->push_vapid_key_file))
+        !config_is_there(config->push_vapid_key_file))
         return err_set(err, ERR_NOT_FOUND,
                        "push.vapid_key_file: %s is not there. It would win over push.vapid_key, "
                        "which is set as well: take one of the two away",
@@ -532,7 +428,7 @@ static int check_together(const struct config *config, struct err *err)
 struct config *config_load(const struct config_sources *sources, struct err *err)
 {
     struct config *config = config_new();
-    if (read_files(config, sources, err) == 0 &&
+    if (config_read_files(config, sources, err) == 0 &&
         config_read_molly_environment(config, sources->environment, err) == 0 &&
         config_read_environment(config, sources->environment, err) == 0 &&
         read_overrides(config, sources, err) == 0 &&

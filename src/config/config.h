@@ -147,6 +147,13 @@ struct config_sources {
  * becomes the working directory, so that everything without a folder is found there. */
 void config_follow_volume(const char *here, const char *old);
 
+/* MollySocket's database: where it lies unless store.mollysocket says it (the caller frees both),
+ * and where a server that starts finds it. NULL: nowhere; the caller frees it. */
+#define CONFIG_MOLLY_DATABASE "mollysocket.db"
+enum { CONFIG_MOLLY_PLACES = 2 };
+void config_mollysocket_places(const struct config *config, char *places[CONFIG_MOLLY_PLACES]);
+char *config_find_mollysocket(const struct config *config);
+
 /* Doorbell stands in MollySocket's place, as its store says: config->mollysocket, and what follows.
  */
 void config_stand_in(struct config *config);

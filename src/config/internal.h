@@ -26,7 +26,7 @@ enum {
 #define CONFIG_MOLLY_FILE_HERE "mollysocket.toml"
 #define CONFIG_MOLLY_FILE_OF_USER "mollysocket/config.toml" /* below ~/.config */
 #define CONFIG_MOLLY_FILE_OF_SYSTEM "/etc/mollysocket/config.toml"
-#define CONFIG_MOLLY_DATABASE_HERE "./mollysocket.db"
+#define CONFIG_MOLLY_DATABASE_HERE "./" CONFIG_MOLLY_DATABASE
 
 /* Name files; not settings. */
 #define CONFIG_FILE_VARIABLE "DOORBELL_CONFIG"
@@ -34,6 +34,10 @@ enum {
 
 /* Notes where the value that a setting has now was written. */
 void config_note_place(struct config *config, const struct setting *setting, const char *place);
+
+/* Reads the package's defaults, MollySocket's file and ours, those of them that there are. */
+int config_read_files(struct config *config, const struct config_sources *sources, struct err *err);
+bool config_is_there(const char *path);
 
 /* Notes that it was read. */
 void config_note_file(struct config *config, const char *path);
