@@ -96,7 +96,7 @@ static int import(struct app *app, size_t *imported, struct err *err)
     if (!*imported)
         return result;
     app->took_over_unix = clock_unix();
-    app->sources.as_mollysocket = true;
+    app->sources.took_over = true;
     return result;
 }
 
@@ -105,8 +105,8 @@ static int stand_in(struct app *app, struct err *err)
 {
     if (import_took_over(app->store, &app->took_over_unix, err) != 0)
         return err->code;
-    app->sources.as_mollysocket |= app->took_over_unix != 0;
-    if (!app->took_over_unix || app->config->mollysocket)
+    app->sources.took_over = app->took_over_unix != 0;
+    if (!app->took_over_unix)
         return 0;
     config_stand_in(app->config);
     policy_free(app->policy);

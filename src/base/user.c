@@ -188,12 +188,15 @@ out:
     return result;
 }
 
+/* Its owner needs no group for it, least of all root's, which `chown UID` leaves there. */
 bool user_of_folder(struct user *user, const char *folder)
 {
     struct stat status;
     if (stat(folder, &status) != 0 || status.st_uid == 0 || is_shared(folder, &status))
         return false;
-    *user = (struct user){status.st_uid, status.st_gid};
+    const struct passwd *entry = getpwuid(status.st_uid);
+    gid_t own = entry && entry->pw_gid ? entry->pw_gid : (gid_t)status.st_uid;
+    *user = (struct user){status.st_uid, status.st_gid ? status.st_gid : own};
     return true;
 }
 

@@ -34,7 +34,7 @@ static int run_order(struct store *store, const struct import_order *order, size
 }
 
 /* Where there is no store yet, everything would be new. */
-static int tell(const struct config *config, struct import_order *order)
+static int tell(struct config *config, struct import_order *order)
 {
     struct err err = {0};
     struct store *store = store_open_to_read(&store_sqlite, config->store_path, &err);
@@ -148,6 +148,7 @@ int cli_import(struct cli *cli, int argc, char **argv)
     if (!config)
         return CLI_NOT_DONE;
     order.store_path = config->store_path;
+    config_stand_in(config);
     if (!order.only_tell && check_key(config, &err) == 0)
         return take(cli, config, &order);
     int status = order.only_tell ? tell(config, &order) : cli_fail(&err);

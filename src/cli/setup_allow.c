@@ -26,13 +26,17 @@ static struct config *with(const struct setup *setup, const char *origin, struct
     return NULL;
 }
 
-static int tell_place(const struct config *wider, const char *place, struct err *err)
+/* Where an entry has a user name and password, the list is not shown, and only what to add. */
+static int tell_place(const struct config *wider, const char *place, const char *origin,
+                      struct err *err)
 {
     char *list = schema_get(wider, schema_find(setting));
+    bool is_shown = !strstr(list, SCHEMA_HIDDEN);
     err_set(err, ERR_REFUSED,
-            "%s is set in %s, which wins over what is allowed here. Write there: %s, and load it "
-            "again (systemctl reload doorbell, or a restart).",
-            setting, place, list);
+            "%s is set in %s, which wins over what is allowed here. %s: %s%s%s, and load it again "
+            "(systemctl reload doorbell, or a restart).",
+            setting, place, is_shown ? "Write there" : "Add there", is_shown ? "" : "\"",
+            is_shown ? list : origin, is_shown ? "" : "\"");
     free(list);
     return ERR_REFUSED;
 }
@@ -45,7 +49,7 @@ int setup_allow(struct setup *setup, const char *origin, struct err *err)
     struct config *wider = with(setup, origin, err);
     if (!wider)
         return err->code;
-    int result = place ? tell_place(wider, place, err)
+    int result = place ? tell_place(wider, place, origin, err)
                        : setup_file_allow(setup->answers, wider, origin, err);
     config_free(wider);
     setup->changed |= result == 0;

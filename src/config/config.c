@@ -277,22 +277,24 @@ static bool has_their_database(const struct config *config)
     return is_here;
 }
 
-/* Whether MollySocket would read the same list: its own, or that of its defaults, which is ours.
- * What was answered to `doorbell setup` only adds to it, and changes nothing of that. */
+/* What MollySocket rang is rung on where the list is its own or its default, and where its accounts
+ * are taken over, whoever writes the list now. Answers to `doorbell setup` only add to it, and
+ * change nothing of that. */
 static void derive_meaning(struct config *config)
 {
-    config->mollysocket |= has_their_database(config);
     const struct setting *setting = schema_find("push.allowed_endpoints");
-    config->push_keeps_proven = config->places[setting - schema]
-                                    ? config->in_their_way[setting - schema]
-                                    : config->mollysocket;
+    bool has_database = has_their_database(config);
+    config->mollysocket |= has_database;
     config->push_exact_logins = config->in_their_way[setting - schema];
+    config->push_keeps_proven = has_database || config->push_exact_logins ||
+                                (config->mollysocket && !config->places[setting - schema]);
 }
 
 void config_stand_in(struct config *config)
 {
-    config->mollysocket = true;
-    derive_meaning(config);
+    const char *database = config->store_mollysocket;
+    config->push_keeps_proven = true;
+    config->mollysocket |= !database || strcmp(database, "none") != 0;
 }
 
 static int take_answer(struct config *config, const struct config *answers,
@@ -433,8 +435,11 @@ struct config *config_load(const struct config_sources *sources, struct err *err
         config_read_environment(config, sources->environment, err) == 0 &&
         read_overrides(config, sources, err) == 0 &&
         follow_mollysocket(config, sources, err) == 0 && read_setup(config, sources, err) == 0 &&
-        derive(config, sources->environment, err) == 0 && check_together(config, err) == 0)
+        derive(config, sources->environment, err) == 0 && check_together(config, err) == 0) {
+        if (sources->took_over)
+            config_stand_in(config);
         return config;
+    }
     config_locate(config, err);
     config_free(config);
     return NULL;

@@ -67,7 +67,7 @@ struct config {
     int64_t signal_reauthenticate_ms; /* 0: never */
 
     struct strings push_allowed_endpoints; /* "*", origins, origins with a path prefix */
-    bool push_keeps_proven; /* that list is MollySocket's: what it rang under "*" is rung on */
+    bool push_keeps_proven;                /* what MollySocket rang under "*" is rung on */
     bool push_exact_logins; /* that list was written in MollySocket's way: origins, an entry with
                                user name and password for those alone */
     struct strings push_denied;     /* networks and hosts */
@@ -135,6 +135,7 @@ struct config_sources {
     const char *const *overrides;
     size_t override_count;
     bool as_mollysocket; /* the program was called by its name */
+    bool took_over;      /* the store has accounts that were taken over from it: config_stand_in */
     /* MollySocket's file that was there before: a reload without it would be one with other
      * settings. NULL: there was none. */
     const char *molly_before;
@@ -154,8 +155,7 @@ enum { CONFIG_MOLLY_PLACES = 2 };
 void config_mollysocket_places(const struct config *config, char *places[CONFIG_MOLLY_PLACES]);
 char *config_find_mollysocket(const struct config *config);
 
-/* Doorbell stands in MollySocket's place, as its store says: config->mollysocket, and what follows.
- */
+/* Accounts were taken over from MollySocket, as the store says: they are rung on. */
 void config_stand_in(struct config *config);
 
 /* All defaults; what is derived from other settings is still NULL. */

@@ -38,6 +38,8 @@ void config_note_place(struct config *config, const struct setting *setting, con
 /* Reads the package's defaults, MollySocket's file and ours, those of them that there are. */
 int config_read_files(struct config *config, const struct config_sources *sources, struct err *err);
 bool config_is_there(const char *path);
+/* A name that the network can have, and no address with parts missing. */
+bool config_is_host_name(const char *value);
 
 /* Notes that it was read. */
 void config_note_file(struct config *config, const char *path);

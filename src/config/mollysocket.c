@@ -178,8 +178,13 @@ static char *endpoint_entry(const struct taking *taking, size_t position, const 
     }
     if (url_parse(&url, normal, NULL) == 0)
         normal[strlen(normal) - strlen(url.target)] = '\0';
+    bool can_match = url.is_address || config_is_host_name(url.host);
     url_fini(&url);
-    return normal;
+    if (can_match)
+        return normal;
+    mem_free_secret(normal);
+    warn_entry(taking, position, "has a host that cannot be one");
+    return NULL;
 }
 
 static char *account_entry(const struct taking *taking, size_t position, const char *entry)

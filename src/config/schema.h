@@ -59,6 +59,7 @@ char *schema_environment_name(const struct setting *setting);
 /* The first setting that a reload would have to change and cannot, or NULL. */
 const struct setting *schema_changed(const struct config *old, const struct config *new);
 
+#define SCHEMA_HIDDEN "(hidden)"
 /* What a setting has now, as it would stand in our file, but for user names and passwords in lists
  * of URLs, which our files do not take; the caller frees it. */
 char *schema_get(const struct config *config, const struct setting *setting);

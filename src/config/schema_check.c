@@ -74,7 +74,7 @@ static bool is_label(const char *label, size_t length)
 }
 
 /* Its last label is no number: that would be an address with parts missing. */
-static bool is_host_name(const char *value)
+bool config_is_host_name(const char *value)
 {
     size_t length = strlen(value);
     if (length && value[length - 1] == '.')
@@ -209,7 +209,7 @@ int check_allowed_endpoint(const char *value, struct err *err)
 
 int check_denied(const char *value, struct err *err)
 {
-    if (is_network(value) || is_host_name(value))
+    if (is_network(value) || config_is_host_name(value))
         return 0;
     return err_set(
         err, ERR_INVALID,

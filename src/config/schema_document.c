@@ -170,14 +170,13 @@ static char *json_text(json_t *value)
     return text ? text : mem_text("\"(not UTF-8)\"");
 }
 
-/* A user name and password before a host are secrets. */
+/* A user name and password before a host are secrets, however oddly they are written. */
 static json_t *item_text(const char *item)
 {
-    const char *host = strstr(item, "://");
-    const char *at = host ? memrchr(host + 3, '@', strcspn(host + 3, "/?#")) : NULL;
+    const char *host = strstr(item, "://"), *at = host ? strrchr(host, '@') : NULL;
     if (!at)
         return json_string(item);
-    char *shown = mem_format("%.*s(hidden)%s", (int)(host + 3 - item), item, at);
+    char *shown = mem_format("%.*s" SCHEMA_HIDDEN "%s", (int)(host + 3 - item), item, at);
     json_t *text = json_string(shown);
     free(shown);
     return text;

@@ -95,14 +95,15 @@ static const char *authority_of(const char *text, size_t *length)
     return start;
 }
 
-/* An entry for a sentence: neither user information nor a path, which may be a secret. */
+/* An entry for a sentence: neither user information, however oddly it is written, nor a path, which
+ * may be a secret. */
 void strict_url_show(char shown[STRICT_SHOWN_SIZE], const char *text)
 {
     size_t length;
-    const char *authority = authority_of(text, &length);
-    const char *at = memrchr(authority, '@', length);
+    const char *at = strrchr(text, '@');
+    const char *authority = authority_of(at ? at + 1 : text, &length);
     if (at)
-        text_printable(shown, STRICT_SHOWN_SIZE, at + 1, length - (size_t)(at + 1 - authority));
+        text_printable(shown, STRICT_SHOWN_SIZE, authority, length);
     else
         text_printable(shown, STRICT_SHOWN_SIZE, text, (size_t)(authority - text) + length);
 }

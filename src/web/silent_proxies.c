@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "web/proxy_headers.h"
 #include "web/told_host.h"
 
@@ -39,6 +40,16 @@ static bool has(const struct silent_proxies *silent, const struct address *peer)
     return false;
 }
 
+static void add(struct silent_proxies *silent, const struct address *peer)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    address_format(text, peer);
+    silent->peers[silent->count++] = *peer;
+    log_info("A proxy at %s hands requests on without saying so: nobody there is shown /metrics on "
+             "the web port. With X-Forwarded-For it would say so.",
+             text);
+}
+
 void silent_proxies_note(struct silent_proxies *silent, const struct request *request,
                          bool is_mollys)
 {
@@ -48,7 +59,7 @@ void silent_proxies_note(struct silent_proxies *silent, const struct request *re
     if (proxies_forwarded(request) || has(silent, peer))
         return;
     if (is_mollys || looks_handed_on(request) || browser_had_https(request))
-        silent->peers[silent->count++] = *peer;
+        add(silent, peer);
 }
 
 bool silent_proxies_came_directly(const struct silent_proxies *silent,

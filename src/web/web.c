@@ -150,7 +150,8 @@ static void answer(void *arg, struct exchange *exchange)
         refuse_without_tls(response);
         return;
     }
-    silent_proxies_note(&web->silent, request, is_of_a_phone(request));
+    if (web->mollysocket)
+        silent_proxies_note(&web->silent, request, is_of_a_phone(request));
     if (web->takes && web->takes(web->part, request)) {
         web->answer_part(web->part, exchange);
         return;

@@ -779,6 +779,7 @@ def test_what_was_taken_over_is_rung_on_when_its_database_has_gone(
     dropped_in.reload()
     check_that_it_goes_on()
     dropped_in.stop()
+    (dropped_in.folder / "setup.yaml").write_text('push.allowed_endpoints: ["*", "https://a.lan"]\n')
     dropped_in.start()
     check_that_it_goes_on()
     public.stop()

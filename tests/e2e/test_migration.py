@@ -422,6 +422,18 @@ def test_an_import_by_hand_is_done_once_and_the_server_links_it(
     rings(signal, ntfy, account, endpoint)
 
 
+def test_an_import_by_hand_keeps_what_its_star_allowed_under_a_list_of_ours(
+    make: MakeDoorbell, tmp_path: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As the guide has it, with MollySocket's list copied into ours."""
+    theirs, doorbell = MollySocket(tmp_path / "old.db"), make()
+    theirs.add(signal.new_account(), "http://push.example.org/upAbCd")
+    for words in (["--dry-run"], []):
+        done = command(doorbell, "import", str(theirs.file), *words)
+        assert done.returncode == DONE and "the settings do not allow" not in done.stderr, done
+    assert "not allowed" not in command(doorbell, "connection", "list").stdout
+
+
 def test_an_import_by_hand_makes_no_key_where_one_was_named(
     make: MakeDoorbell, tmp_path: Path, signal: SignalPeer, ntfy: PushPeer
 ) -> None:

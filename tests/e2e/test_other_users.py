@@ -96,9 +96,9 @@ def leave(data: Path, signal: SignalPeer, ntfy: PushPeer, user: int, group: int)
     return account, endpoint
 
 
-def users_of(process: int) -> set[str]:
+def users_of(process: int, kind: str = "Uid") -> set[str]:
     status = Path(f"/proc/{process}/status").read_text().splitlines()
-    (line,) = [line for line in status if line.startswith("Uid:")]
+    (line,) = [line for line in status if line.startswith(f"{kind}:")]
     return set(line.split()[1:])
 
 
@@ -316,20 +316,26 @@ def test_a_key_that_is_mounted_read_only_stays_roots_and_nothing_else(
     assert f"k={public}" in (ntfy.rings(endpoint)[0].get("authorization") or "")
 
 
+@pytest.mark.parametrize("group", [NAMELESS, 0], ids=["and group", "and root's group"])
 def test_roots_container_with_a_folder_of_somebodys_own_becomes_that_one(
-    dropped_in: Doorbell, data: Path, open_folder: OpenFolder, signal: SignalPeer, ntfy: PushPeer
+    dropped_in: Doorbell,
+    data: Path,
+    open_folder: OpenFolder,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    group: int,
 ) -> None:
-    """`mkdir data` before `docker compose up`, and no `user:`."""
+    """`mkdir data` before `docker compose up`, or `chown 4242 data`, and no `user:`."""
     passwd = open_folder.path / "passwd"
     passwd.write_text("root:x:0:0::/:/bin/sh\ndoorbell:x:65532:65532::/:/bin/false\n")
-    account, endpoint = leave(data, signal, ntfy, NAMELESS, NAMELESS)
+    account, endpoint = leave(data, signal, ntfy, NAMELESS, group)
     os.chown(data / "mollysocket.db", 0, 0)  # its server ran as root
     dropped_in.launcher = ["unshare", *NEW_PROCESSES, "sh", "-c", WITH_PASSWD, str(passwd)]
     dropped_in.start()
     assert dropped_in.process
     parent = dropped_in.process.popen.pid
     (first,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    assert users_of(int(first)) == {str(NAMELESS)}
+    assert users_of(int(first)) == users_of(int(first), "Gid") == {str(NAMELESS)}
     signal.wait_connected(account)
     rings(signal, ntfy, account, endpoint)
     assert (data / "doorbell.db").stat().st_uid == NAMELESS

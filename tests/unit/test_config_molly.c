@@ -136,6 +136,8 @@ static const struct {
     /* what matches nobody closes registration, as there */
     {"MOLLY_ALLOWED_ENDPOINTS=[]", "push.allowed_endpoints", "[\"registered\"]"},
     {"MOLLY_ALLOWED_ENDPOINTS=[\"ntfy.lan\"]", "push.allowed_endpoints", "[\"registered\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://a..b\", \"*\"]", "push.allowed_endpoints", "[\"*\"]"},
+    {"MOLLY_ALLOWED_ENDPOINTS=[\"https://1.2.3.4.5\", \"*\"]", "push.allowed_endpoints", "[\"*\"]"},
     {"MOLLY_ALLOWED_UUIDS=[]", "accounts.allowed", "[\"registered\"]"},
     {"MOLLY_ALLOWED_UUIDS=[\"\"]", "accounts.allowed", "[\"registered\"]"},
     {"MOLLY_ALLOWED_UUIDS=[\"abcdef-12345-tuxyz-67890\"]", "accounts.allowed", "[\"registered\"]"},
@@ -601,6 +603,35 @@ START_TEST(a_file_with_the_key_wins_over_a_key_wherever_they_are_named)
 }
 END_TEST
 
+START_TEST(what_was_taken_over_is_rung_on_whoever_writes_the_list_now)
+{
+    struct folder folder;
+    struct err err;
+    char none[] = "DOORBELL_STORE_MOLLYSOCKET=none";
+    char *nothing[] = {NULL}, *ended[] = {none, NULL};
+    static const char *const files[] = {"doorbell.yaml", "data/setup.yaml"};
+    enter_folder(&folder);
+    ck_assert_int_eq(mkdir("data", 0700), 0);
+    for (int i = 0; i < 8; i++) {
+        const char *file = files[i % 2];
+        bool took_over = i & 2;
+        struct config_sources sources = {.defaults = "none.yaml",
+                                         .environment = i & 4 ? ended : nothing,
+                                         .took_over = took_over};
+        write_file(file, "push.allowed_endpoints: [\"*\", \"https://ntfy.lan\"]\n");
+        struct config *config = config_load(&sources, &err);
+        ck_assert_msg(config, "%s", err.text);
+        ck_assert_int_eq(config->push_keeps_proven, took_over);
+        ck_assert_int_eq(config->mollysocket, took_over && !(i & 4));
+        ck_assert(!config->push_exact_logins);
+        config_free(config);
+        remove(file);
+    }
+    remove("data");
+    leave_folder(&folder);
+}
+END_TEST
+
 /* A user who became another one cannot read it any more. */
 START_TEST(a_file_of_mollysockets_that_was_there_is_read_again_or_missed)
 {
@@ -916,6 +947,7 @@ UNIT_MAIN("config_molly", what_mollysocket_takes_from_the_environment_is_taken,
           a_file_with_the_key_wins_over_a_key_wherever_they_are_named,
           a_key_does_not_stand_in_for_a_file_that_is_missing,
           a_file_of_mollysockets_that_was_there_is_read_again_or_missed,
+          what_was_taken_over_is_rung_on_whoever_writes_the_list_now,
           who_stands_in_mollysockets_place_is_seen_without_a_setting,
           the_list_of_endpoints_is_mollysockets_unless_it_is_written_in_our_way,
           a_credential_of_systemds_is_the_key_unless_something_else_is_named,
