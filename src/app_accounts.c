@@ -29,12 +29,6 @@ static int open_store(struct app *app, struct err *err)
     return err->code;
 }
 
-static void count_row(void *arg, const struct store_account *row)
-{
-    (void)row;
-    ++*(size_t *)arg;
-}
-
 /* Noted before it is written: an end in between leaves a note of a key that nobody has. */
 static int make_key(struct app *app, struct err *err)
 {
@@ -122,7 +116,7 @@ int app_open_accounts(struct app *app, struct err *err)
     char text[OWN_KEY_TEXT_SIZE];
     const char *path = app->config->push_vapid_key_file;
     bool named = !path || config_is_set(app->config, "push.vapid_key_file");
-    if (open_store(app, err) != 0 || store_load(app->store, count_row, &app->rows, err) != 0 ||
+    if (open_store(app, err) != 0 || store_count_rows(app->store, &app->rows, err) != 0 ||
         stand_in(app, err) != 0)
         return err->code;
     if ((!named && open_key(app, err) != 0) || import(app, &imported, err) != 0 ||

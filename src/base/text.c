@@ -75,6 +75,14 @@ size_t text_words(char *to, size_t size, const void *from, size_t length)
     return used + strlen(dots);
 }
 
+bool text_is_ascii(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return false;
+    return true;
+}
+
 bool text_is_token(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)

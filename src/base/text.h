@@ -15,6 +15,7 @@ size_t text_printable(char *to, size_t size, const void *from, size_t length);
  * "@") becomes "...". */
 size_t text_words(char *to, size_t size, const void *from, size_t length);
 
+bool text_is_ascii(const char *text, size_t length);
 /* Whether all bytes are printable ASCII without spaces (0x21 to 0x7e). */
 bool text_is_token(const char *text, size_t length);
 

@@ -32,14 +32,6 @@ static const char *known_scheme(const char *text, const char **rest)
     return NULL;
 }
 
-static bool is_ascii(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] >= 0x80)
-            return false;
-    return true;
-}
-
 static int refuse_name(struct err *err)
 {
     return err_set(err, ERR_INVALID, "the host name is not ASCII; write it in its xn-- form");
@@ -55,7 +47,7 @@ static int take_host(struct url *url, const char *host, struct err *err)
     }
     if (length == 0 || length >= sizeof url->host)
         return err_set(err, ERR_INVALID, "the host name is empty or too long");
-    if (!is_ascii(host, length)) /* it may have been percent-encoded */
+    if (!text_is_ascii(host, length)) /* it may have been percent-encoded */
         return refuse_name(err);
     for (size_t i = 0; i < length; i++)
         url->host[i] = (char)tolower((unsigned char)host[i]);
@@ -138,7 +130,7 @@ int url_parse(struct url *url, const char *text, struct err *err)
         return err_set(err, ERR_INVALID, "it must begin with https:// (or http://, wss://, ws://)");
     if (rest[strlen("://")] == '/') /* curl would take the path for the host */
         return err_set(err, ERR_INVALID, "there is no host name in it");
-    if (!is_ascii(rest, strcspn(rest + strlen("://"), "/?#") + strlen("://")))
+    if (!text_is_ascii(rest, strcspn(rest + strlen("://"), "/?#") + strlen("://")))
         return refuse_name(err);
     if (!text_is_token(text, length))
         return err_set(err, ERR_INVALID,

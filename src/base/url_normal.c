@@ -62,20 +62,12 @@ static int add_userinfo(struct buf *to, const char *text, size_t length)
     return result == 0 ? buf_add_text(to, "@") : result;
 }
 
-static bool is_ascii(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] >= 0x80)
-            return false;
-    return true;
-}
-
 static int add_host(struct buf *to, const char *text, size_t length, struct err *err)
 {
     char ascii[IDN_ASCII_SIZE];
     if (memchr(text, '%', length)) /* decoded, it may end elsewhere */
         return err_set(err, ERR_INVALID, "its host name must not have percent signs");
-    if (is_ascii(text, length))
+    if (text_is_ascii(text, length))
         return buf_add(to, text, length);
     int result = idn_to_ascii(ascii, text, length, err);
     return result == 0 ? buf_add_text(to, ascii) : result;

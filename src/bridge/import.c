@@ -483,17 +483,11 @@ static void tell_missing(const struct config *config, bool empty_store)
     free(path);
 }
 
-static void count_row(void *arg, const struct store_account *row)
-{
-    (void)row;
-    ++*(size_t *)arg;
-}
-
 static bool is_empty(struct store *store)
 {
     size_t rows = 0;
     struct err err;
-    return store_load(store, count_row, &rows, &err) == 0 && rows == 0;
+    return store_count_rows(store, &rows, &err) == 0 && rows == 0;
 }
 
 /* Who comes from MollySocket and meant its accounts to be found. */

@@ -55,12 +55,8 @@ static json_t *ask_store(struct cli *cli, struct config *config, const json_t *r
 {
     struct app app;
     struct local local = {.app = &app};
-    int level = config->log_level;
-    if (config->log_level == LOG_LEVEL_INFO) /* the command prints what there is to say */
-        config->log_level = LOG_LEVEL_ERROR;
     enum app_kind kind = may_make(request) ? APP_FOUNDER : APP_LOCAL;
-    int result = app_start(&app, kind, &cli->sources, config, err);
-    config->log_level = level;
+    int result = cli_start(cli, &app, kind, config, err);
     if (result == 0) {
         tell_made_key(&app);
         commands_run(&(struct commands_host){.bridge = app.bridge}, request, on_answer, &local);

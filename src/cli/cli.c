@@ -132,6 +132,17 @@ int cli_become_server(const struct config *config, bool takes_over, const char *
     return result;
 }
 
+int cli_start(struct cli *cli, struct app *app, enum app_kind kind, struct config *config,
+              struct err *err)
+{
+    int level = config->log_level;
+    if (level == LOG_LEVEL_INFO)
+        config->log_level = LOG_LEVEL_ERROR;
+    int result = app_start(app, kind, &cli->sources, config, err);
+    config->log_level = level;
+    return result;
+}
+
 const char *cli_why(const json_t *answer)
 {
     const char *why = json_string_value(json_object_get(answer, "error"));

@@ -91,6 +91,10 @@ int cli_fail(const struct err *err);
 /* The answer to a request (control/commands.h) of the running server, or of the store where none
  * runs. NULL: `err` says why. */
 json_t *cli_ask(struct cli *cli, const json_t *request, struct err *err);
+/* app_start for a command, which prints by itself what there is to say; the caller owes app_stop.
+ */
+int cli_start(struct cli *cli, struct app *app, enum app_kind kind, struct config *config,
+              struct err *err);
 /* Why an answer says that it was not done. */
 const char *cli_why(const json_t *answer);
 /* Takes over `answer` (may be NULL: then `err` says why); NULL where it says that it was not done.

@@ -91,21 +91,17 @@ static int take(struct cli *cli, struct config *config, struct import_order *ord
 {
     struct app app;
     struct err err = {0};
-    int level = config->log_level, status;
     if (cli_become_user(config, true, &err) != 0) {
         config_free(config);
         return cli_fail(&err);
     }
-    if (config->log_level == LOG_LEVEL_INFO) /* the command prints what there is to say */
-        config->log_level = LOG_LEVEL_ERROR;
-    int result = app_start(&app, APP_FOUNDER, &cli->sources, config, &err);
-    config->log_level = level;
+    int result = cli_start(cli, &app, APP_FOUNDER, config, &err);
     if (result == ERR_BUSY)
         err_set(&err, ERR_BUSY,
                 "A server holds the store %.160s. Stop it and give this command again, or restart "
                 "it with store.mollysocket set to %.160s.",
                 config->store_path, order->path);
-    status = result == 0 ? run_in(&app, order) : cli_fail(&err);
+    int status = result == 0 ? run_in(&app, order) : cli_fail(&err);
     app_stop(&app);
     return status;
 }

@@ -30,16 +30,12 @@ static int make_key(struct cli *cli, struct config *config, char key[VAPID_PUBLI
                     struct err *err)
 {
     struct app app;
-    int level = config->log_level;
-    if (config->log_level == LOG_LEVEL_INFO) /* the command prints what there is to say */
-        config->log_level = LOG_LEVEL_ERROR;
     int result = cli_become_user(config, true, err);
     if (result != 0) {
         config_free(config);
         return result;
     }
-    result = app_start(&app, APP_FOUNDER, &cli->sources, config, err);
-    config->log_level = level;
+    result = cli_start(cli, &app, APP_FOUNDER, config, err);
     if (result == 0)
         strcpy(key, vapid_public_text(app.vapid));
     app_stop(&app);

@@ -158,6 +158,18 @@ int store_load(struct store *store, void (*each)(void *arg, const struct store_a
     return result;
 }
 
+static void count_row(void *arg, const struct store_account *row)
+{
+    (void)row;
+    ++*(size_t *)arg;
+}
+
+int store_count_rows(struct store *store, size_t *rows, struct err *err)
+{
+    *rows = 0;
+    return store_load(store, count_row, rows, err);
+}
+
 int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SECRET_SIZE],
                  struct err *err)
 {

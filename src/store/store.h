@@ -142,6 +142,8 @@ void store_close(struct store *store);
 /* Before the first change only. */
 int store_load(struct store *store, void (*each)(void *arg, const struct store_account *row),
                void *arg, struct err *err);
+/* How many accounts it has. Likewise. */
+int store_count_rows(struct store *store, size_t *rows, struct err *err);
 /* A random secret that is made on first use and kept, e.g. "pseudonym" (security.md 22). Before the
  * first change only. */
 int store_secret(struct store *store, const char *name, uint8_t secret[STORE_SECRET_SIZE],

@@ -45,9 +45,10 @@ static void add(struct silent_proxies *silent, const struct address *peer)
     char text[ADDRESS_TEXT_SIZE];
     address_format(text, peer);
     silent->peers[silent->count++] = *peer;
-    log_info("A proxy at %s hands requests on without saying so: nobody there is shown /metrics on "
-             "the web port. With X-Forwarded-For it would say so.",
-             text);
+    log_info(
+        "Requests from %s look handed on by a proxy that does not say so: nobody there is shown "
+        "/metrics on the web port until a restart. A proxy says so with X-Forwarded-For.",
+        text);
 }
 
 void silent_proxies_note(struct silent_proxies *silent, const struct request *request,
