@@ -1,21 +1,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/mem.h"
+#include "base/terminal.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "web/qr.h"
+
+char *cli_code_of(const char *link, char **why_not)
+{
+    int columns = qr_terminal_columns(link), width = terminal_width(stdout);
+    *why_not = NULL;
+    if (isatty(STDOUT_FILENO) && terminal_is_dumb())
+        *why_not = mem_text("Only the link is shown, because a terminal of the kind \"dumb\" "
+                            "(TERM) cannot show its code; run this in another one.");
+    else if (width && columns > width)
+        *why_not = mem_format("Only the link is shown, because its code needs %d columns and this "
+                              "terminal has %d; make it wider and run this again.",
+                              columns, width);
+    return *why_not ? NULL : qr_terminal(link);
+}
+
+static void say(const char *sentence)
+{
+    text_wrap(stdout, sentence, 0, 0, terminal_columns(stdout));
+}
 
 /* Takes over `link`. */
 static int print_code(char *link, const char *introduction)
 {
-    char *code = link ? qr_terminal(link) : NULL;
     struct err err;
+    char *why_not = NULL;
+    char *code = link ? cli_code_of(link, &why_not) : NULL;
     int status = CLI_DONE;
-    if (code)
-        printf("%s\n%s\n%s\n", introduction, code, link);
-    else
-        status =
-            cli_fail((err_set(&err, ERR_LIMIT, "The address is too long for a QR code."), &err));
+    if (!code && !why_not) {
+        err_set(&err, ERR_LIMIT, "The address is too long for a QR code.");
+        status = cli_fail(&err);
+    } else {
+        say(introduction);
+        if (why_not)
+            say(why_not);
+        printf("%s\n%s\n", code ? code : "", link);
+    }
+    free(why_not);
     free(code);
     free(link);
     return status;

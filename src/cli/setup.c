@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "cli/options.h"
 #include "config/setup_file.h"
@@ -46,7 +47,7 @@ void setup_say(const char *format, ...)
     va_end(arguments);
     int mark = text[0] == '[' || text[0] == ' ' ? MARK_WIDTH : 0;
     printf("%.*s", mark, text);
-    text_wrap(stdout, text + mark, mark, mark, SETUP_COLUMNS);
+    text_wrap(stdout, text + mark, mark, mark, terminal_columns(stdout));
 }
 
 /* Words */

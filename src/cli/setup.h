@@ -14,7 +14,6 @@
 enum {
     SETUP_ALLOW_MOST = 16,
     SETUP_ANSWER_SIZE = 4096,
-    SETUP_COLUMNS = 100,
     SETUP_PATIENCE_S = 30,
     SETUP_DECLINED_MOST = 16 /* then none is offered any more: somebody plays with us */
 };

@@ -16,13 +16,14 @@ static char *link_of(const struct setup *setup, struct err *err)
 }
 
 /* In the words of the linking page. */
-static void say_where(const struct setup *setup)
+static void say_where(const struct setup *setup, bool is_shown)
 {
     const struct config *config = setup->config;
     setup_say("On your phone, install an app that receives UnifiedPush messages, such as ntfy, "
               "and open it once. In Molly, open Settings > Notifications > Delivery service, "
-              "choose UnifiedPush, and scan this code with the scanner that opens there. Not "
-              "the one under Linked devices: it does not know this kind of code.");
+              "choose UnifiedPush, and scan %s with the scanner that opens there. Not "
+              "the one under Linked devices: it does not know this kind of code.",
+              is_shown ? "this code" : "the code of this link");
     if (config->web_enabled && config->web_public_url)
         return;
     setup_say("%s", setup->asks
@@ -32,17 +33,32 @@ static void say_where(const struct setup *setup)
                           "it here, run \"doorbell connection add -\" and paste it there.");
 }
 
+/* Whether it could be shown. */
+static bool print_code(const struct setup *setup, const char *link)
+{
+    char *why_not = NULL;
+    bool is_wanted = setup->words.qr || isatty(STDOUT_FILENO);
+    char *code = is_wanted ? cli_code_of(link, &why_not) : NULL;
+    printf("\n%s%s%s\n\n", code ? code : "", code ? "\n" : "", link);
+    if (!is_wanted)
+        setup_say("With --qr its code is shown here as well.");
+    if (why_not)
+        setup_say("%s", why_not);
+    free(why_not);
+    bool is_shown = code;
+    free(code);
+    return is_shown;
+}
+
 int setup_show_code(const struct setup *setup)
 {
     struct err err;
     char *link = link_of(setup, &err);
     if (!link)
         return cli_fail(&err);
-    char *code = setup->words.qr || isatty(STDOUT_FILENO) ? qr_terminal(link) : NULL;
-    printf("\n%s%s%s\n\n", code ? code : "", code ? "\n" : "", link);
-    free(code);
+    bool is_shown = print_code(setup, link);
     free(link);
-    say_where(setup);
+    say_where(setup, is_shown);
     printf("\n");
     return CLI_DONE;
 }

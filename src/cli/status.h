@@ -1,6 +1,6 @@
 /* What "doorbell status" shows, from the answer of the command "status" (control/commands.h), for a
- * terminal of 100 columns: a line on the whole, one line for each account, the worst first, and
- * what is to be done, each sentence once. */
+ * terminal of 80 columns or more: a line on the whole, one line for each account, the worst first,
+ * with the push server from 100 columns on, and what is to be done, each sentence once. */
 #ifndef DOORBELL_CLI_STATUS_H
 #define DOORBELL_CLI_STATUS_H
 

@@ -1,15 +1,16 @@
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/terminal.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "cli/when.h"
 
-enum { COLUMNS = 100, NAMES_MOST = 5 };
+enum { NAMES_MOST = 5 };
 
 #define NO_SERVER "No server runs, so nobody is rung. This is what the store knows:"
 
@@ -34,9 +35,38 @@ static const char *plural(int64_t count)
     return count == 1 ? "" : "s";
 }
 
+/* A sentence, or what stands behind a name, put together before it is wrapped. */
+struct field {
+    char text[1024];
+    size_t length;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct field *field, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(field->text + field->length, sizeof field->text - field->length, format,
+                           arguments);
+    va_end(arguments);
+    field->length += length > 0 ? (size_t)length : 0;
+    if (field->length >= sizeof field->text)
+        field->length = sizeof field->text - 1;
+}
+
+/* A program that reads it gets whole lines. */
+static int line_width(void)
+{
+    return isatty(STDOUT_FILENO) ? terminal_columns(stdout) : INT_MAX;
+}
+
+static void print_wrapped(const struct field *field)
+{
+    text_wrap(stdout, field->text, 0, 0, line_width());
+}
+
 /* The whole */
 
-static void print_counts(const json_t *bridge)
+static void add_counts(struct field *head, const json_t *bridge)
 {
     static const struct {
         const char *state, *words;
@@ -47,19 +77,20 @@ static void print_counts(const json_t *bridge)
     const json_t *counts = json_object_get(bridge, "by_state");
     int64_t accounts = number_of(bridge, "accounts");
     const char *before = ": ";
-    printf("%lld account%s", (long long)accounts, plural(accounts));
+    add(head, "%lld account%s", (long long)accounts, plural(accounts));
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         int64_t count = number_of(counts, states[i].state);
         bool unknown = strcmp(states[i].state, "connecting") == 0 && !is_true(bridge, "running");
         if (!count || unknown)
             continue;
-        printf("%s%lld %s", before, (long long)count, states[i].words);
+        add(head, "%s%lld %s", before, (long long)count, states[i].words);
         before = ", ";
     }
 }
 
 static void print_head(const json_t *bridge)
 {
+    struct field head = {0};
     char when[WHEN_SIZE];
     int64_t owed = number_of(bridge, "owed"), heard = number_of(bridge, "heard");
     if (!is_true(bridge, "running"))
@@ -68,15 +99,16 @@ static void print_head(const json_t *bridge)
         printf("No account is registered.\n");
         return;
     }
-    print_counts(bridge);
+    add_counts(&head, bridge);
     if (is_true(bridge, "running") && heard)
-        printf("; Signal last heard %s", when_text(when, heard, number_of(bridge, "now")));
+        add(&head, "; Signal last heard %s", when_text(when, heard, number_of(bridge, "now")));
     else if (is_true(bridge, "running"))
-        printf("; Signal not heard since the start");
+        add(&head, "; Signal not heard since the start");
     if (owed)
-        printf("; %lld %s owed a ring.\n", (long long)owed, owed == 1 ? "is" : "are");
+        add(&head, "; %lld %s owed a ring.", (long long)owed, owed == 1 ? "is" : "are");
     else
-        printf("; nothing is owed.\n");
+        add(&head, "; nothing is owed.");
+    print_wrapped(&head);
 }
 
 /* Only what is not as it should be: that all is on, doctor says. */
@@ -99,24 +131,33 @@ static void print_origins(const json_t *bridge)
         const json_t *origin = json_array_get(origins, i);
         int64_t now = number_of(bridge, "now");
         char since[WHEN_SIZE], next[WHEN_SIZE];
-        printf("Push server %s has not answered since %s; next try %s; pushes that wait: %lld.\n",
-               text_of(origin, "origin"), when_text(since, number_of(origin, "since"), now),
-               when_text(next, number_of(origin, "next_try"), now),
-               (long long)number_of(origin, "waiting"));
+        struct field field = {0};
+        add(&field,
+            "Push server %s has not answered since %s; next try %s; pushes that wait: %lld.",
+            text_of(origin, "origin"), when_text(since, number_of(origin, "since"), now),
+            when_text(next, number_of(origin, "next_try"), now),
+            (long long)number_of(origin, "waiting"));
+        print_wrapped(&field);
     }
 }
 
 /* One line for each account */
 
-/* Of the terminal, if it is wider; whatever is not one gets whole names. */
-static int columns(void)
+/* Where the columns have one blank between them instead of two, and no push server fits. */
+struct table {
+    int width; /* of the terminal; 0: whatever is none gets whole names */
+    const char *gap;
+    bool narrow;
+};
+
+/* One that does not say how wide it is may be as wide as most. */
+static struct table table_here(void)
 {
-    struct winsize size;
-    if (!isatty(STDOUT_FILENO))
-        return 0;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < COLUMNS)
-        return COLUMNS;
-    return size.ws_col;
+    int width = terminal_width(stdout);
+    bool narrow = width && width < TERMINAL_MOST;
+    if (!width && isatty(STDOUT_FILENO))
+        width = TERMINAL_MOST;
+    return (struct table){.width = width, .gap = narrow ? "" : " ", .narrow = narrow};
 }
 
 static const char *link_state(const json_t *account)
@@ -187,8 +228,8 @@ static void print_timeline(const json_t *account, int64_t now)
     for (size_t i = 0; i < json_array_size(entries); i++) {
         const json_t *entry = json_array_get(entries, i);
         char when[WHEN_SIZE];
-        printf("    %-12s  %s\n", when_text(when, number_of(entry, "at"), now),
-               text_of(entry, "text"));
+        int column = printf("    %-12s  ", when_text(when, number_of(entry, "at"), now));
+        text_wrap(stdout, text_of(entry, "text"), column, column, line_width());
     }
 }
 
@@ -199,29 +240,42 @@ static int64_t last_message(const json_t *account)
     return own > at ? own : at;
 }
 
-static void print_line(const json_t *account, int64_t now, int width)
+static void print_titles(const struct table *table)
+{
+    const char *gap = table->gap;
+    printf("\n%-10s %3s %s%-11s %s%-8s %s%-12s %s%-16s %s%s", "ACCOUNT", "DEV", gap, "LINK", gap,
+           "ENDPOINT", gap, "LAST MESSAGE", gap, "LAST RING", gap, "NEXT TRY");
+    printf("%s\n", table->narrow ? "" : "      PUSH SERVER");
+}
+
+static void print_line(const struct table *table, const json_t *account, int64_t now)
 {
     char message[WHEN_SIZE], ring[WHEN_SIZE + 8], next[WHEN_SIZE];
+    const char *gap = table->gap;
     last_ring(account, now, ring);
-    int used =
-        printf("%-10s %3d  %-11s  %-8s  %-12s  %-16s  %-12s  ", text_of(account, "pseudonym"),
-               (int)number_of(account, "device"), link_state(account), endpoint_state(account),
-               when_text(message, last_message(account), now), ring,
-               when_text(next, next_try(account), now));
-    print_server(account, width ? width - used : 0);
+    int used = printf("%-10s %3d %s%-11s %s%-8s %s%-12s %s%-16s %s", text_of(account, "pseudonym"),
+                      (int)number_of(account, "device"), gap, link_state(account), gap,
+                      endpoint_state(account), gap, when_text(message, last_message(account), now),
+                      gap, ring, gap);
+    when_text(next, next_try(account), now);
+    if (table->narrow) {
+        printf("%s\n", next);
+        return;
+    }
+    used += printf("%-12s  ", next);
+    print_server(account, table->width ? table->width - used : 0);
 }
 
 static void print_lines(const json_t *answer)
 {
     const json_t *accounts = json_object_get(answer, "accounts");
     int64_t now = number_of(json_object_get(answer, "bridge"), "now");
-    int width = columns();
+    struct table table = table_here();
     if (!json_array_size(accounts))
         return;
-    printf("\n%-10s %3s  %-11s  %-8s  %-12s  %-16s  %-12s  %s\n", "ACCOUNT", "DEV", "LINK",
-           "ENDPOINT", "LAST MESSAGE", "LAST RING", "NEXT TRY", "PUSH SERVER");
+    print_titles(&table);
     for (size_t i = 0; i < json_array_size(accounts); i++) {
-        print_line(json_array_get(accounts, i), now, width);
+        print_line(&table, json_array_get(accounts, i), now);
         print_timeline(json_array_get(accounts, i), now);
     }
 }
@@ -256,7 +310,7 @@ static void print_advice(const json_t *accounts, size_t first)
     if (more)
         printf(" and %zu more", more);
     printf(":\n");
-    text_wrap(stdout, advice, 0, 4, COLUMNS);
+    text_wrap(stdout, advice, 0, 4, terminal_columns(stdout));
 }
 
 static void print_advice_on_all(const json_t *bridge)
@@ -264,7 +318,8 @@ static void print_advice_on_all(const json_t *bridge)
     const json_t *list = json_object_get(bridge, "advice");
     for (size_t i = 0; i < json_array_size(list); i++) {
         printf("\nFor all accounts:\n");
-        text_wrap(stdout, json_string_value(json_array_get(list, i)), 0, 4, COLUMNS);
+        text_wrap(stdout, json_string_value(json_array_get(list, i)), 0, 4,
+                  terminal_columns(stdout));
     }
 }
 
@@ -294,23 +349,6 @@ void status_print_all(const json_t *answer)
 
 /* One account, a field on each line */
 
-struct field {
-    char text[768];
-    size_t length;
-};
-
-static void __attribute__((format(printf, 2, 3))) add(struct field *field, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(field->text + field->length, sizeof field->text - field->length, format,
-                           arguments);
-    va_end(arguments);
-    field->length += length > 0 ? (size_t)length : 0;
-    if (field->length >= sizeof field->text)
-        field->length = sizeof field->text - 1;
-}
-
 static void add_time(struct field *field, const char *words, int64_t unix_s, int64_t now)
 {
     char when[WHEN_SIZE];
@@ -321,7 +359,7 @@ static void add_time(struct field *field, const char *words, int64_t unix_s, int
 static void print_field(const char *name, const struct field *field)
 {
     int column = printf("  %-10s", name);
-    text_wrap(stdout, field->text, column, column, COLUMNS);
+    text_wrap(stdout, field->text, column, column, terminal_columns(stdout));
 }
 
 static void print_link(const json_t *link, int64_t now)
@@ -401,7 +439,7 @@ static void print_account(const json_t *account, int64_t now)
     print_debt(account, now);
     print_timeline(account, now);
     if (*text_of(account, "advice"))
-        text_wrap(stdout, text_of(account, "advice"), 0, 2, COLUMNS);
+        text_wrap(stdout, text_of(account, "advice"), 0, 2, terminal_columns(stdout));
 }
 
 void status_print_one(const json_t *answer)

@@ -17,7 +17,38 @@
 #include "base/user.h"
 #include "control/proto.h"
 
-enum { ANSWER_TIMEOUT_S = 60 }; /* longer than any push may take */
+#define RESTART_IT "Restart it (systemctl restart doorbell, docker compose restart)."
+
+enum {
+    WORK_TIMEOUT_S = 60, /* longer than any push may take */
+    LOOK_TIMEOUT_S = 10  /* many times what a list of every account that there can be takes */
+};
+
+/* What the server has at hand: one that works answers at once. */
+static const char *const looks[] = {"status", "list",   "health", "registrations",
+                                    "key",    "expect", "seen"};
+
+static bool is_look(const json_t *request)
+{
+    const char *command = json_string_value(json_object_get(request, "command"));
+    for (size_t i = 0; command && i < sizeof looks / sizeof *looks; i++)
+        if (strcmp(command, looks[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Work may take as long as others need, a look may not. */
+static int no_answer(const char *path, bool look, int seconds, struct err *err)
+{
+    if (look)
+        return err_set(err, ERR_TIMEOUT,
+                       "The running server has not answered on %s for %d s: it hangs. " RESTART_IT,
+                       path, seconds);
+    return err_set(err, ERR_TIMEOUT,
+                   "The running server has not answered on %s for %d s. If \"doorbell status\" "
+                   "gets no answer either, it hangs: restart it.",
+                   path, seconds);
+}
 
 static int connect_to(const char *path, int seconds, struct err *err)
 {
@@ -38,8 +69,8 @@ static int connect_to(const char *path, int seconds, struct err *err)
     if (reason == ENOENT || reason == ECONNREFUSED)
         return err_set(err, ERR_NOT_FOUND, "No server listens on %s.", path);
     if (reason == EAGAIN)
-        return err_set(err, ERR_TIMEOUT, "The running server does not accept anything on %s.",
-                       path);
+        return err_set(err, ERR_TIMEOUT,
+                       "The running server accepts nothing on %s: it hangs. " RESTART_IT, path);
     return err_set(err, ERR_IO, "The running server cannot be reached on %s: %s.%s", path,
                    strerror(reason),
                    reason == EACCES ? " Run this as the user that runs the server." : "");
@@ -137,8 +168,11 @@ json_t *control_ask_within(const struct config *config, const json_t *request, i
                            struct err *err)
 {
     const char *path = config->control_path;
+    bool look = is_look(request);
     struct buf answer;
     json_t *result = NULL;
+    if (look && seconds > LOOK_TIMEOUT_S)
+        seconds = LOOK_TIMEOUT_S;
     char *text = NULL;
     buf_init(&answer, CONTROL_ANSWER_MAX);
     int fd = connect_to(path, seconds, err);
@@ -147,7 +181,10 @@ json_t *control_ask_within(const struct config *config, const json_t *request, i
     text = json_dumps(request, JSON_COMPACT);
     int failed = exchange(fd, text, &answer);
     if (failed) {
-        err_set(err, failed, "The running server did not answer on %s.", path);
+        if (failed == ERR_TIMEOUT)
+            no_answer(path, look, seconds, err);
+        else
+            err_set(err, failed, "The running server did not answer on %s.", path);
         goto out;
     }
     result = json_loadb((const char *)answer.bytes, answer.length, 0, NULL);
@@ -165,5 +202,5 @@ out:
 
 json_t *control_ask(const struct config *config, const json_t *request, struct err *err)
 {
-    return control_ask_within(config, request, ANSWER_TIMEOUT_S, err);
+    return control_ask_within(config, request, WORK_TIMEOUT_S, err);
 }

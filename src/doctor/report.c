@@ -3,9 +3,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/terminal.h"
 #include "base/text.h"
 
-enum { COLUMNS = 100, WORDS_SIZE = 1024, TIME_SIZE = 48 };
+enum { WORDS_SIZE = 1024, TIME_SIZE = 48 };
 
 static const struct {
     const char *word, *symbol;
@@ -22,12 +23,12 @@ void report_print_finding(FILE *file, const struct finding *finding, bool symbol
     int indent = symbols ? 2 : 6;
     fprintf(file, "%s ", symbols ? marks[finding->severity].symbol : marks[finding->severity].word);
     snprintf(words, sizeof words, "%s: %s", finding->subject, finding->what);
-    text_wrap(file, words, indent, indent, COLUMNS);
+    text_wrap(file, words, indent, indent, terminal_columns(file));
     if (!finding->fix[0])
         return;
     snprintf(words, sizeof words, "-> %s", finding->fix);
     fprintf(file, "%*s", indent, "");
-    text_wrap(file, words, indent, indent, COLUMNS);
+    text_wrap(file, words, indent, indent, terminal_columns(file));
 }
 
 static size_t count(const struct findings *findings, enum severity severity)
@@ -55,7 +56,7 @@ static void print_end(FILE *file, const struct findings *findings)
             "distributor app (ntfy or the like) is connected to the same push server, and neither "
             "app is stopped by the phone's battery saver. \"doorbell connection ping ACCOUNT_ID\" "
             "sends a test.",
-            0, 0, COLUMNS);
+            0, 0, terminal_columns(file));
 }
 
 static const char *time_text(char text[TIME_SIZE], int64_t now_unix)

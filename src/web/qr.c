@@ -141,3 +141,11 @@ char *qr_terminal(const char *text)
     QRcode_free(code);
     return take_text(&lines);
 }
+
+int qr_terminal_columns(const char *text)
+{
+    QRcode *code = encode(text);
+    int columns = code ? code->width + 2 * QR_QUIET_TERMINAL : 0;
+    QRcode_free(code);
+    return columns;
+}
