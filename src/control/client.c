@@ -38,8 +38,10 @@ static bool is_look(const json_t *request)
 }
 
 /* Work may take as long as others need, a look may not. */
-static int no_answer(const char *path, bool look, int seconds, struct err *err)
+static int no_answer(int failed, const char *path, bool look, int seconds, struct err *err)
 {
+    if (failed != ERR_TIMEOUT)
+        return err_set(err, failed, "The running server did not answer on %s.", path);
     if (look)
         return err_set(err, ERR_TIMEOUT,
                        "The running server has not answered on %s for %d s: it hangs. " RESTART_IT,
@@ -181,10 +183,7 @@ json_t *control_ask_within(const struct config *config, const json_t *request, i
     text = json_dumps(request, JSON_COMPACT);
     int failed = exchange(fd, text, &answer);
     if (failed) {
-        if (failed == ERR_TIMEOUT)
-            no_answer(path, look, seconds, err);
-        else
-            err_set(err, failed, "The running server did not answer on %s.", path);
+        no_answer(failed, path, look, seconds, err);
         goto out;
     }
     result = json_loadb((const char *)answer.bytes, answer.length, 0, NULL);
