@@ -30,9 +30,9 @@ const struct cli_option cli_setup_options[] = {
                       "Where to tell of trouble: an ntfy topic or another webhook, or none."},
     [OPTION_ALLOW] = {NULL, "--allow", "ORIGIN",
                       "A push server in a private network that may be rung; may be repeated."},
-    [OPTION_WAIT] = {NULL, "--wait", "SECONDS",
-                     "How long to wait for a phone: by default ten minutes, or 0, not at all, "
-                     "without a terminal."},
+    [OPTION_WAIT] = {NULL, "--wait", "TIME",
+                     "How long to wait for a phone, such as 90s, 10m or 600 (seconds): by default "
+                     "ten minutes, or 0, not at all, without a terminal."},
     [OPTION_QR] = {NULL, "--qr", NULL, "Prints the code without a terminal, too."},
     [OPTION_NO_LINK] = {NULL, "--no-link", NULL, "Links no phone, and waits for none."},
     {0},
@@ -52,12 +52,35 @@ void setup_say(const char *format, ...)
 
 /* Words */
 
-static bool take_seconds(int64_t *ms, const char *text)
+/* Of what an option is followed by. */
+static const char *const kinds[] = {
+    [OPTION_URL] = "an https address such as https://push.example.org/, or none",
+    [OPTION_ALERT] = "a web address such as https://ntfy.sh/my-alerts, or none",
+    [OPTION_ALLOW] = "the address of a push server, such as https://ntfy.lan",
+    [OPTION_WAIT] = "a time of up to a week, such as 90s, 10m or 600 (seconds)",
+};
+
+static int64_t seconds_of(const char *unit)
 {
-    char *end;
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 24 * 3600}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(unit, units[i].name) == 0)
+            return units[i].seconds;
+    return 0;
+}
+
+static bool take_time(int64_t *ms, const char *text)
+{
+    char *unit;
     errno = 0;
-    long long seconds = strtoll(text, &end, 10);
-    if (errno || end == text || *end || seconds < 0 || seconds > WAIT_MOST_S)
+    long long number = strtoll(text, &unit, 10);
+    if (errno || unit == text || number < 0 || number > WAIT_MOST_S)
+        return false;
+    int64_t seconds = number * seconds_of(unit);
+    if (!seconds_of(unit) || seconds > WAIT_MOST_S)
         return false;
     *ms = seconds * 1000;
     return true;
@@ -78,8 +101,17 @@ static bool take_option(struct setup_words *words, int option, const char *value
     else if (option == OPTION_ALLOW && words->allow_count < SETUP_ALLOW_MOST)
         words->allow[words->allow_count++] = value;
     else
-        return option == OPTION_WAIT && take_seconds(&words->wait_ms, value);
+        return option == OPTION_WAIT && take_time(&words->wait_ms, value);
     return true;
+}
+
+static void tell_kind(const struct setup_words *words, int option)
+{
+    if (option == OPTION_ALLOW && words->allow_count == SETUP_ALLOW_MOST)
+        fprintf(stderr, "doorbell: setup takes --allow at most %d times.\n", SETUP_ALLOW_MOST);
+    else
+        fprintf(stderr, "doorbell: setup needs %s behind %s.\n", kinds[option],
+                cli_setup_options[option].whole);
 }
 
 static bool take_words(struct setup_words *words, int argc, char **argv)
@@ -87,18 +119,18 @@ static bool take_words(struct setup_words *words, int argc, char **argv)
     struct options read = {.argc = argc, .argv = argv};
     const char *value;
     int option;
-    bool taken = true;
     *words = (struct setup_words){.wait_ms = -1};
-    while (taken && (option = options_next(&read, cli_setup_options, &value)) >= 0)
-        taken = take_option(words, option, value);
-    if (taken && option == OPTIONS_END)
-        return true;
-    fprintf(stderr,
-            "doorbell: setup takes --url URL, --alert URL, --allow ORIGIN, --wait SECONDS, --qr "
-            "and --no-link, and %s%s%s.\n",
-            taken ? "there is \"" : cli_setup_options[option].whole,
-            taken ? value : " needs a value of its kind", taken ? "\"" : "");
-    return false;
+    while ((option = options_next(&read, cli_setup_options, &value)) >= 0)
+        if (!take_option(words, option, value)) {
+            tell_kind(words, option);
+            return false;
+        }
+    if (option != OPTIONS_END)
+        fprintf(stderr,
+                "doorbell: setup takes --url URL, --alert URL, --allow ORIGIN, --wait TIME, --qr "
+                "and --no-link, and there is \"%s\".\n",
+                value);
+    return option == OPTIONS_END;
 }
 
 /* The running server */
@@ -275,6 +307,18 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Whoever did not say how long may expect it to. */
+static bool waits(struct setup *setup)
+{
+    bool is_said = setup->words.wait_ms >= 0;
+    if (!is_said)
+        setup->words.wait_ms = setup->asks ? WAIT_S * 1000 : 0;
+    if (!is_said && !setup->words.wait_ms)
+        setup_say("It does not wait for the phone here; \"doorbell setup --wait 10m\" does, and "
+                  "\"doorbell status\" shows who registered.");
+    return setup->words.wait_ms;
+}
+
 static int run(struct setup *setup)
 {
     int status = say_found(setup);
@@ -295,9 +339,7 @@ static int run(struct setup *setup)
     if (setup->words.no_link)
         return CLI_DONE;
     status = setup_show_code(setup);
-    if (setup->words.wait_ms < 0)
-        setup->words.wait_ms = setup->asks ? WAIT_S * 1000 : 0;
-    if (status != CLI_DONE || !setup->words.wait_ms)
+    if (status != CLI_DONE || !waits(setup))
         return status;
     hold_interrupts(setup, true);
     return setup_wait(setup);

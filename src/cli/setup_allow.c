@@ -26,6 +26,14 @@ static struct config *with(const struct setup *setup, const char *origin, struct
     return NULL;
 }
 
+/* A file has a line; a variable and the command line are read at the start alone. */
+static const char *how_to_load(const char *place)
+{
+    return strchr(place, ':') ? "load it again (systemctl reload doorbell, or a restart)"
+                              : "start the server anew with it, because a reload does not read "
+                                "that (docker compose up -d, systemctl restart doorbell)";
+}
+
 /* Where an entry has a user name and password, the list is not shown, and only what to add. */
 static int tell_place(const struct config *wider, const char *place, const char *origin,
                       struct err *err)
@@ -33,10 +41,9 @@ static int tell_place(const struct config *wider, const char *place, const char 
     char *list = schema_get(wider, schema_find(setting));
     bool is_shown = !strstr(list, SCHEMA_HIDDEN);
     err_set(err, ERR_REFUSED,
-            "%s is set in %s, which wins over what is allowed here. %s: %s%s%s, and load it again "
-            "(systemctl reload doorbell, or a restart).",
-            setting, place, is_shown ? "Write there" : "Add there", is_shown ? "" : "\"",
-            is_shown ? list : origin, is_shown ? "" : "\"");
+            "%s is set in %s, which wins over what is allowed here. %s: %s%s%s, and %s.", setting,
+            place, is_shown ? "Write there" : "Add there", is_shown ? "" : "\"",
+            is_shown ? list : origin, is_shown ? "" : "\"", how_to_load(place));
     free(list);
     return ERR_REFUSED;
 }

@@ -171,19 +171,30 @@ static void look_for_new(struct setup_progress *progress, const json_t *accounts
     }
 }
 
+static void add_why_no_phone(const char *url, struct buf *lines)
+{
+    if (url)
+        buf_format(lines,
+                   "Open %s in the phone's browser: if that fails, the phone cannot reach this "
+                   "server.",
+                   url);
+    else
+        buf_add_text(lines, "Molly shows the line to paste once it has scanned the code: it begins "
+                            "with \"connection add\".");
+    buf_add_text(lines, " If Molly's settings have no UnifiedPush, this Molly is itself a linked "
+                        "device, or is of a flavour that does without.");
+}
+
 static void hint(struct setup_progress *progress, const char *url, int64_t now_ms,
                  struct buf *lines)
 {
-    if (!url || progress->came || progress->hinted || *progress->account ||
+    if (progress->came || progress->hinted || *progress->account ||
         now_ms - progress->began_ms < SETUP_QUIET_MS)
         return;
     progress->hinted = true;
-    buf_format(lines,
-               "[..] No phone has come yet. Open %s in the phone's browser: if that fails, the "
-               "phone cannot reach this server. If Molly's settings have no UnifiedPush, this "
-               "Molly is itself a linked device, or is of a flavour that does without. Still "
-               "waiting.\n",
-               url);
+    buf_format(lines, "[..] No phone has %s yet. ", url ? "come" : "been added");
+    add_why_no_phone(url, lines);
+    buf_add_text(lines, " Still waiting.\n");
 }
 
 /* The account that is followed */
@@ -207,20 +218,75 @@ static void tell_ring(struct setup_progress *progress, const json_t *account, st
                (long long)number_in(ring, "status"));
 }
 
-static enum setup_want step_account(struct setup_progress *progress, const json_t *account,
-                                    struct buf *lines)
+/* Messages that do not ring */
+
+static const char own_came[] = "Your own message came; own messages do not ring "
+                               "(wake.own_messages): let somebody else write.";
+static const char quiet_came[] = "A message came that is not urgent; such ones do not ring.";
+static const char why_no_message[] = "Signal has nothing for this account: nobody wrote to it, or "
+                                     "the message is still on the sender's phone.";
+
+static bool is_up(const json_t *account)
 {
     const json_t *link = json_object_get(account, "link");
-    bool up = is(text_in(link, "state"), "up") && json_is_true(json_object_get(link, "proven"));
+    return is(text_in(link, "state"), "up") && json_is_true(json_object_get(link, "proven"));
+}
+
+static void wonder(struct setup_progress *progress, const json_t *account, int64_t now_ms,
+                   struct buf *lines)
+{
+    bool came = number_in(json_object_get(account, "message"), "at") > progress->message_at;
+    if (came || progress->own || progress->wondered || !is_up(account) ||
+        now_ms - progress->ready_ms < SETUP_QUIET_MS)
+        return;
+    progress->wondered = true;
+    buf_format(lines, "[..] No message has come yet. %s Still waiting.\n", why_no_message);
+}
+
+/* Once a test was accepted, which is when a message is asked for. */
+static void look_for_message(struct setup_progress *progress, const json_t *account, int64_t now_ms,
+                             struct buf *lines)
+{
+    const json_t *message = json_object_get(account, "message");
+    json_int_t at = number_in(message, "at"), own_at = number_in(message, "own_at");
+    if (!progress->tested || progress->failed) {
+        progress->message_at = at;
+        progress->own_at = own_at;
+        progress->ready_ms = 0;
+        return;
+    }
+    if (!progress->ready_ms)
+        progress->ready_ms = now_ms;
+    if (own_at > progress->own_at && !progress->own)
+        buf_format(lines, "[..] %s\n", own_came);
+    bool quiet = at > progress->message_at && !json_is_true(json_object_get(message, "urgent"));
+    if (quiet && !progress->quiet)
+        buf_format(lines, "[..] %s\n", quiet_came);
+    progress->own |= own_at > progress->own_at;
+    progress->quiet |= quiet;
+    wonder(progress, account, now_ms, lines);
+}
+
+/* It counts from its start on. */
+static json_int_t rings_before(const struct setup_progress *progress)
+{
+    return progress->restarted ? 0 : rings_of(find_account(progress->before, progress->account));
+}
+
+static enum setup_want step_account(struct setup_progress *progress, const json_t *account,
+                                    int64_t now_ms, struct buf *lines)
+{
+    bool up = is_up(account);
     const char *endpoint = text_in(json_object_get(account, "endpoint"), "state");
     if (up && !progress->linked) {
         progress->linked = true;
         buf_format(lines, "[ok] Signal accepted the device\n");
     }
-    if (rings_of(account) > rings_of(find_account(progress->before, progress->account))) {
+    if (rings_of(account) > rings_before(progress)) {
         tell_ring(progress, account, lines);
         return SETUP_IS_DONE;
     }
+    look_for_message(progress, account, now_ms, lines);
     progress->refuses |= progress->failed && !is(endpoint, "ok");
     if (up && progress->refuses && is(endpoint, "ok"))
         setup_progress_retry(progress);
@@ -232,6 +298,13 @@ static enum setup_want step_account(struct setup_progress *progress, const json_
     return SETUP_WAITS;
 }
 
+static void note_start(struct setup_progress *progress, const json_t *status)
+{
+    json_int_t started = number_in(json_object_get(status, "bridge"), "started");
+    progress->restarted |= progress->started && started != progress->started;
+    progress->started = started;
+}
+
 enum setup_want setup_progress_step(struct setup_progress *progress, const json_t *status,
                                     const json_t *registrations, const char *url, int64_t now_ms,
                                     struct buf *lines)
@@ -241,10 +314,11 @@ enum setup_want setup_progress_step(struct setup_progress *progress, const json_
         progress->before = json_incref(accounts);
         progress->number = last_number(registrations);
     }
+    note_start(progress, status);
     bool refused = take_registrations(progress, registrations, lines);
     look_for_new(progress, accounts, lines);
     const json_t *account = *progress->account ? find_account(accounts, progress->account) : NULL;
-    enum setup_want want = account ? step_account(progress, account, lines) : SETUP_WAITS;
+    enum setup_want want = account ? step_account(progress, account, now_ms, lines) : SETUP_WAITS;
     const json_t *advice = json_object_get(json_object_get(status, "bridge"), "advice");
     if (json_array_size(advice))
         advise(progress, json_string_value(json_array_get(advice, 0)), lines);
@@ -291,6 +365,50 @@ void setup_progress_begin(struct setup_progress *progress, const json_t *status,
     *progress = (struct setup_progress){.began_ms = now_ms};
     progress->before = json_incref(json_object_get(status, "accounts"));
     progress->number = last_number(registrations);
+    note_start(progress, status);
+}
+
+static void end_of_message(const struct setup_progress *progress, struct buf *lines)
+{
+    buf_add_text(lines, "The push server took a test ring; a message has not rung yet.");
+    const char *why = "";
+    if (progress->own)
+        why = own_came;
+    else if (progress->quiet)
+        why = quiet_came;
+    else if (progress->ready_ms && !progress->wondered)
+        why = why_no_message;
+    buf_format(lines, "%s%s", *why ? " " : "", why);
+}
+
+static void end_of_phone(const struct setup_progress *progress, const char *url, struct buf *lines)
+{
+    buf_add_text(lines, "Nothing has rung yet");
+    if (progress->failed)
+        buf_add_text(lines, ": the push server did not take the test; why stands above.");
+    else if (*progress->account && !progress->linked)
+        buf_add_text(lines, ": a phone registered, but Signal has not accepted its device yet.");
+    else if (progress->passed)
+        buf_add_text(lines, ": only phones came that were known before.");
+    else if (progress->came)
+        buf_add_text(lines, ": a phone came and was not taken; why stands above.");
+    else
+        buf_format(lines, ": no phone %s.", url ? "came" : "was added");
+    if (progress->came || progress->hinted || *progress->account)
+        return;
+    buf_add_text(lines, " ");
+    add_why_no_phone(url, lines);
+}
+
+void setup_progress_end(const struct setup_progress *progress, const char *url, struct buf *lines)
+{
+    if (progress->rung)
+        buf_add_text(lines, "All is well: messages ring the phone.");
+    else if (progress->accepted)
+        end_of_message(progress, lines);
+    else
+        end_of_phone(progress, url, lines);
+    buf_add_text(lines, "\n");
 }
 
 void setup_progress_fini(struct setup_progress *progress)

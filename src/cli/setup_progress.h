@@ -17,6 +17,7 @@
 #include "base/url.h"
 #include "bridge/view.h"
 
+/* After so long without a phone, or a message, the likely cause is told. */
 enum { SETUP_LINES_MAX = 64 * 1024, SETUP_QUIET_MS = 60 * 1000 };
 
 enum setup_want {
@@ -27,8 +28,10 @@ enum setup_want {
 };
 
 struct setup_progress {
-    json_t *before;    /* accounts, as they were at the beginning */
-    json_int_t number; /* of the last registration that was looked at */
+    json_t *before;     /* accounts, as they were at the beginning */
+    json_int_t number;  /* of the last registration that was looked at */
+    json_int_t started; /* when the server did; 0: it has not answered yet */
+    bool restarted;     /* since the beginning, so that it counts rings from 0 again */
     int64_t began_ms;
     bool came;                    /* a registration, whatever became of it */
     bool passed;                  /* it was told that a known phone is not followed */
@@ -38,9 +41,13 @@ struct setup_progress {
     char origin[URL_ORIGIN_SIZE]; /* of its endpoint */
     char refused[URL_ORIGIN_SIZE];
     bool linked, tested;
-    bool failed, refuses;        /* the test; and its endpoint has been seen not to take pushes */
-    bool accepted, rung;         /* a test, a message's ring */
-    char said[VIEW_ADVICE_SIZE]; /* the last advice */
+    bool failed, refuses;          /* the test; and its endpoint has been seen not to take pushes */
+    bool accepted, rung;           /* a test, a message's ring */
+    int64_t ready_ms;              /* since when a message is waited for; 0: it is not yet */
+    json_int_t message_at, own_at; /* the last ones before that */
+    bool own, quiet;               /* such a message came since, which does not ring */
+    bool wondered;                 /* why no message comes */
+    char said[VIEW_ADVICE_SIZE];   /* the last advice */
 };
 
 /* NULL: no answer yet; then the first step is the beginning. */
@@ -49,13 +56,15 @@ void setup_progress_begin(struct setup_progress *progress, const json_t *status,
 void setup_progress_fini(struct setup_progress *progress);
 
 /* Adds lines to `lines`, each with a newline. `status` is not older than `registrations`. `url` is
- * where phones come in; NULL: by hand, where nothing is to be hinted at. */
+ * where phones come in; NULL: they are added by hand. */
 enum setup_want setup_progress_step(struct setup_progress *progress, const json_t *status,
                                     const json_t *registrations, const char *url, int64_t now_ms,
                                     struct buf *lines);
 /* `answers` of "ping", which took so long. */
 void setup_progress_tested(struct setup_progress *progress, const json_t *answers, int64_t took_ms,
                            struct buf *lines);
+/* How it ended, with the likely cause of what did not come, where it was not told before. */
+void setup_progress_end(const struct setup_progress *progress, const char *url, struct buf *lines);
 /* What failed is worth another test. */
 void setup_progress_retry(struct setup_progress *progress);
 

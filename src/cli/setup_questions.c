@@ -14,6 +14,7 @@ struct question {
     const char *name; /* how it is called in what is said */
     const char *text; /* of the question, before its default */
     int (*read)(char **value, const char *text, struct err *err); /* NULL value: none */
+    const char *example;
     bool hidden; /* its path is nobody's business */
 };
 
@@ -22,13 +23,36 @@ static bool is_none(const char *text)
     return strcmp(text, "none") == 0;
 }
 
+/* Whoever answers "y" does not mean https://y/, which no phone finds. */
+static int check_name(const char *url_text, struct err *err)
+{
+    struct url url;
+    if (url_parse(&url, url_text, err) != 0)
+        return err->code;
+    const char *name = strstr(url_text, "://") + strlen("://");
+    size_t length = strcspn(name, "/?#");
+    bool whole = url.is_ipv6 || memchr(name, '.', length) || url_is_this_machine(&url);
+    if (!whole)
+        err_set(err, ERR_INVALID,
+                "no phone finds \"%s\"; a name that it finds has a dot in it, as "
+                "push.example.org has",
+                url.host);
+    url_fini(&url);
+    return whole ? 0 : ERR_INVALID;
+}
+
 /* Molly takes nothing else. */
 static int read_url(char **value, const char *text, struct err *err)
 {
     if (strstr(text, "://") && !text_starts_nocase(text, "https://"))
-        return err_set(err, ERR_INVALID, "Molly links with https:// addresses only.");
+        return err_set(err, ERR_INVALID, "Molly links with https:// addresses only");
     bool open = !strchr(text, '?') && text[0] && text[strlen(text) - 1] != '/';
-    *value = mem_format("%s%s%s", strstr(text, "://") ? "" : "https://", text, open ? "/" : "");
+    char *url = mem_format("%s%s%s", strstr(text, "://") ? "" : "https://", text, open ? "/" : "");
+    if (check_name(url, err) != 0) {
+        free(url);
+        return err->code;
+    }
+    *value = url;
     return 0;
 }
 
@@ -42,10 +66,10 @@ static int read_alert(char **value, const char *text, struct err *err)
 static const struct question questions[] = {
     {"web.public_url", "--url", "Public URL",
      "Public URL: the https address under which phones reach this server, or none (air-gapped)",
-     read_url, false},
+     read_url, "https://push.example.org/", false},
     {"alert.url", "--alert", "Alerts",
      "Alerts: an ntfy topic or another webhook that is told when something breaks, or none",
-     read_alert, true},
+     read_alert, "https://ntfy.sh/my-alerts", true},
 };
 
 const char *setup_stronger(const struct setup *setup, const char *setting)
@@ -56,9 +80,14 @@ const char *setup_stronger(const struct setup *setup, const char *setting)
     return weaker ? NULL : place;
 }
 
+static const char *value_in(const struct config *config, const struct question *question)
+{
+    return *(char *const *)((const char *)config + schema_find(question->setting)->offset);
+}
+
 static const char *value_now(const struct setup *setup, const struct question *question)
 {
-    return *(char *const *)((const char *)setup->config + schema_find(question->setting)->offset);
+    return value_in(setup->config, question);
 }
 
 /* NULL is none; a slash at the end makes no other address. */
@@ -126,6 +155,28 @@ static int keep(const struct setup *setup, const struct question *question, cons
     return 0;
 }
 
+/* What has just been taken, as it is kept. */
+static void say_kept(const struct setup *setup, const struct question *question, const char *text)
+{
+    char *kept = shown(question, is_none(text) ? NULL : value_in(setup->answers, question));
+    setup_say("%s: %s.", question->name, kept);
+    free(kept);
+}
+
+static bool is_kept_as(const struct setup *setup, const struct question *question, const char *text)
+{
+    return is_none(text) || strcmp(text, value_in(setup->answers, question)) == 0;
+}
+
+/* Makes a whole sentence of what is wrong with it. */
+static void refuse(const char *subject, const struct question *question, struct err *err)
+{
+    char *why = mem_text(err->text);
+    err_set(err, err->code, "%s cannot be used: %s. It may be %s, or none.", subject, why,
+            question->example);
+    free(why);
+}
+
 static int ask(struct setup *setup, const struct question *question, struct err *err)
 {
     char answer[SETUP_ANSWER_SIZE];
@@ -140,11 +191,25 @@ static int ask(struct setup *setup, const struct question *question, struct err 
         result = *answer ? take(setup, question, answer, err) : 0;
         if (result == 0)
             break;
-        setup_say("That cannot be used: %s", err->text);
+        refuse("That", question, err);
+        setup_say("%s", err->text);
     }
+    if (result == 0 && *answer && !is_kept_as(setup, question, answer))
+        say_kept(setup, question, answer);
     explicit_bzero(answer, sizeof answer);
     free(text);
     free(standard);
+    return result;
+}
+
+static int take_given(struct setup *setup, const struct question *question, const char *given,
+                      struct err *err)
+{
+    int result = take(setup, question, given, err);
+    if (result == 0)
+        say_kept(setup, question, given);
+    else
+        refuse(question->option, question, err);
     return result;
 }
 
@@ -156,14 +221,9 @@ static int settle(struct setup *setup, const struct question *question, const ch
         return keep(setup, question, given, place, err);
     if (!given && setup->asks)
         return ask(setup, question, err);
-    const char *now = value_now(setup, question);
-    int result = given ? take(setup, question, given, err) : 0;
-    if (result != 0) {
-        err_prefix(err, "%s", question->option);
-        return result;
-    }
-    bool none = given && is_none(given);
-    char *text = shown(question, none ? NULL : given ? given : now);
+    if (given)
+        return take_given(setup, question, given, err);
+    char *text = shown(question, value_now(setup, question));
     setup_say("%s: %s.", question->name, text);
     free(text);
     return 0;

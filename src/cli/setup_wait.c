@@ -49,7 +49,9 @@ static bool look(struct waiting *waiting, json_t **registrations, json_t **statu
         *status = setup_request(waiting->setup, "status", NULL, &err);
     waiting->look_ms = clock_ms() - began_ms;
     if (!*status && !waiting->silent)
-        setup_say("[!!] %s", err.text);
+        setup_say("[!!] %s%s", err.text, err.code == ERR_NOT_FOUND ? " " CLI_START_SERVER : "");
+    else if (*status && waiting->silent)
+        setup_say("[..] The server answers again.");
     waiting->silent = !*status;
     return *status;
 }
@@ -159,18 +161,35 @@ static void wait_until(struct waiting *waiting, int64_t end_ms)
     buf_fini(&lines);
 }
 
-static int end(const struct setup_progress *progress)
+static int end(const struct waiting *waiting)
 {
+    struct buf lines;
+    const struct setup_progress *progress = &waiting->progress;
+    buf_init(&lines, SETUP_LINES_MAX);
+    setup_progress_end(progress, url_of(waiting), &lines);
     printf("\n");
-    if (progress->rung)
-        setup_say("All is well: messages ring the phone.");
-    else if (progress->accepted)
-        setup_say("The push server took a test ring; a message has not rung yet.");
-    else
-        setup_say("Nothing has rung yet.");
+    print_lines(&lines);
+    buf_fini(&lines);
     setup_say("Later \"doorbell status\" shows how each account fares, \"doorbell doctor\" what "
               "is wrong and its remedy, and this can be run again at any time.");
     return progress->rung || progress->accepted ? CLI_DONE : CLI_NOT_DONE;
+}
+
+/* "10 minutes" */
+static void say_waiting(int64_t ms)
+{
+    int64_t number = ms / 1000;
+    const char *unit = "second";
+    if (number && number % 3600 == 0) {
+        number /= 3600;
+        unit = "hour";
+    } else if (number && number % 60 == 0) {
+        number /= 60;
+        unit = "minute";
+    }
+    setup_say("Waiting for the phone, for up to %lld %s%s; Ctrl-C ends it ...", (long long)number,
+              unit, number == 1 ? "" : "s");
+    fflush(stdout);
 }
 
 int setup_wait(struct setup *setup)
@@ -181,11 +200,10 @@ int setup_wait(struct setup *setup)
     look(&waiting, &registrations, &status);
     setup_progress_begin(&waiting.progress, status, registrations, now_ms);
     forget(registrations, status);
-    setup_say("Waiting for the phone; Ctrl-C ends it ...");
-    fflush(stdout);
+    say_waiting(setup->words.wait_ms);
     setup->ends_ms = now_ms + setup->words.wait_ms;
     wait_until(&waiting, setup->ends_ms);
-    int result = end(&waiting.progress);
+    int result = end(&waiting);
     setup_progress_fini(&waiting.progress);
     return result;
 }

@@ -633,6 +633,167 @@ START_TEST(a_test_without_an_answer_is_not_repeated_by_itself)
 }
 END_TEST
 
+/* Up to where somebody is asked to write. */
+static void become_ready(struct world *world)
+{
+    begin(world);
+    says(world, account("up", "ok", 0, "null"), registration(1, "ok", ""));
+    expect(world, SETUP_WANTS_TEST,
+           "[ok] phone registered (account 4c98aabbcc)\n[ok] Signal accepted the device\n");
+    test_is_answered(world, true, 200, "");
+    expect_told(world, test_told);
+    expect(world, SETUP_WAITS, "");
+}
+
+static json_t *started(json_t *status, int at)
+{
+    json_object_set_new(json_object_get(status, "bridge"), "started", json_integer(at));
+    return status;
+}
+
+/* The last messages of the account. */
+static json_t *message(json_t *status, int at, bool urgent, int own_at)
+{
+    json_t *one = json_array_get(json_object_get(status, "accounts"), 0);
+    json_object_set_new(one, "message",
+                        json_pack("{s:i, s:b, s:i}", "at", at, "urgent", urgent, "own_at", own_at));
+    return status;
+}
+
+static void expect_end(struct world *world, const char *address, const char *told)
+{
+    setup_progress_end(&world->progress, address, &world->lines);
+    expect_told(world, told);
+}
+
+START_TEST(a_message_is_seen_although_the_server_was_started_anew_while_it_was_waited_for)
+{
+    struct world world = {.now_ms = 1000};
+    buf_init(&world.lines, SETUP_LINES_MAX);
+    says(&world, started(account("up", "ok", 5, "null"), 100), registration(7, "ok", ""));
+    setup_progress_begin(&world.progress, world.status, world.registrations, world.now_ms);
+    says(&world, started(account("up", "ok", 5, "null"), 100), registration(8, "ok", ""));
+    expect(&world, SETUP_WANTS_TEST,
+           "[ok] phone registered (account 4c98aabbcc)\n[ok] Signal accepted the device\n");
+    test_is_answered(&world, true, 200, "");
+    expect_told(&world, test_told);
+    says(&world, started(account("up", "ok", 0, "null"), 200), no_registration());
+    expect(&world, SETUP_WAITS, "");
+    says(&world, started(account("up", "ok", 1, "null"), 200), no_registration());
+    expect(&world, SETUP_IS_DONE, "[ok] a message waits: rang after 42 ms, 200\n");
+    expect_end(&world, url, "All is well: messages ring the phone.\n");
+    finish(&world);
+}
+END_TEST
+
+START_TEST(messages_that_do_not_ring_are_told_once)
+{
+    struct world world;
+    become_ready(&world);
+    says(&world, message(account("up", "ok", 0, "null"), 0, false, 50), no_registration());
+    expect(&world, SETUP_WAITS,
+           "[..] Your own message came; own messages do not ring (wake.own_messages): let somebody "
+           "else write.\n");
+    says(&world, message(account("up", "ok", 0, "null"), 60, false, 55), no_registration());
+    expect(&world, SETUP_WAITS, "[..] A message came that is not urgent; such ones do not ring.\n");
+    world.now_ms += 2 * SETUP_QUIET_MS;
+    says(&world, message(account("up", "ok", 0, "null"), 70, false, 75), no_registration());
+    expect(&world, SETUP_WAITS, "");
+    expect_end(&world, url,
+               "The push server took a test ring; a message has not rung yet. Your own message "
+               "came; own messages do not ring (wake.own_messages): let somebody else write.\n");
+    finish(&world);
+}
+END_TEST
+
+START_TEST(messages_from_before_the_test_are_none_of_those_that_are_waited_for)
+{
+    struct world world;
+    begin(&world);
+    says(&world, message(account("connecting", "ok", 0, "null"), 40, false, 50),
+         registration(1, "ok", ""));
+    expect(&world, SETUP_WAITS, "[ok] phone registered (account 4c98aabbcc)\n");
+    says(&world, message(account("up", "ok", 0, "null"), 41, false, 51), no_registration());
+    expect(&world, SETUP_WANTS_TEST, "[ok] Signal accepted the device\n");
+    test_is_answered(&world, true, 200, "");
+    expect_told(&world, test_told);
+    expect(&world, SETUP_WAITS, "");
+    finish(&world);
+}
+END_TEST
+
+START_TEST(where_no_message_comes_the_likely_cause_is_told_once)
+{
+    struct world world;
+    become_ready(&world);
+    world.now_ms += SETUP_QUIET_MS - 1;
+    expect(&world, SETUP_WAITS, "");
+    says(&world, account("backing-off", "ok", 0, "null"), no_registration());
+    world.now_ms++;
+    expect(&world, SETUP_WAITS, ""); /* nobody knows then what Signal has */
+    says(&world, account("up", "ok", 0, "null"), no_registration());
+    expect(&world, SETUP_WAITS,
+           "[..] No message has come yet. Signal has nothing for this account: nobody wrote to it, "
+           "or the message is still on the sender's phone. Still waiting.\n");
+    world.now_ms += SETUP_QUIET_MS;
+    expect(&world, SETUP_WAITS, "");
+    expect_end(&world, url, "The push server took a test ring; a message has not rung yet.\n");
+    finish(&world);
+}
+END_TEST
+
+#define NO_UNIFIEDPUSH                                                                             \
+    " If Molly's settings have no UnifiedPush, this Molly is itself a linked device, or is of a "  \
+    "flavour that does without."
+
+START_TEST(where_no_line_is_pasted_the_likely_cause_is_told_once)
+{
+    static const char why[] = "Molly shows the line to paste once it has scanned the code: it "
+                              "begins with \"connection add\"." NO_UNIFIEDPUSH;
+    struct world world;
+    char hint[512], end[512];
+    snprintf(hint, sizeof hint, "[..] No phone has been added yet. %s Still waiting.\n", why);
+    snprintf(end, sizeof end, "Nothing has rung yet: no phone was added. %s\n", why);
+    begin(&world);
+    expect_end(&world, NULL, end);
+    world.now_ms += SETUP_QUIET_MS;
+    setup_progress_step(&world.progress, world.status, world.registrations, NULL, world.now_ms,
+                        &world.lines);
+    expect_told(&world, hint);
+    expect_end(&world, NULL, "Nothing has rung yet: no phone was added.\n");
+    finish(&world);
+}
+END_TEST
+
+START_TEST(the_end_names_how_far_it_came)
+{
+    struct world world;
+    begin(&world);
+    expect_end(&world, url,
+               "Nothing has rung yet: no phone came. Open https://push.example.org/ in the "
+               "phone's browser: if that fails, the phone cannot reach this server." NO_UNIFIEDPUSH
+               "\n");
+    says(&world, no_account(), registration(1, "forbidden", "no"));
+    setup_progress_step(&world.progress, world.status, world.registrations, url, world.now_ms,
+                        &world.lines);
+    buf_clear(&world.lines);
+    expect_end(&world, url,
+               "Nothing has rung yet: a phone came and was not taken; why stands above.\n");
+    says(&world, account("connecting", "ok", 0, "null"), registration(2, "ok", ""));
+    expect(&world, SETUP_WAITS, "[ok] phone registered (account 4c98aabbcc)\n");
+    expect_end(&world, url,
+               "Nothing has rung yet: a phone registered, but Signal has not accepted its device "
+               "yet.\n");
+    says(&world, account("up", "ok", 0, "null"), registration(2, "ok", ""));
+    expect(&world, SETUP_WANTS_TEST, "[ok] Signal accepted the device\n");
+    test_is_answered(&world, false, 403, "It refuses us (403)");
+    buf_clear(&world.lines);
+    expect_end(&world, url,
+               "Nothing has rung yet: the push server did not take the test; why stands above.\n");
+    finish(&world);
+}
+END_TEST
+
 START_TEST(where_nothing_comes_the_likely_cause_is_told_once)
 {
     struct world world;
@@ -666,4 +827,9 @@ UNIT_MAIN("setup", every_other_source_but_the_package_wins_over_the_answers,
           what_is_known_is_from_the_first_answer, each_refusal_is_told_with_its_remedy,
           advice_is_told_when_it_changes, a_test_that_failed_is_tried_again_once_something_changed,
           a_test_without_an_answer_is_not_repeated_by_itself,
+          a_message_is_seen_although_the_server_was_started_anew_while_it_was_waited_for,
+          messages_that_do_not_ring_are_told_once,
+          messages_from_before_the_test_are_none_of_those_that_are_waited_for,
+          where_no_message_comes_the_likely_cause_is_told_once,
+          where_no_line_is_pasted_the_likely_cause_is_told_once, the_end_names_how_far_it_came,
           where_nothing_comes_the_likely_cause_is_told_once)
