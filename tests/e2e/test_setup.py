@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal as signals
 import stat
 import subprocess
 from pathlib import Path
@@ -77,11 +78,10 @@ def terminal(changes: Changes) -> Iterator[Callable[..., Terminal]]:
     """Starts the command at a terminal."""
     started: list[Terminal] = []
 
-    def start(doorbell: Doorbell, *words: str) -> Terminal:
+    def start(doorbell: Doorbell, *words: str, columns: int = 0, kind: str = "xterm") -> Terminal:
         command = [str(doorbell.binary), "-c", str(doorbell.write_configuration()), "setup", *words]
-        started.append(
-            Terminal(changes, command, doorbell.folder, doorbell.clean_environment())
-        )
+        environment = {**doorbell.clean_environment(), "TERM": kind}
+        started.append(Terminal(changes, command, doorbell.folder, environment, columns))
         return started[-1]
 
     yield start
@@ -108,6 +108,11 @@ class Molly:
 
     def gets_a_message(self) -> None:
         self.signal.queue(self.account.key)
+
+    def writes(self) -> None:
+        """Its own message comes to its other devices, too."""
+        own = {"source": self.account.uuid, "source_device": 1, "type": 1}
+        self.signal.wait_acked(self.signal.queue(self.account.key, **own))
 
 
 def set_up(doorbell: Doorbell, *words: str) -> subprocess.CompletedProcess:
@@ -240,6 +245,114 @@ def test_everything_by_flags_without_a_terminal(
     check_silent(doorbell, told)
 
 
+def test_a_message_is_seen_although_the_server_was_started_anew_meanwhile(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    terminal: Callable[..., Terminal],
+) -> None:
+    """Which counts rings from nothing again: with two before, one behind is less."""
+    doorbell = make(push__allowed_endpoints=[ntfy.origin])
+    molly = Molly(doorbell, signal, ntfy)
+    assert molly.registers() == "ok"
+    for _ in range(2):
+        pushes = len(ntfy.pushes)
+        molly.gets_a_message()
+        ntfy.wait_pushes(pushes + 1)
+    shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
+    shown.wait_for("Waiting for the phone, for up to 10 minutes; Ctrl-C ends it ...")
+    assert molly.registers() == "ok"
+    shown.wait_for("Lock the phone")
+    doorbell.stop()
+    shown.wait_for("[!!] No server listens on")
+    doorbell.start()
+    shown.wait_for("[..] The server answers again.")
+    molly.gets_a_message()
+    assert shown.finish() == DONE
+    assert "[ok] a message waits: rang" in shown.words()
+
+
+def test_an_own_message_is_told_because_it_does_not_ring(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    terminal: Callable[..., Terminal],
+) -> None:
+    doorbell = make(push__allowed_endpoints=[ntfy.origin])
+    molly = Molly(doorbell, signal, ntfy)
+    shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
+    shown.wait_for("Waiting for the phone")
+    assert molly.registers() == "ok"
+    shown.wait_for("Lock the phone")
+    molly.writes()
+    shown.wait_for("[..] Your own message came; own messages do not ring (wake.own_messages)")
+    shown.interrupt()
+    assert shown.finish() == DONE
+    assert "a message has not rung yet. Your own message came;" in shown.words()
+
+
+def test_where_no_phone_comes_the_end_says_the_likely_cause(
+    make: MakeDoorbell, front: Front
+) -> None:
+    doorbell = make()
+    done = set_up(doorbell, "--url", front.url(), "--wait", "1s")
+    assert done.returncode == NOT_DONE
+    told = words_of(done.stdout)
+    assert "Waiting for the phone, for up to 1 second; Ctrl-C ends it ..." in told
+    assert f"Nothing has rung yet: no phone came. Open {front.url()} in the phone's" in told
+    told = words_of(set_up(doorbell, "--url", "none", "--wait=1").stdout)
+    assert "no phone was added. Molly shows the line to paste once it has scanned" in told
+    assert "If Molly's settings have no UnifiedPush, this Molly is itself a linked device" in told
+
+
+def test_without_a_terminal_it_says_that_it_does_not_wait(make: MakeDoorbell) -> None:
+    doorbell = make()
+    told = words_of(set_up(doorbell).stdout)
+    assert told.endswith(
+        'It does not wait for the phone here; "doorbell setup --wait 10m" does, and "doorbell '
+        'status" shows who registered.'
+    )
+    assert "It does not wait" not in set_up(doorbell, "--wait", "0").stdout
+
+
+# Terminals
+
+
+@pytest.mark.parametrize("columns", [80, 56])
+def test_nothing_is_wider_than_the_terminal(
+    make: MakeDoorbell, terminal: Callable[..., Terminal], columns: int
+) -> None:
+    shown = terminal(make(), "--url", "none", "--alert", "none", columns=columns)
+    shown.wait_for("Waiting for the phone")
+    shown.interrupt()
+    assert shown.finish() == NOT_DONE
+    assert "type=airgapped" in decode(shown.shown())
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.shown()).splitlines()
+    too_long = [line for line in lines if len(line) > columns and " " in line]
+    assert not too_long, shown.shown()
+    assert max(len(line) for line in lines if "://" not in line) > columns - 16
+
+
+@pytest.mark.parametrize(
+    "columns, kind, why",
+    [
+        (40, "xterm", r"because its code needs \d\d columns and this terminal has 40; make it wider"),
+        (80, "dumb", r'because a terminal of the kind "dumb" \(TERM\) cannot show its code; run'),
+    ],
+)
+def test_where_the_code_cannot_be_shown_the_link_stands_alone(
+    make: MakeDoorbell, terminal: Callable[..., Terminal], columns: int, kind: str, why: str
+) -> None:
+    flags = ["--url", "none", "--alert", "none", "--wait", "0"]
+    shown = terminal(make(), *flags, columns=columns, kind=kind)
+    assert shown.finish() == DONE
+    assert "\u2580" not in shown.shown() and "\x1b" not in shown.shown()
+    assert re.search("Only the link is shown, " + why, shown.words()), shown.shown()
+    assert "mollysocket://link?vapid=" in shown.shown() and "the code of this link" in shown.words()
+
+
 # Its answers
 
 
@@ -266,6 +379,37 @@ def test_answers_survive_and_the_explicit_wins(
     assert 'public_url: "https://other.example.org/"  # command line\n' in wins
     assert set_up(doorbell, "--url", "none").returncode == DONE
     assert "public_url" not in answers(doorbell)
+
+
+def test_what_is_said_is_what_is_kept(
+    make: MakeDoorbell, front: Front, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make()
+    shown = terminal(doorbell, "--no-link")
+    shown.answer(QUESTIONS[0], "y")
+    shown.wait_for(
+        'That cannot be used: no phone finds "y"; a name that it finds has a dot in it, as '
+        "push.example.org has. It may be https://push.example.org/, or none."
+    )
+    shown.type("http://push.example.org")
+    shown.wait_for("That cannot be used: Molly links with https:// addresses only. It may be")
+    shown.type(front.url()[len("https://") : -1])
+    shown.wait_for(f"Public URL: {front.url()}.")
+    shown.answer(QUESTIONS[1], "yes")
+    shown.wait_for(
+        "That cannot be used: it must begin with https:// or http://. It may be "
+        "https://ntfy.sh/my-alerts, or none."
+    )
+    shown.type("none")
+    assert shown.finish() == DONE
+    assert "Alerts: none" not in shown.words()  # as it was typed
+    assert f'public_url: "{front.url()}"' in answers(doorbell)
+    done = set_up(doorbell, "--no-link", "--url", front.url()[len("https://") :])
+    assert f"Public URL: {front.url()}." in words_of(done.stdout)
+    for word in ("y", "https://y", "1", "https://push"):
+        done = set_up(doorbell, "--url", word)
+        told = (done.returncode, done.stderr.startswith("doorbell: --url cannot be used: "))
+        assert told == (NOT_DONE, True), done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to be another user needs root")
@@ -473,6 +617,25 @@ def test_a_push_server_that_another_source_forbids_is_told_with_the_line_to_writ
     assert "The push server took a test ring; a message has not rung yet." in shown.words()
 
 
+def test_a_list_in_the_environment_is_not_read_by_a_reload(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front, terminal: Callable[..., Terminal]
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    doorbell.environment["DOORBELL_PUSH_ALLOWED_ENDPOINTS"] = "*"
+    doorbell.start()
+    molly = Molly(doorbell, signal, ntfy)
+    shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
+    shown.wait_for("Waiting for the phone")
+    molly.registers()
+    shown.wait_for(
+        "push.allowed_endpoints is set in DOORBELL_PUSH_ALLOWED_ENDPOINTS, which wins over what is "
+        f'allowed here. Write there: ["*", "{ntfy.origin}"], and start the server anew with it, '
+        "because a reload does not read that (docker compose up -d, systemctl restart doorbell)."
+    )
+    shown.interrupt()
+    assert shown.finish() == NOT_DONE
+
+
 def test_a_push_server_that_refuses_the_test_is_told_and_tried_again(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front, terminal: Callable[..., Terminal]
 ) -> None:
@@ -529,11 +692,17 @@ def test_an_interrupt_at_a_question_changes_nothing(
 @pytest.mark.parametrize(
     "words, why",
     [
-        (["--ur"], 'and there is "--ur"'),
-        (["https://push.example.org/"], 'and there is "https://push.example.org/"'),
-        (["--url"], "and --url needs a value"),
-        (["--wait", "soon"], "and --wait needs a value"),
-        (["--wait=-1"], "and --wait needs a value"),
+        (["--ur"], 'setup takes --url URL, .* and there is "--ur"'),
+        (["https://push.example.org/"], '.* and there is "https://push.example.org/"'),
+        (["--url"], "setup needs an https address such as https://push.* behind --url"),
+        (["--alert="], "setup needs a web address such as https://ntfy.sh/.* behind --alert"),
+        (["--allow", ""], "setup needs the address of a push server, such as https.* behind --allow"),
+        (["--allow=x"] * 17, "setup takes --allow at most 16 times"),
+        (["--wait"], "setup needs a time of up to a week, such as 90s, 10m .* behind --wait"),
+        (["--wait", "soon"], "setup needs a time"),
+        (["--wait", "1w"], "setup needs a time"),
+        (["--wait", "8d"], "setup needs a time"),
+        (["--wait=-1"], "setup needs a time"),
     ],
 )
 def test_other_words_are_refused(
@@ -541,4 +710,20 @@ def test_other_words_are_refused(
 ) -> None:
     done = set_up(make_doorbell(), *words)
     assert done.returncode == WRONG_WORDS
-    assert done.stderr.startswith("doorbell: setup takes --url URL") and why in done.stderr
+    assert re.fullmatch(f"doorbell: {why}.*\\.\n", done.stderr), done.stderr
+
+
+def test_a_server_that_hangs_is_told_soon_with_the_remedy(make: MakeDoorbell) -> None:
+    doorbell = make()
+    assert doorbell.process
+    doorbell.process.popen.send_signal(signals.SIGSTOP)
+    try:
+        done = set_up(doorbell)
+    finally:
+        doorbell.process.popen.send_signal(signals.SIGCONT)
+    assert (done.returncode, done.stdout) == (NOT_DONE, "")
+    assert re.fullmatch(
+        r"doorbell: The running server has not answered on \S+ for 10 s: it hangs\. Restart it "
+        r"\(systemctl restart doorbell, docker compose restart\)\.\n",
+        done.stderr,
+    ), done.stderr

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal as signals
 import struct
 import subprocess
 import termios
@@ -334,8 +335,9 @@ def read_terminal(descriptor: int) -> Optional[bytes]:
         return None
 
 
-def test_in_a_terminal_no_line_is_longer_than_a_hundred_columns(
-    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+@pytest.mark.parametrize("columns", [80, COLUMNS])
+def test_in_a_terminal_no_line_is_longer_than_it_is_wide(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, columns: int
 ) -> None:
     long_name = f"https://a-push-server-with-a-very-long-name.example.org:{ntfy.port}"
     doorbell = make(
@@ -353,16 +355,36 @@ def test_in_a_terminal_no_line_is_longer_than_a_hundred_columns(
     users[0].becomes("failing")
     users[1].is_displaced()
     users[2].is_unlinked()
-    shown = in_terminal(doorbell, COLUMNS, "status", "--timeline")
+    shown = in_terminal(doorbell, columns, "status", "--timeline")
     lines = shown.splitlines()
-    assert max(len(line) for line in lines) <= COLUMNS, shown
+    assert max(len(line) for line in lines) <= columns, shown
     titles = next(line for line in lines if line.startswith("ACCOUNT"))
     rows = [line for line in lines if re.match(r"[0-9a-f]{10} +2 ", line)]
     assert len(rows) == 4
     for row in rows:  # in columns
-        for title in ("LINK", "ENDPOINT", "LAST MESSAGE", "LAST RING", "NEXT TRY", "PUSH SERVER"):
+        for title in ("LINK", "ENDPOINT", "LAST MESSAGE", "LAST RING", "NEXT TRY"):
             at = titles.index(title)
             assert row[at - 1] == " " and row[at] != " ", (title, row)
+    one = in_terminal(doorbell, columns, "status", "--account", users[0].pseudonym)
+    assert max(len(line) for line in one.splitlines()) <= columns, one
+    if columns < COLUMNS:
+        assert "PUSH SERVER" not in titles
+        return
+    at = titles.index("PUSH SERVER")
+    assert all(row[at - 1] == " " and row[at] != " " for row in rows)
     (cut,) = [row for row in rows if row.endswith("...")]
     assert "a-push-server" in in_terminal(doorbell, 160, "status")
     assert long_name.partition("://")[2] in in_terminal(doorbell, 160, "status"), cut
+
+
+def test_a_server_that_hangs_is_told_soon_with_the_remedy(make: MakeDoorbell) -> None:
+    doorbell = make()
+    assert doorbell.process
+    doorbell.process.popen.send_signal(signals.SIGSTOP)
+    try:
+        done = doorbell.command("status")
+    finally:
+        doorbell.process.popen.send_signal(signals.SIGCONT)
+    assert (done.returncode, done.stdout) == (NOT_DONE, "")
+    assert "has not answered on " in done.stderr
+    assert "for 10 s: it hangs. Restart it (systemctl restart doorbell," in done.stderr

@@ -1,9 +1,12 @@
 """The program at a pseudo-terminal: what it shows, and what a person types."""
 
+import fcntl
 import os
 import pty
 import signal
+import struct
 import subprocess
+import termios
 import threading
 from pathlib import Path
 from typing import Mapping, Optional, Sequence
@@ -22,9 +25,12 @@ class Terminal:
         command: Sequence[str],
         cwd: Path,
         env: Optional[Mapping[str, str]] = None,
+        columns: int = 0,
     ):
+        """Without columns it does not say how wide it is."""
         self.changes = changes
         self.ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self.process = subprocess.Popen(
             list(command), stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=env
         )
