@@ -164,7 +164,7 @@ char *text_html(const char *from)
     return to;
 }
 
-void text_wrap(FILE *to, const char *text, int column, int indent, int width)
+void text_wrap_open(FILE *to, const char *text, int column, int indent, int width)
 {
     bool begins = true;
     while (*text) {
@@ -179,5 +179,10 @@ void text_wrap(FILE *to, const char *text, int column, int indent, int width)
         text += length;
         text += strspn(text, " ");
     }
+}
+
+void text_wrap(FILE *to, const char *text, int column, int indent, int width)
+{
+    text_wrap_open(to, text, column, indent, width);
     fprintf(to, "\n");
 }

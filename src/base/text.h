@@ -29,6 +29,8 @@ unsigned text_distance(const char *a, const char *b);
 /* Prints whole words up to `width`, the first from `column` on, where the terminal is, and further
  * lines from `indent` on; then ends the line. */
 void text_wrap(FILE *to, const char *text, int column, int indent, int width);
+/* Likewise, but the last line stays open. */
+void text_wrap_open(FILE *to, const char *text, int column, int indent, int width);
 
 /* `from` escaped for HTML text and attribute values; the caller frees it. */
 char *text_html(const char *from);

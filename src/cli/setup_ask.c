@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/terminal.h"
+#include "base/text.h"
 #include "cli/setup.h"
 
 /* Byte by byte, so that what follows the line is left for the next look. False: nothing comes any
@@ -59,7 +61,8 @@ static void trim(char *text)
 
 bool setup_ask(struct setup *setup, const char *question, char answer[SETUP_ANSWER_SIZE])
 {
-    printf("%s ", question);
+    text_wrap_open(stdout, question, 0, 0, terminal_columns(stdout));
+    printf(" ");
     fflush(stdout);
     answer[0] = '\0';
     int64_t patience_ms = setup->ends_ms ? left_ms(setup->ends_ms) : -1;

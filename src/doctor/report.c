@@ -69,12 +69,20 @@ static const char *time_text(char text[TIME_SIZE], int64_t now_unix)
     return text;
 }
 
+static void print_head(FILE *file, int64_t now_unix)
+{
+    char now[TIME_SIZE], words[WORDS_SIZE];
+    snprintf(words, sizeof words,
+             "Doorbell " DOORBELL_VERSION ", %s. No account, password or endpoint is named: this "
+             "can be shown to whoever helps you.",
+             time_text(now, now_unix));
+    text_wrap(file, words, 0, 0, terminal_columns(file));
+    fprintf(file, "\n");
+}
+
 void report_print(FILE *file, const struct findings *findings, int64_t now_unix, bool symbols)
 {
-    char now[TIME_SIZE];
-    fprintf(file, "Doorbell " DOORBELL_VERSION ", %s. No account, password or endpoint is named:\n",
-            time_text(now, now_unix));
-    fprintf(file, "this can be shown to whoever helps you.\n\n");
+    print_head(file, now_unix);
     for (size_t i = 0; i < findings->count; i++)
         report_print_finding(file, &findings->items[i], symbols);
     print_end(file, findings);
