@@ -45,9 +45,12 @@ static void print_end(FILE *file, const struct findings *findings)
     fprintf(file, "\n");
     if (findings->left_out)
         fprintf(file, "%zu more findings were left out.\n", findings->left_out);
+    char words[WORDS_SIZE];
+    snprintf(words, sizeof words,
+             "%zu fault%s found. Mend the first one first, then run this again.", faults,
+             faults == 1 ? " was" : "s were");
     if (findings->has_fault)
-        fprintf(file, "%zu fault%s found. Mend the first one first, then run this again.\n", faults,
-                faults == 1 ? " was" : "s were");
+        text_wrap(file, words, 0, 0, terminal_columns(file));
     else
         text_wrap(
             file,

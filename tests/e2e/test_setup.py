@@ -353,6 +353,26 @@ def test_where_the_code_cannot_be_shown_the_link_stands_alone(
     assert "mollysocket://link?vapid=" in shown.shown() and "the code of this link" in shown.words()
 
 
+def test_the_code_alone_keeps_to_the_terminal_likewise(
+    make_doorbell: MakeDoorbell, changes: Changes
+) -> None:
+    doorbell = make_doorbell()
+    command = [str(doorbell.binary), "-c", str(doorbell.write_configuration())]
+    for columns, is_shown in ((40, False), (80, True)):
+        shown = Terminal(
+            changes,
+            [*command, "qr-code", "airgapped"],
+            doorbell.folder,
+            {**doorbell.clean_environment(), "TERM": "xterm"},
+            columns,
+        )
+        assert shown.finish() == DONE
+        assert ("Only the link is shown" in shown.words()) != is_shown
+        assert ("\u2580" in shown.shown()) == is_shown
+        assert "mollysocket://link?vapid=" in shown.shown()
+        shown.close()
+
+
 # Its answers
 
 
