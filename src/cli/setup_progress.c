@@ -232,12 +232,9 @@ static bool is_up(const json_t *account)
     return is(text_in(link, "state"), "up") && json_is_true(json_object_get(link, "proven"));
 }
 
-static void wonder(struct setup_progress *progress, const json_t *account, int64_t now_ms,
-                   struct buf *lines)
+static void wonder(struct setup_progress *progress, int64_t now_ms, struct buf *lines)
 {
-    bool came = number_in(json_object_get(account, "message"), "at") > progress->message_at;
-    if (came || progress->own || progress->wondered || !is_up(account) ||
-        now_ms - progress->ready_ms < SETUP_QUIET_MS)
+    if (!progress->nothing || progress->wondered || now_ms - progress->ready_ms < SETUP_QUIET_MS)
         return;
     progress->wondered = true;
     buf_format(lines, "[..] No message has come yet. %s Still waiting.\n", why_no_message);
@@ -253,18 +250,22 @@ static void look_for_message(struct setup_progress *progress, const json_t *acco
         progress->message_at = at;
         progress->own_at = own_at;
         progress->ready_ms = 0;
+        progress->nothing = false;
         return;
     }
     if (!progress->ready_ms)
         progress->ready_ms = now_ms;
     if (own_at > progress->own_at && !progress->own)
         buf_format(lines, "[..] %s\n", own_came);
-    bool quiet = at > progress->message_at && !json_is_true(json_object_get(message, "urgent"));
+    bool came = at > progress->message_at;
+    bool quiet = came && !json_is_true(json_object_get(message, "urgent"));
     if (quiet && !progress->quiet)
         buf_format(lines, "[..] %s\n", quiet_came);
     progress->own |= own_at > progress->own_at;
     progress->quiet |= quiet;
-    wonder(progress, account, now_ms, lines);
+    progress->due |= came && !quiet;
+    progress->nothing = !progress->own && !progress->quiet && !progress->due && is_up(account);
+    wonder(progress, now_ms, lines);
 }
 
 /* It counts from its start on. */
@@ -372,11 +373,13 @@ static void end_of_message(const struct setup_progress *progress, struct buf *li
 {
     buf_add_text(lines, "The push server took a test ring; a message has not rung yet.");
     const char *why = "";
-    if (progress->own)
+    if (progress->due)
+        why = "One came, and no push server has taken its ring yet.";
+    else if (progress->own)
         why = own_came;
     else if (progress->quiet)
         why = quiet_came;
-    else if (progress->ready_ms && !progress->wondered)
+    else if (progress->nothing && !progress->wondered)
         why = why_no_message;
     buf_format(lines, "%s%s", *why ? " " : "", why);
 }

@@ -46,6 +46,8 @@ struct setup_progress {
     int64_t ready_ms;              /* since when a message is waited for; 0: it is not yet */
     json_int_t message_at, own_at; /* the last ones before that */
     bool own, quiet;               /* such a message came since, which does not ring */
+    bool due;                      /* one came since that is to ring */
+    bool nothing;                  /* at the last look Signal had none, of any kind */
     bool wondered;                 /* why no message comes */
     char said[VIEW_ADVICE_SIZE];   /* the last advice */
 };

@@ -702,6 +702,11 @@ START_TEST(messages_that_do_not_ring_are_told_once)
     expect_end(&world, url,
                "The push server took a test ring; a message has not rung yet. Your own message "
                "came; own messages do not ring (wake.own_messages): let somebody else write.\n");
+    says(&world, message(account("up", "failing", 0, "null"), 90, true, 75), no_registration());
+    expect(&world, SETUP_WAITS, "");
+    expect_end(&world, url,
+               "The push server took a test ring; a message has not rung yet. One came, and no "
+               "push server has taken its ring yet.\n");
     finish(&world);
 }
 END_TEST
@@ -731,6 +736,7 @@ START_TEST(where_no_message_comes_the_likely_cause_is_told_once)
     says(&world, account("backing-off", "ok", 0, "null"), no_registration());
     world.now_ms++;
     expect(&world, SETUP_WAITS, ""); /* nobody knows then what Signal has */
+    expect_end(&world, url, "The push server took a test ring; a message has not rung yet.\n");
     says(&world, account("up", "ok", 0, "null"), no_registration());
     expect(&world, SETUP_WAITS,
            "[..] No message has come yet. Signal has nothing for this account: nobody wrote to it, "
