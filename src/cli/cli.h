@@ -110,9 +110,6 @@ int cli_authorization(const struct config *config, const char *origin,
                       char header[VAPID_HEADER_SIZE], struct err *err);
 /* Whether a server runs whose key is not where this configuration has it. */
 bool cli_key_is_elsewhere(const struct config *config);
-/* The QR code of a link as lines for standard output. NULL where it cannot be shown there: then the
- * caller frees `*why_not`, a sentence on that. */
-char *cli_code_of(const char *link, char **why_not);
 /* Started as root, becomes the user whom the configuration names; with `takes_over` it hands the
  * store's folder over to that user (security.md 20): before anything in there is opened or made, a
  * thread started, or a byte from outside read. */
@@ -123,6 +120,9 @@ int cli_become_server(const struct config *config, bool takes_over, const char *
                       struct err *err);
 /* Whether the settings allow this endpoint, by its text and by the addresses of its name. */
 int cli_check_endpoint(const struct config *config, const char *endpoint, struct err *err);
+/* The QR code of a link as lines for standard output. NULL where it cannot be shown there: then the
+ * caller frees `*why_not`, a sentence on that. */
+char *cli_code_of(const char *link, char **why_not);
 /* Loads the configuration, or prints why not and returns NULL. */
 struct config *cli_load_config(struct cli *cli);
 
