@@ -5,6 +5,7 @@
 #include "bridge/bridge.h"
 
 struct bridge_alarms {
+    size_t served; /* accounts that the settings do not disable */
     size_t wanted; /* accounts whose link is to be up: not those refused, contested or disabled */
     size_t up;     /* of them */
     size_t silent; /* accounts whose link was accepted, but did not show its queue since */
@@ -16,6 +17,8 @@ struct bridge_alarms {
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);
 /* Whether it is one of the silent ones. */
 bool bridge_is_silent(const struct account *account);
+/* Whether its link is up, and has been for so long that nobody else can be using its device. */
+bool bridge_is_undisturbed(const struct account *account);
 /* Why the account's endpoint takes no push: verdict_meaning; 0: that is not known, or it does. */
 unsigned bridge_endpoint_cause(const struct account *account);
 /* Likewise by the row alone, which has no more than the status of the last answer. */
