@@ -1,6 +1,7 @@
 #include "alert/told.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "account/registry.h"
@@ -33,48 +34,58 @@ static void keep_mark(struct told *told, enum alert_kind kind, const char *subje
     store_mark(told->store, mark, at_unix);
 }
 
-struct reading {
-    struct told *told;
-    struct alerts *alerts;
-    struct registry registry; /* for pseudonyms */
-    size_t counts[ALERT_KINDS];
-    int result;
-    struct err *err;
+/* The store is read to its end before it is asked for marks. */
+struct pseudonyms {
+    struct registry registry; /* which writes them */
+    char (*names)[PSEUDONYM_SIZE];
+    size_t count, room;
 };
-
-/* A mark that is older than that of its kind was left behind by an account that went. */
-static int read_account(struct reading *reading, enum alert_kind kind, const char *pseudonym)
-{
-    struct told *told = reading->told;
-    int64_t at_unix;
-    int result = read_mark(told, kind, pseudonym, &at_unix, reading->err);
-    if (result != 0 || at_unix < told->since_unix[kind])
-        return result;
-    alerts_inherit(reading->alerts, kind, pseudonym);
-    reading->counts[kind]++;
-    return 0;
-}
 
 static void on_row(void *arg, const struct store_account *row)
 {
-    struct reading *reading = arg;
-    char pseudonym[PSEUDONYM_SIZE];
-    registry_pseudonym(&reading->registry, &row->key, pseudonym);
-    for (enum alert_kind kind = 0; kind < ALERT_KINDS && reading->result == 0; kind++)
-        if (reading->told->since_unix[kind] && alert_kind_is_plural(kind))
-            reading->result = read_account(reading, kind, pseudonym);
+    struct pseudonyms *all = arg;
+    if (all->count == all->room) {
+        all->room = all->room ? 2 * all->room : 64;
+        all->names = mem_resize(all->names, all->room * sizeof *all->names);
+    }
+    registry_pseudonym(&all->registry, &row->key, all->names[all->count++]);
+}
+
+/* A mark that is older than that of its kind was left behind by an account that went. */
+static int read_account(struct told *told, enum alert_kind kind, const char *pseudonym,
+                        struct alerts *alerts, struct err *err)
+{
+    int64_t at_unix;
+    if (read_mark(told, kind, pseudonym, &at_unix, err) != 0)
+        return err->code;
+    if (at_unix >= told->since_unix[kind])
+        alerts_inherit(alerts, kind, pseudonym);
+    return 0;
+}
+
+static int read_kind(struct told *told, enum alert_kind kind, const struct pseudonyms *all,
+                     struct alerts *alerts, struct err *err)
+{
+    if (!told->since_unix[kind])
+        return 0;
+    for (size_t i = 0; i < all->count && alert_kind_is_plural(kind); i++)
+        if (read_account(told, kind, all->names[i], alerts, err) != 0)
+            return err->code;
+    if (!alerts_stands(alerts, kind))
+        alerts_inherit(alerts, kind, "");
+    return 0;
 }
 
 static int read_accounts(struct told *told, struct alerts *alerts, struct err *err)
 {
-    struct reading reading = {.told = told, .alerts = alerts, .err = err};
-    registry_init(&reading.registry, told->key);
-    int result = store_load(told->store, on_row, &reading, err);
-    registry_fini(&reading.registry);
-    for (enum alert_kind kind = 0; kind < ALERT_KINDS; kind++)
-        if (told->since_unix[kind] && !reading.counts[kind])
-            alerts_inherit(alerts, kind, "");
-    return result ? result : reading.result;
+    struct pseudonyms all = {.names = NULL};
+    registry_init(&all.registry, told->key);
+    int result = store_load(told->store, on_row, &all, err);
+    for (enum alert_kind kind = 0; kind < ALERT_KINDS && result == 0; kind++)
+        result = read_kind(told, kind, &all, alerts, err);
+    registry_fini(&all.registry);
+    free(all.names);
+    return result;
 }
 
 int told_read(struct told *told, struct store *store, const char *url, struct alerts *alerts,
