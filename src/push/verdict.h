@@ -34,6 +34,7 @@ struct push_answer {
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
     enum push_login login;
+    bool untimely;     /* with PUSH_NO_TLS: the certificate is not valid yet, or no more */
     bool names_secret; /* the body repeats a part of the endpoint's path, of its user name and
                           password or of a header that the operator has added: it is not quoted */
 };
