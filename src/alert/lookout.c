@@ -20,7 +20,7 @@
 #include "bridge/checkup.h"
 #include "push/skew.h"
 
-enum { TITLE_SIZE = 96, DATE_SIZE = 32, OTHERS_SIZE = 64 };
+enum { TITLE_SIZE = 96, DATE_SIZE = 32, OTHERS_SIZE = 64, WHY_SIZE = URL_ORIGIN_SIZE + 64 };
 
 /* Somebody who waits for 2xx: told once when it fails, once when it works again. */
 struct receiver {
@@ -48,6 +48,7 @@ struct lookout {
     int64_t certificate_ends_unix; /* 0: there is none */
     bool healthy, was_linked;
     bool had_account; /* since the start */
+    bool was_untimely; /* since the start */
 };
 
 static int64_t now_ms(const struct lookout *lookout)
@@ -61,6 +62,7 @@ struct round {
     struct lookout *lookout;
     int64_t now_ms;
     struct bridge_alarms alarms;
+    bool untimely; /* by our clock no certificate is valid */
 };
 
 static void look_at_endpoint(struct round *round, const struct account *account)
@@ -128,14 +130,36 @@ static void look_at(void *arg, struct account *account)
     look_at_endpoint(round, account);
 }
 
+/* The pinned roots are good for decades, those of signal.ca_file may not be: there a push
+ * server's certificate has to say the same. */
+static bool no_certificate_is_valid(const struct round *round)
+{
+    const struct bridge_alarms *alarms = &round->alarms;
+    const struct lookout_parts *parts = &round->lookout->parts;
+    return alarms->untimely && alarms->untimely == alarms->wanted &&
+           (!parts->config->signal_ca_file || push_skew(parts->push)->untimely);
+}
+
 static void look_at_clock(struct round *round)
 {
-    const struct skew *skew = push_skew(round->lookout->parts.push);
-    struct alerts *alerts = &round->lookout->alerts;
-    if (!skew->judged)
+    struct lookout *lookout = round->lookout;
+    const struct skew *skew = push_skew(lookout->parts.push);
+    struct alerts *alerts = &lookout->alerts;
+    char why[WHY_SIZE];
+    round->untimely = no_certificate_is_valid(round);
+    lookout->was_untimely |= round->untimely;
+    /* A link that is up ends what certificates have shown, and nothing else. */
+    if (!skew->judged && !(lookout->was_untimely && round->alarms.up))
         alerts_unknown(alerts, ALERT_CLOCK);
+    if (round->untimely)
+        snprintf(why, sizeof why, "by it the certificate of Signal's server is not valid");
     else if (skew->origin[0])
-        alerts_bad(alerts, ALERT_CLOCK, "", skew->origin, 0, round->now_ms);
+        snprintf(why, sizeof why, "it is more than five minutes from that of %s", skew->origin);
+    else
+        return;
+    alerts_bad(alerts, ALERT_CLOCK, "", why,
+               round->untimely ? lookout->parts.config->health_links_down_after_ms : 0,
+               round->now_ms);
 }
 
 static enum alert_unlinked why_unlinked(const struct lookout *lookout)
@@ -193,8 +217,8 @@ static void look_at_all(struct round *round, enum health health)
 {
     struct alerts *alerts = &round->lookout->alerts;
     const struct bridge_alarms *alarms = &round->alarms;
-    bool known = alarms->refused_alike || alarms->client_refused == alarms->wanted ||
-                 alarms->silent == alarms->wanted;
+    bool known = round->untimely || alarms->refused_alike ||
+                 alarms->client_refused == alarms->wanted || alarms->silent == alarms->wanted;
     if (alarms->up == 0 && alarms->served) {
         alerts_unknown(alerts, ALERT_SILENT);
         alerts_unknown(alerts, ALERT_CLIENT);

@@ -58,13 +58,12 @@ static const struct {
                      "See that its disk is neither full nor read-only; until it can be written, "
                      "messages stay at Signal.",
                      "The store can be written again", ""},
-    [ALERT_CLOCK] = {"clock", false, "clock wrong", "clock right again",
-                     "The clocks of this machine and of a push server are more than five minutes "
-                     "apart",
-                     "",
-                     "Check this machine's date and time: push servers refuse rings where it is "
-                     "wrong.",
-                     "The clocks of this machine and of the push server agree again", ""},
+    [ALERT_CLOCK] =
+        {"clock", false, "clock wrong", "clock right again",
+         "The clock of this machine seems to be wrong", "",
+         "Check this machine's date and time: where they are wrong, push servers refuse "
+         "rings, and no certificate is good.",
+         "The clock of this machine agrees with others again", ""},
     [ALERT_CERTIFICATE] = {"certificate", false, "certificate ends", "certificate good again",
                            "The end of the certificate of web.tls_cert is near, or has passed", "",
                            "See why whatever renews it did not; phones refuse this server once it "

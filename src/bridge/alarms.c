@@ -27,8 +27,9 @@ static void look_at(void *arg, struct account *account)
     alarms->up += up;
     alarms->wanted += up || waits;
     alarms->silent += bridge_is_silent(account);
-    alarms->client_refused +=
-        waits && bell && bell->said == SAID_DOWN && bell->said_reason == LINK_CLIENT_REFUSED;
+    bool said = waits && bell && bell->said == SAID_DOWN;
+    alarms->untimely += said && bell->said_reason == LINK_UNTIMELY;
+    alarms->client_refused += said && bell->said_reason == LINK_CLIENT_REFUSED;
 }
 
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)

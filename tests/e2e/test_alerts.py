@@ -10,7 +10,8 @@ from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 
-from lib.certs import Leaf
+from lib.background import Background, Changes
+from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.ports import free_port
 from lib.push_peer import PushPeer
@@ -422,6 +423,64 @@ def test_a_clock_that_differs_from_a_push_servers_is_told(
     ntfy.answer_with(200)
     signal.queue(account.key)
     receiver.wait_titles("clock wrong", "clock right again")
+
+
+def test_a_stranger_cannot_accuse_our_clock(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    leaf: Leaf,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    late = PushPeer(background, changes, leaf)
+    try:
+        doorbell = make(push__allowed_endpoints=[ntfy.origin, late.origin], wake__interval="50ms")
+        late.answer_with({"status": 400, "headers": past})
+        stranger = registered(doorbell, signal, late)[0]
+        account, endpoint = registered(doorbell, signal, ntfy)
+        signal.queue(account.key)
+        ntfy.wait_rings(1, endpoint)  # its clock is right
+        late.answer_with({"status": 200, "headers": past})
+        endpoint = late.endpoint()  # which works, so that its clock is looked at
+        assert doorbell.register(stranger, endpoint) == "ok"
+        for count in (1, 2, 3):
+            signal.queue(stranger.key)
+            late.wait_rings(count, endpoint)
+        unlink(signal, account)
+        receiver.wait_titles(REFUSED)
+        assert not doorbell.has_logged("The clock of the push server")
+    finally:
+        late.stop()
+
+
+def test_certificates_that_are_out_of_time_are_told_as_a_wrong_clock(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    expired = authority.leaf("ended", expired=True)
+    ended = SignalPeer(background, changes, expired)
+    ntfy.present(str(expired.cert), str(expired.key))
+    try:
+        doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
+        account = signal.new_account()
+        words = [account.uuid, "2", account.password, ntfy.endpoint()]
+        assert doorbell.command("connection", "add", *words).returncode == 0
+        receiver.wait_titles("clock wrong")
+        assert "by it the certificate of Signal's server is not valid." in receiver.text()
+        status = " ".join(doorbell.command("status").stdout.split())
+        assert "check this machine's date and time" in status and "signal.url" not in status
+        assert receiver.titles() == ["clock wrong"]
+    finally:
+        doorbell.stop()
+        ended.stop()
 
 
 def test_a_certificate_of_ours_that_ends_soon_is_told(
