@@ -148,6 +148,7 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(
     assert "Signal does not accept account " in receiver.text()
     assert receiver.text().endswith("In all it is so for 2.")
     wait_told(doorbell, REFUSED, 2)
+    signal.wait_connected(third, 2)
     doorbell.stop()
     doorbell.start()
     signal.wait_connected(third, 3)
