@@ -47,7 +47,7 @@ struct lookout {
     unsigned failures;             /* of alerts, in a row */
     int64_t certificate_ends_unix; /* 0: there is none */
     bool healthy, was_linked;
-    bool had_account; /* since the start */
+    bool had_account;  /* since the start */
     bool was_untimely; /* since the start */
 };
 

@@ -88,6 +88,8 @@ bool verdict_is_of_own_login(unsigned cause);
 bool verdict_needs_person(unsigned cause);
 /* What a status means as a rule; 0: nothing. */
 unsigned verdict_cause_of_status(int status, enum push_login login);
+/* Likewise where there was no answer. */
+unsigned verdict_cause_of_failure(enum push_failure failure);
 enum verdict_kind verdict_kind_of_status(int status);
 
 #endif

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import resource
+from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 import pytest
@@ -528,6 +529,66 @@ def test_a_message_that_is_not_taken_comes_again_until_it_is(
     receiver.changed.wait_for(lambda: len(receiver.alerts()) > before, "the next alert")
     assert receiver.titles()[before:] == [ACCEPTED]
     assert {push.topic for push in receiver.pushes} == {ALERTS}
+
+
+def test_alerts_and_heartbeats_go_where_pushes_go(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    place = receiver.origin.removeprefix("https://")
+    here = "https://localhost:9"
+    doorbell = make(
+        alert__url=receiver.url.replace(receiver.origin, here),
+        alert__heartbeat_url=receiver.heartbeat_url.replace(receiver.origin, here),
+        alert__heartbeat_interval="20ms",
+        push__connect_to=[f"localhost:9={place}"],
+    )
+    account = registered(doorbell, signal, ntfy)[0]
+    receiver.changed.wait_for(receiver.beats, "a heartbeat")
+    unlink(signal, account)
+    receiver.wait_titles(REFUSED)
+    doorbell.reload(push__connect_to=[])
+    said = f"Heartbeats do not reach {here}: it cannot be reached: check that it runs"
+    doorbell.changes.wait_for(lambda: doorbell.has_logged(said), said)
+
+
+@pytest.mark.parametrize("fault", ["a stranger's root", "too late", "http for https", "no HTTP", "no name"])
+def test_why_an_alert_does_not_arrive_is_said_with_what_mends_it(
+    make: MakeDoorbell,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+    tmp_path: Path,
+    fault: str,
+) -> None:
+    url = receiver.url
+    if fault == "a stranger's root":
+        other = Authority(tmp_path, "Somebody else").leaf("other")
+        receiver.present(str(other.cert), str(other.key))
+    elif fault == "too late":
+        late = authority.leaf("too-late", expired=True)
+        receiver.present(str(late.cert), str(late.key))
+    elif fault == "no HTTP":
+        receiver.answer_with("garbage")
+    elif fault == "no name":
+        url = f"https://nowhere.doorbell.test/{ALERTS}"
+    else:
+        url = url.replace("https:", "http:")
+    expected = {
+        "a stranger's root": "there is no trusted TLS connection to it: check its certificate; a "
+        "CA of your own goes into push.ca_file (",
+        "too late": "its certificate is out of date: renew it, or check this machine's date and "
+        "time (",
+        "http for https": "it closes the connection without an answer (",
+        "no HTTP": "what answers speaks no HTTP: check the port of the URL (",
+        "no name": "its name has no address: check the name and this machine's DNS (",
+    }[fault]
+    doorbell = make(alert__url=url, net__nameservers=[f"127.0.0.1:{free_port()}"])
+    account = registered(doorbell, signal, ntfy)[0]
+    unlink(signal, account)
+    doorbell.changes.wait_for(lambda: doorbell.has_logged("Alerts do not reach "), "the bad word")
+    (line,) = [line for line in doorbell.output() if "Alerts do not reach " in line]
+    assert expected in line
 
 
 def test_a_message_may_be_json_and_a_reload_says_where_to(
