@@ -88,6 +88,12 @@ void alerts_init(struct alerts *alerts, const struct alert_timing *timing, int64
     }
 }
 
+void alerts_listen(struct alerts *alerts, alerts_told_fn *told, void *arg)
+{
+    alerts->told = told;
+    alerts->told_arg = arg;
+}
+
 void alerts_fini(struct alerts *alerts)
 {
     for (size_t i = 0; i < ALERT_KINDS; i++)
@@ -110,26 +116,22 @@ static bool is_stored(enum alert_kind kind)
     return kind == ALERT_REFUSED || kind == ALERT_ENDPOINT;
 }
 
-/* One without a name stands for what it was; where it is about all, it is what it was. */
-void alerts_inherit(struct alerts *alerts, enum alert_kind kind)
+void alerts_inherit(struct alerts *alerts, enum alert_kind kind, const char *subject)
 {
     struct trouble_name name;
-    name_set(&name, kind, "");
-    struct trouble *trouble = add(alerts, &name, alerts->begun_ms);
+    name_set(&name, kind, subject);
+    struct trouble *trouble = find(alerts, &name);
+    if (!trouble)
+        trouble = add(alerts, &name, alerts->begun_ms);
     trouble->bad = trouble->due = trouble->told = true;
     alerts->topics[kind].inherited = true;
+    /* What nobody could be told of any more waits for no summary. */
+    alerts->topics[kind].told_ms = alerts->begun_ms - alerts->timing.every_ms;
 }
 
 static bool settles(const struct alerts *alerts, int64_t now_ms)
 {
     return now_ms - alerts->begun_ms < alerts->timing.settle_ms;
-}
-
-static bool was_told_before(const struct alerts *alerts, enum alert_kind kind, int64_t now_ms)
-{
-    if (!alerts->topics[kind].inherited)
-        return false;
-    return is_stored(kind) ? alerts->look == 1 : settles(alerts, now_ms);
 }
 
 /* Looks */
@@ -155,10 +157,8 @@ void alerts_bad(struct alerts *alerts, enum alert_kind kind, const char *subject
     struct trouble_name name;
     name_set(&name, kind, subject);
     struct trouble *trouble = find(alerts, &name);
-    if (!trouble) {
+    if (!trouble)
         trouble = add(alerts, &name, now_ms);
-        trouble->told = was_told_before(alerts, kind, now_ms);
-    }
     trouble->bad = true;
     trouble->look = alerts->look;
     trouble->due |= trouble->told || now_ms - trouble->since_ms >= after_ms;
@@ -173,6 +173,15 @@ void alerts_because(struct alerts *alerts, enum alert_kind kind, const char *sub
     struct trouble *trouble = find(alerts, &name);
     if (trouble)
         trouble->cause = cause;
+}
+
+void alerts_unsure(struct alerts *alerts, enum alert_kind kind, const char *subject)
+{
+    struct trouble_name name;
+    name_set(&name, kind, subject);
+    struct trouble *trouble = find(alerts, &name);
+    if (trouble)
+        trouble->look = alerts->look;
 }
 
 void alerts_unknown(struct alerts *alerts, enum alert_kind kind)
@@ -195,24 +204,12 @@ static void end(struct alerts *alerts, struct trouble *trouble, int64_t now_ms)
     forget_if_done(alerts, trouble);
 }
 
-/* The accounts that are bad now are what the nameless one stood for. */
-static void drop_nameless(struct alerts *alerts, enum alert_kind kind)
-{
-    struct trouble_name name;
-    name_set(&name, kind, "");
-    struct trouble *nameless = alert_kind_is_plural(kind) ? find(alerts, &name) : NULL;
-    if (nameless && alerts->topics[kind].troubles.next->next != &alerts->topics[kind].troubles)
-        forget(alerts, nameless);
-}
-
 void alerts_looked(struct alerts *alerts, int64_t now_ms)
 {
     for (enum alert_kind kind = 0; kind < ALERT_KINDS; kind++) {
         struct alert_topic *topic = &alerts->topics[kind];
         if (topic->unknown || (topic->inherited && !is_stored(kind) && settles(alerts, now_ms)))
             continue;
-        if (topic->inherited)
-            drop_nameless(alerts, kind);
         topic->inherited = false;
         list_each_safe(node, &topic->troubles) {
             struct trouble *trouble = trouble_of(node);
@@ -303,11 +300,14 @@ bool alerts_next(struct alerts *alerts, struct alert_message *message, int64_t n
     return false;
 }
 
-static void take(struct trouble *trouble)
+static void take(struct alerts *alerts, struct trouble *trouble)
 {
     if (trouble->saying == SAYS_NOTHING)
         return;
+    bool was_told = trouble->told;
     trouble->told = trouble->saying == SAYS_BAD;
+    if (alerts->told && trouble->told != was_told)
+        alerts->told(alerts->told_arg, trouble->kind, trouble->subject, trouble->told);
     if (trouble->saying == SAYS_WELL)
         trouble->due = trouble->bad; /* again, meanwhile */
     trouble->saying = SAYS_NOTHING;
@@ -319,7 +319,7 @@ void alerts_taken(struct alerts *alerts, enum alert_kind kind, int64_t now_ms)
     bool stood = alerts_stands(alerts, kind);
     list_each_safe(node, &topic->troubles) {
         struct trouble *trouble = trouble_of(node);
-        take(trouble);
+        take(alerts, trouble);
         forget_if_done(alerts, trouble);
     }
     if (!stood || !alerts_stands(alerts, kind))
@@ -333,6 +333,20 @@ void alerts_failed(struct alerts *alerts, enum alert_kind kind)
         struct trouble *trouble = trouble_of(node);
         trouble->saying = SAYS_NOTHING;
         forget_if_done(alerts, trouble);
+    }
+}
+
+void alerts_tell_anew(struct alerts *alerts)
+{
+    for (size_t i = 0; i < ALERT_KINDS; i++) {
+        struct alert_topic *topic = &alerts->topics[i];
+        bucket_init(&topic->changes, alerts->timing.every_ms, CHANGES_BURST);
+        list_each_safe(node, &topic->troubles) {
+            struct trouble *trouble = trouble_of(node);
+            trouble->told = false;
+            if (!trouble->look) /* only somebody else was told of it */
+                forget(alerts, trouble);
+        }
     }
 }
 

@@ -6,8 +6,8 @@
  * message is written when it can be sent, the newest state wins, and trouble that was over before
  * anybody could be told is told as such.
  *
- * After a restart what was told before it is not told again, and its end is told: see
- * alerts_inherit. Pure: the time is an argument. Memory grows with what is bad at once. */
+ * After a restart what was told before it is not told again, what was not is, and its end is told:
+ * see alerts_inherit. Pure: the time is an argument. Memory grows with what is bad at once. */
 #ifndef DOORBELL_ALERT_ALERT_H
 #define DOORBELL_ALERT_ALERT_H
 
@@ -29,8 +29,13 @@ struct alert_topic {
     bool unknown; /* in this look */
 };
 
+/* The operator has been told that this is bad, or that it is over. */
+typedef void alerts_told_fn(void *arg, enum alert_kind kind, const char *subject, bool bad);
+
 struct alerts {
     struct alert_timing timing;
+    alerts_told_fn *told; /* NULL: nobody wants to know */
+    void *told_arg;
     struct map map; /* of the troubles of all topics */
     struct alert_topic topics[ALERT_KINDS];
     int64_t begun_ms;
@@ -41,11 +46,15 @@ void alerts_init(struct alerts *alerts, const struct alert_timing *timing, int64
 void alerts_fini(struct alerts *alerts);
 void alerts_retime(struct alerts *alerts, const struct alert_timing *timing);
 
-/* Before the first look: the process before this one had told of trouble of this kind, and not of
- * its end. What the store remembers (refused accounts, endpoints) is taken for told where the first
- * look finds it bad; the rest where it is found bad within settle_ms. If none of it is bad after
- * that, its end is told. */
-void alerts_inherit(struct alerts *alerts, enum alert_kind kind);
+void alerts_listen(struct alerts *alerts, alerts_told_fn *told, void *arg);
+
+/* Before the first look: the process before this one had told of this trouble, and not of its end.
+ * Unless the first look finds it bad, its end is told; of what the store does not remember, only
+ * where nothing shows it within settle_ms. An empty subject where it is about accounts: one that is
+ * not known any more. */
+void alerts_inherit(struct alerts *alerts, enum alert_kind kind, const char *subject);
+/* Whoever is told from now on knows of nothing. */
+void alerts_tell_anew(struct alerts *alerts);
 
 /* One look: begun, what is bad, finished. Whatever it does not name is well. */
 void alerts_look(struct alerts *alerts);
@@ -57,7 +66,8 @@ void alerts_bad(struct alerts *alerts, enum alert_kind kind, const char *subject
  * ALERT_UNLINKED, enum alert_unlinked; 0: that is not known. */
 void alerts_because(struct alerts *alerts, enum alert_kind kind, const char *subject,
                     unsigned cause);
-/* Nothing can be said about this kind: it stays as it was. */
+/* Nothing can be said about this one, or about all of this kind: it stays as it was. */
+void alerts_unsure(struct alerts *alerts, enum alert_kind kind, const char *subject);
 void alerts_unknown(struct alerts *alerts, enum alert_kind kind);
 void alerts_looked(struct alerts *alerts, int64_t now_ms);
 

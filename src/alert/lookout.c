@@ -1,7 +1,6 @@
 #include "alert/lookout.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "alert/alert.h"
 #include "alert/overheard.h"
 #include "alert/post.h"
+#include "alert/told.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,7 +20,7 @@
 #include "bridge/checkup.h"
 #include "push/skew.h"
 
-enum { TITLE_SIZE = 96, DATE_SIZE = 32 };
+enum { TITLE_SIZE = 96, DATE_SIZE = 32, OTHERS_SIZE = 64, WHY_SIZE = URL_ORIGIN_SIZE + 64 };
 
 /* Somebody who waits for 2xx: told once when it fails, once when it works again. */
 struct receiver {
@@ -34,7 +34,7 @@ struct lookout {
     struct bridge *bridge; /* NULL until it begins */
     struct posts *posts;   /* NULL until there is somebody to tell */
     struct alerts alerts;
-    bool marked[ALERT_KINDS]; /* as the store has it */
+    struct told told;
     struct timer look, retry, beat;
     struct receiver alert, heartbeat;
     struct {
@@ -42,52 +42,18 @@ struct lookout {
         lookout_tried_fn *fn; /* NULL: there is none */
         void *arg;
     } trial;
-    enum alert_kind told;          /* what alert.post is about */
+    enum alert_kind tells;         /* what alert.post is about */
     const char *title;             /* of it */
     unsigned failures;             /* of alerts, in a row */
     int64_t certificate_ends_unix; /* 0: there is none */
     bool healthy, was_linked;
-    bool had_account; /* since the start */
+    bool had_account;  /* since the start */
+    bool was_untimely; /* since the start */
 };
 
 static int64_t now_ms(const struct lookout *lookout)
 {
     return loop_now_ms(lookout->parts.loop);
-}
-
-/* What was told, in the store */
-
-static void write_mark(uint8_t mark[STORE_MARK_SIZE], enum alert_kind kind)
-{
-    char text[64];
-    snprintf(text, sizeof text, "doorbell alert %s", alert_kind_name(kind));
-    crypto_generichash(mark, STORE_MARK_SIZE, (const uint8_t *)text, strlen(text), NULL, 0);
-}
-
-static int read_marks(struct lookout *lookout, struct err *err)
-{
-    for (enum alert_kind kind = 0; kind < ALERT_KINDS; kind++) {
-        uint8_t mark[STORE_MARK_SIZE];
-        int64_t at_unix = 0;
-        write_mark(mark, kind);
-        if (store_marked(lookout->parts.store, mark, &at_unix, err) != 0)
-            return err->code;
-        lookout->marked[kind] = at_unix > 0;
-        if (at_unix > 0)
-            alerts_inherit(&lookout->alerts, kind);
-    }
-    return 0;
-}
-
-static void keep_mark(struct lookout *lookout, enum alert_kind kind)
-{
-    bool stands = alerts_stands(&lookout->alerts, kind);
-    uint8_t mark[STORE_MARK_SIZE];
-    if (stands == lookout->marked[kind])
-        return;
-    lookout->marked[kind] = stands;
-    write_mark(mark, kind);
-    store_mark(lookout->parts.store, mark, stands ? clock_unix() : 0);
 }
 
 /* What is bad */
@@ -96,15 +62,8 @@ struct round {
     struct lookout *lookout;
     int64_t now_ms;
     struct bridge_alarms alarms;
+    bool untimely; /* by our clock no certificate is valid */
 };
-
-/* What was told before a start is not over as long as no answer says so. */
-static bool refuses(struct round *round, const struct account *account)
-{
-    return bridge_endpoint_refuses(account) ||
-           (bridge_endpoint_may_refuse(account) &&
-            alerts_stands(&round->lookout->alerts, ALERT_ENDPOINT));
-}
 
 static void look_at_endpoint(struct round *round, const struct account *account)
 {
@@ -112,7 +71,10 @@ static void look_at_endpoint(struct round *round, const struct account *account)
     const struct endpoint *endpoint = &account->endpoint;
     bool gone = endpoint->state == ENDPOINT_GONE;
     char where[URL_ORIGIN_SIZE];
-    if (!gone && !account->owed_since_unix && !refuses(round, account))
+    /* What was told before a start is not over as long as no answer says so. */
+    if (bridge_endpoint_may_refuse(account))
+        alerts_unsure(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym);
+    if (!gone && !account->owed_since_unix && !bridge_endpoint_refuses(account))
         return;
     endpoint_origin(endpoint->url, where);
     /* A ring that is blurred is owed for so long while all is well. */
@@ -131,30 +93,73 @@ static void look_at_silent(struct round *round, const struct account *account)
                    round->lookout->parts.config->alert_after_ms, round->now_ms);
 }
 
+/* Nobody is rung, and no link shows anything. */
+static void look_at_refused(struct round *round, const struct account *account)
+{
+    struct alerts *alerts = &round->lookout->alerts;
+    alerts_bad(alerts, ALERT_REFUSED, account->pseudonym, NULL, 0, round->now_ms);
+    alerts_unsure(alerts, ALERT_CONTESTED, account->pseudonym);
+    alerts_unsure(alerts, ALERT_SILENT, account->pseudonym);
+    alerts_unsure(alerts, ALERT_ENDPOINT, account->pseudonym);
+}
+
+/* Only a link that is up shows that it is not refused, only one that stays so that nobody else
+ * takes it. */
+static void look_at_link(struct round *round, const struct account *account)
+{
+    struct alerts *alerts = &round->lookout->alerts;
+    if (account->state == ACCOUNT_CONTESTED)
+        alerts_bad(alerts, ALERT_CONTESTED, account->pseudonym, NULL, 0, round->now_ms);
+    else if (account->state != ACCOUNT_UP)
+        alerts_unsure(alerts, ALERT_REFUSED, account->pseudonym);
+    if (!bridge_is_undisturbed(account))
+        alerts_unsure(alerts, ALERT_CONTESTED, account->pseudonym);
+}
+
 static void look_at(void *arg, struct account *account)
 {
     struct round *round = arg;
-    struct alerts *alerts = &round->lookout->alerts;
     if (account->state == ACCOUNT_DISABLED)
         return;
     if (account->state == ACCOUNT_REFUSED) {
-        alerts_bad(alerts, ALERT_REFUSED, account->pseudonym, NULL, 0, round->now_ms);
+        look_at_refused(round, account);
         return;
     }
-    if (account->state == ACCOUNT_CONTESTED)
-        alerts_bad(alerts, ALERT_CONTESTED, account->pseudonym, NULL, 0, round->now_ms);
+    look_at_link(round, account);
     look_at_silent(round, account);
     look_at_endpoint(round, account);
 }
 
+/* The pinned roots are good for decades, those of signal.ca_file may not be: there a push
+ * server's certificate has to say the same. */
+static bool no_certificate_is_valid(const struct round *round)
+{
+    const struct bridge_alarms *alarms = &round->alarms;
+    const struct lookout_parts *parts = &round->lookout->parts;
+    return alarms->untimely && alarms->untimely == alarms->wanted &&
+           (!parts->config->signal_ca_file || push_skew(parts->push)->untimely);
+}
+
 static void look_at_clock(struct round *round)
 {
-    const struct skew *skew = push_skew(round->lookout->parts.push);
-    struct alerts *alerts = &round->lookout->alerts;
-    if (!skew->judged)
+    struct lookout *lookout = round->lookout;
+    const struct skew *skew = push_skew(lookout->parts.push);
+    struct alerts *alerts = &lookout->alerts;
+    char why[WHY_SIZE];
+    round->untimely = no_certificate_is_valid(round);
+    lookout->was_untimely |= round->untimely;
+    /* A link that is up ends what certificates have shown, and nothing else. */
+    if (!skew->judged && !(lookout->was_untimely && round->alarms.up))
         alerts_unknown(alerts, ALERT_CLOCK);
+    if (round->untimely)
+        snprintf(why, sizeof why, "by it the certificate of Signal's server is not valid");
     else if (skew->origin[0])
-        alerts_bad(alerts, ALERT_CLOCK, "", skew->origin, 0, round->now_ms);
+        snprintf(why, sizeof why, "it is more than five minutes from that of %s", skew->origin);
+    else
+        return;
+    alerts_bad(alerts, ALERT_CLOCK, "", why,
+               round->untimely ? lookout->parts.config->health_links_down_after_ms : 0,
+               round->now_ms);
 }
 
 static enum alert_unlinked why_unlinked(const struct lookout *lookout)
@@ -196,15 +201,25 @@ static void look_at_certificate(struct round *round)
                round->now_ms);
 }
 
+/* Those who are in stay in. */
+static void look_at_alike(struct round *round)
+{
+    char others[OTHERS_SIZE];
+    size_t up = round->alarms.up;
+    snprintf(others, sizeof others,
+             up == 1 ? "%zu other is still connected" : "%zu others are still connected", up);
+    alerts_bad(&round->lookout->alerts, ALERT_ALIKE, "", up ? others : NULL, 0, round->now_ms);
+}
+
 /* Where it is known why no link is up, that is told and enough. What keeps links down is over when
- * one is up: until then another reason may only have taken its place. */
+ * one is up, or none is to be: until then another reason may only have taken its place. */
 static void look_at_all(struct round *round, enum health health)
 {
     struct alerts *alerts = &round->lookout->alerts;
     const struct bridge_alarms *alarms = &round->alarms;
-    bool known = alarms->refused_alike || alarms->client_refused == alarms->wanted ||
-                 alarms->silent == alarms->wanted;
-    if (alarms->up == 0) {
+    bool known = round->untimely || alarms->refused_alike ||
+                 alarms->client_refused == alarms->wanted || alarms->silent == alarms->wanted;
+    if (alarms->up == 0 && alarms->served) {
         alerts_unknown(alerts, ALERT_SILENT);
         alerts_unknown(alerts, ALERT_CLIENT);
         alerts_unknown(alerts, ALERT_ALIKE);
@@ -213,7 +228,7 @@ static void look_at_all(struct round *round, enum health health)
     if (alarms->client_refused)
         alerts_bad(alerts, ALERT_CLIENT, "", NULL, 0, round->now_ms);
     if (alarms->refused_alike)
-        alerts_bad(alerts, ALERT_ALIKE, "", NULL, 0, round->now_ms);
+        look_at_alike(round);
     if (health == HEALTH_LINKS_DOWN && !known)
         alerts_bad(alerts, ALERT_LINKS, "", NULL, 0, round->now_ms);
     if (!health_is_alive(health)) {
@@ -276,7 +291,7 @@ static void on_delivered(void *arg, bool taken, const char *why);
 
 static bool start_post(struct lookout *lookout, const struct alert_message *message)
 {
-    lookout->told = message->kind;
+    lookout->tells = message->kind;
     lookout->title = message->title;
     lookout->alert.post =
         post_message(lookout, message, alert_kind_name(message->kind), on_delivered);
@@ -288,7 +303,7 @@ static void try_later(struct lookout *lookout)
     const struct config *config = lookout->parts.config;
     int64_t wait_ms = backoff_ceiling_ms(config->alert_retry_min_ms, config->alert_retry_max_ms,
                                          lookout->failures++);
-    alerts_failed(&lookout->alerts, lookout->told);
+    alerts_failed(&lookout->alerts, lookout->tells);
     loop_timer_set(lookout->parts.loop, &lookout->retry,
                    backoff_jitter_ms(wait_ms / 2, wait_ms, random_u32()));
 }
@@ -317,9 +332,16 @@ static void on_delivered(void *arg, bool taken, const char *why)
     }
     lookout->failures = 0;
     log_info("The operator was told: %s.", lookout->title);
-    alerts_taken(&lookout->alerts, lookout->told, now_ms(lookout));
-    keep_mark(lookout, lookout->told);
+    alerts_taken(&lookout->alerts, lookout->tells, now_ms(lookout));
+    if (!alerts_stands(&lookout->alerts, lookout->tells))
+        told_all_over(&lookout->told, lookout->tells);
     tell(lookout);
+}
+
+static void on_told(void *arg, enum alert_kind kind, const char *subject, bool bad)
+{
+    struct lookout *lookout = arg;
+    told_keep(&lookout->told, kind, subject, bad);
 }
 
 static void on_retry(void *arg)
@@ -462,11 +484,13 @@ struct lookout *lookout_new(const struct lookout_parts *parts, struct err *err)
     lookout->alert.what = "Alerts";
     lookout->heartbeat.what = "Heartbeats";
     alerts_init(&lookout->alerts, &timing, loop_now_ms(parts->loop));
+    alerts_listen(&lookout->alerts, on_told, lookout);
     timer_init(&lookout->look, on_look, lookout);
     timer_init(&lookout->retry, on_retry, lookout);
     timer_init(&lookout->beat, on_beat, lookout);
     warn_of_listeners(parts->config);
-    if (read_marks(lookout, err) == 0 &&
+    if (told_read(&lookout->told, parts->store, parts->config->alert_url, &lookout->alerts, err) ==
+            0 &&
         (!is_wanted(parts->config) || make_posts(lookout, parts->config, err) == 0))
         return lookout;
     lookout_free(lookout);
@@ -490,7 +514,7 @@ static void forget_posts(struct lookout *lookout)
 {
     if (lookout->alert.post) {
         post_cancel(lookout->alert.post);
-        alerts_failed(&lookout->alerts, lookout->told);
+        alerts_failed(&lookout->alerts, lookout->tells);
     }
     if (lookout->heartbeat.post)
         post_cancel(lookout->heartbeat.post);
@@ -510,6 +534,8 @@ int lookout_reload(struct lookout *lookout, const struct config *config, struct 
     if (is_wanted(config) && make_posts(lookout, config, err ? err : &why) != 0)
         return err ? err->code : why.code;
     forget_posts(lookout);
+    if (told_turn_to(&lookout->told, config->alert_url))
+        alerts_tell_anew(&lookout->alerts);
     lookout->parts.config = config;
     lookout->failures = 0;
     lookout->alert.failing = lookout->heartbeat.failing = false;
@@ -525,6 +551,7 @@ void lookout_free(struct lookout *lookout)
     if (!lookout)
         return;
     forget_posts(lookout);
+    told_fini(&lookout->told);
     posts_free(lookout->posts);
     alerts_fini(&lookout->alerts);
     free(lookout);

@@ -1,5 +1,6 @@
 #include "alert/post.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "push/connect_to.h"
+#include "push/curl_end.h"
 #include "push/multi.h"
 #include "push/route.h"
 #include "push/trust.h"
@@ -16,7 +19,7 @@ enum {
     CONNECTIONS_MAX = 4,
     ANSWER_MAX = 64 * 1024, /* headers and body; nobody reads it */
     BUFFER_SIZE = 4096,
-    WHY_SIZE = 256,
+    WHY_SIZE = 512,
 };
 
 struct posts {
@@ -24,6 +27,7 @@ struct posts {
     struct resolver *resolver;
     struct multi *multi;
     struct trust *trust;
+    struct connect_to *connect_to;
 };
 
 struct post {
@@ -35,6 +39,8 @@ struct post {
     char *body;
     struct curl_slist *headers;
     struct route route;
+    struct connect_target target;
+    bool elsewhere; /* it is connected to at the target */
     post_fn *fn;
     void *arg;
     int64_t deadline_ms, connect_ms;
@@ -73,6 +79,46 @@ static const char *advice(long status)
     return "";
 }
 
+/* What mends it is the same as for a push server; who it is is known. */
+static void write_failure(char why[WHY_SIZE], enum push_failure failure, const char *detail)
+{
+    static const char *const words[] = {[PUSH_NO_ADDRESS] = "its name has no address",
+                                        [PUSH_NO_CONNECT] = "it cannot be reached",
+                                        [PUSH_NO_TLS] = "there is no trusted TLS connection to it",
+                                        [PUSH_NO_ANSWER] = "it gives no answer in time",
+                                        [PUSH_BROKEN] = "it closes the connection without an "
+                                                        "answer",
+                                        [PUSH_OURS] = "the request cannot be made here"};
+    const char *advice = verdict_advice(verdict_cause_of_failure(failure));
+    if (advice && failure != PUSH_OURS)
+        snprintf(why, WHY_SIZE, "%s: %c%s (%s)", words[failure], tolower((unsigned char)advice[0]),
+                 advice + 1, detail);
+    else
+        snprintf(why, WHY_SIZE, "%s (%s)", words[failure], detail);
+}
+
+static void explain(const struct post *post, CURLcode result, char why[WHY_SIZE])
+{
+    const char *detail = post->curl_says[0] ? post->curl_says : curl_easy_strerror(result);
+    curl_off_t sent_us = 0;
+    curl_easy_getinfo(post->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_WEIRD_SERVER_REPLY)
+        snprintf(why, WHY_SIZE, "what answers speaks no HTTP: check the port of the URL (%s)",
+                 detail);
+    else if (result == CURLE_SSL_CONNECT_ERROR)
+        snprintf(why, WHY_SIZE,
+                 "it makes no TLS connection: check that its port is one for https "
+                 "(%s)",
+                 detail);
+    else if (curl_end_is_untimely(post->easy, result))
+        snprintf(why, WHY_SIZE,
+                 "its certificate is out of date: renew it, or check this machine's "
+                 "date and time (%s)",
+                 detail);
+    else
+        write_failure(why, curl_end_failure(result, sent_us > 0), detail);
+}
+
 static void on_ended(void *arg, CURLcode result)
 {
     struct post *post = arg;
@@ -83,8 +129,7 @@ static void on_ended(void *arg, CURLcode result)
     if (status >= 200) /* perhaps the answer was longer than anybody wants to know */
         snprintf(why, sizeof why, "it answers %ld%s", status, advice(status));
     else
-        snprintf(why, sizeof why, "%s",
-                 post->curl_says[0] ? post->curl_says : curl_easy_strerror(result));
+        explain(post, result, why);
     finish(post, status / 100 == 2, why);
 }
 
@@ -154,7 +199,7 @@ static bool send_it(struct post *post, const struct address_list *addresses)
 {
     int64_t left_ms = post->deadline_ms - loop_now_ms(post->owner->loop);
     int64_t total_ms = left_ms > 1 ? left_ms : 1; /* 0 would mean none to curl */
-    route_write(&post->route, &post->url, NULL, addresses);
+    route_write(&post->route, &post->url, post->elsewhere ? &post->target : NULL, addresses);
     route_apply(&post->route, post->easy);
     curl_easy_setopt(post->easy, CURLOPT_TIMEOUT_MS, (long)total_ms);
     curl_easy_setopt(post->easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -166,10 +211,14 @@ static bool send_it(struct post *post, const struct address_list *addresses)
 static void on_addresses(void *arg, const struct address_list *addresses, const struct err *err)
 {
     struct post *post = arg;
+    char why[WHY_SIZE];
     post->lookup = NULL;
-    if (!addresses || addresses->count == 0)
-        finish(post, false, err ? err->text : "its name has no address");
-    else if (!send_it(post, addresses))
+    if (!addresses || addresses->count == 0) {
+        write_failure(why, PUSH_NO_ADDRESS, err ? err->text : "none was found");
+        finish(post, false, why);
+        return;
+    }
+    if (!send_it(post, addresses))
         finish(post, false, "libcurl takes no further request");
 }
 
@@ -177,10 +226,13 @@ static bool begin(struct post *post)
 {
     struct resolver *resolver = post->owner->resolver;
     struct address_list addresses;
-    if (resolver_cached(resolver, RESOLVER_ENDPOINT, post->url.host, post->url.port, &addresses))
+    post->elsewhere = connect_to_find(post->owner->connect_to, &post->url, &post->target);
+    const char *host = post->elsewhere ? post->target.host : post->url.host;
+    uint16_t port = post->elsewhere ? post->target.port : post->url.port;
+    if (resolver_cached(resolver, RESOLVER_ENDPOINT, host, port, &addresses))
         return send_it(post, &addresses);
-    post->lookup = resolver_start(resolver, RESOLVER_ENDPOINT, post->url.host, post->url.port, true,
-                                  on_addresses, post);
+    post->lookup =
+        resolver_start(resolver, RESOLVER_ENDPOINT, host, port, true, on_addresses, post);
     return post->lookup;
 }
 
@@ -220,8 +272,7 @@ struct posts *posts_new(struct loop *loop, struct resolver *resolver, const stru
     struct posts *posts = mem_new(sizeof *posts);
     posts->loop = loop;
     posts->resolver = resolver;
-    posts->trust = trust_load(NULL, config->push_ca_file, err);
-    if (!posts->trust)
+    if (posts_reload(posts, config, err) != 0)
         goto failed;
     posts->multi = multi_new(loop, CONNECTIONS_MAX, on_ended);
     if (posts->multi)
@@ -238,15 +289,21 @@ void posts_free(struct posts *posts)
         return;
     multi_free(posts->multi);
     trust_free(posts->trust);
+    connect_to_free(posts->connect_to);
     free(posts);
 }
 
 int posts_reload(struct posts *posts, const struct config *config, struct err *err)
 {
     struct trust *trust = trust_load(NULL, config->push_ca_file, err);
-    if (!trust)
+    struct connect_to *connect_to = trust ? connect_to_new(&config->push_connect_to, err) : NULL;
+    if (!connect_to) {
+        trust_free(trust);
         return ERR_INVALID;
+    }
     trust_free(posts->trust);
+    connect_to_free(posts->connect_to);
     posts->trust = trust;
+    posts->connect_to = connect_to;
     return 0;
 }

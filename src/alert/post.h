@@ -1,6 +1,7 @@
 /* One HTTP request to a URL that the operator has written into the configuration: trusted, so that
  * private addresses and plain http are fine, and no policy of pushes applies. Names are looked up
- * by our resolver, nothing blocks the loop; redirects are not followed, an answer is bounded and
+ * by our resolver, at the place that push.connect_to has for them,
+ * nothing blocks the loop; redirects are not followed, an answer is bounded and
  * thrown away, and only 2xx counts. What is told of a failure names neither path nor password. */
 #ifndef DOORBELL_ALERT_POST_H
 #define DOORBELL_ALERT_POST_H
@@ -27,7 +28,8 @@ typedef void post_fn(void *arg, bool taken, const char *why);
 struct posts *posts_new(struct loop *loop, struct resolver *resolver, const struct config *config,
                         struct err *err);
 void posts_free(struct posts *posts); /* every post must have ended or been cancelled */
-/* What begins from now on trusts the roots of this configuration. */
+/* What begins from now on trusts the roots of this configuration, and follows its
+ * push.connect_to. */
 int posts_reload(struct posts *posts, const struct config *config, struct err *err);
 
 /* Copies the request. Calls `fn` once, never before returning; the post is over then. NULL when it

@@ -7,6 +7,9 @@
 
 enum { WHO_SIZE = 128, AMOUNT_SIZE = 32, SENTENCE_SIZE = 512, LASTED_MIN_MS = 60 * 1000 };
 
+#define GONE_HERE "removed or disabled here"
+#define NOBODY_LEFT ", or there is none left to connect"
+
 /* Where it is about accounts, they stand between the two halves of a sentence. */
 static const struct {
     const char *name;
@@ -19,12 +22,13 @@ static const struct {
     [ALERT_REFUSED] = {"refused", true, "account refused", "account no longer refused",
                        "Signal does not accept ", " any more",
                        "The device was probably unlinked: link the app again.",
-                       "Signal no longer refuses ", ": linked again, or removed here"},
+                       "Signal no longer refuses ", ": linked again, or " GONE_HERE},
     [ALERT_CONTESTED] = {"contested", true, "account contested", "account no longer contested",
                          "Another program uses the linked device of ", "",
                          "Stop the other bridge (a MollySocket that was left running, a second "
                          "Doorbell), or link the app anew with this one.",
-                         "Nobody else uses the linked device of ", " any more"},
+                         "Nobody else uses the linked device of ",
+                         " any more, or it was " GONE_HERE},
     [ALERT_SILENT] = {"silent", true, "account not connected", "account connected again",
                       "What answers in Signal's place takes the link of ",
                       " and never shows its messages",
@@ -35,31 +39,31 @@ static const struct {
                         "The push server takes no ring for ", "",
                         "See that the push server works and that the app is registered with it; "
                         "the log says what it answers.",
-                        "Rings for ", " are no longer held up"},
+                        "Rings for ", " are no longer held up: taken again, or " GONE_HERE},
     [ALERT_LINKS] = {"links", false, "not connected", "connected again",
                      "No account is connected to Signal", "",
                      "Check this machine's network and name resolution; the log says why.",
-                     "Accounts are connected to Signal again", ""},
+                     "Accounts are connected to Signal again", NOBODY_LEFT},
     [ALERT_CLIENT] = {"client", false, "refused by Signal", "accepted by Signal again",
                       "Signal wants a newer client than this version of Doorbell", "",
                       "Update Doorbell, or name a current client in signal.user_agent_fallback.",
-                      "Signal accepts this version of Doorbell again", ""},
-    [ALERT_ALIKE] = {"alike", false, "all accounts refused", "accounts accepted again",
-                     "Signal refuses all accounts alike, and none is given up for that", "",
-                     "The log says why; where Signal itself works, update Doorbell.",
-                     "Signal lets accounts in again", ""},
+                      "Signal accepts this version of Doorbell again", NOBODY_LEFT},
+    [ALERT_ALIKE] = {"alike", false, "accounts refused alike", "accounts accepted again",
+                     "Signal refuses all accounts alike that connect now, and none is given up for "
+                     "that",
+                     "", "The log says why; where Signal itself works, update Doorbell.",
+                     "Signal lets accounts in again", NOBODY_LEFT},
     [ALERT_STORE] = {"store", false, "store not writable", "store writable again",
                      "The store cannot be written", "",
                      "See that its disk is neither full nor read-only; until it can be written, "
                      "messages stay at Signal.",
                      "The store can be written again", ""},
-    [ALERT_CLOCK] = {"clock", false, "clock wrong", "clock right again",
-                     "The clocks of this machine and of a push server are more than five minutes "
-                     "apart",
-                     "",
-                     "Check this machine's date and time: push servers refuse rings where it is "
-                     "wrong.",
-                     "The clocks of this machine and of the push server agree again", ""},
+    [ALERT_CLOCK] =
+        {"clock", false, "clock wrong", "clock right again",
+         "The clock of this machine seems to be wrong", "",
+         "Check this machine's date and time: where they are wrong, push servers refuse "
+         "rings, and no certificate is good.",
+         "The clock of this machine agrees with others again", ""},
     [ALERT_CERTIFICATE] = {"certificate", false, "certificate ends", "certificate good again",
                            "The end of the certificate of web.tls_cert is near, or has passed", "",
                            "See why whatever renews it did not; phones refuse this server once it "

@@ -16,7 +16,7 @@ enum alert_kind {
     ALERT_CLIENT,      /* the messenger's server wants another client */
     ALERT_ALIKE,       /* the messenger's server refuses all accounts alike */
     ALERT_STORE,       /* it cannot be written */
-    ALERT_CLOCK,       /* ours and a push server's differ */
+    ALERT_CLOCK,       /* ours is wrong, by a push server's or by certificates */
     ALERT_CERTIFICATE, /* ours is about to end */
     ALERT_UNLINKED,    /* no phone was ever linked */
     ALERT_KINDS,

@@ -11,17 +11,25 @@ bool bridge_is_silent(const struct account *account)
     return waits && bell && bell->silent;
 }
 
+bool bridge_is_undisturbed(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    return bell && life_is_settled(&bell->life, &bell->bridge->life_timing, bell_now_ms(bell));
+}
+
 static void look_at(void *arg, struct account *account)
 {
     struct bridge_alarms *alarms = arg;
     const struct bell *bell = account->owner;
     bool up = account->state == ACCOUNT_UP;
     bool waits = account->state == ACCOUNT_CONNECTING || account->state == ACCOUNT_BACKING_OFF;
+    alarms->served += account->state != ACCOUNT_DISABLED;
     alarms->up += up;
     alarms->wanted += up || waits;
     alarms->silent += bridge_is_silent(account);
-    alarms->client_refused +=
-        waits && bell && bell->said == SAID_DOWN && bell->said_reason == LINK_CLIENT_REFUSED;
+    bool said = waits && bell && bell->said == SAID_DOWN;
+    alarms->untimely += said && bell->said_reason == LINK_UNTIMELY;
+    alarms->client_refused += said && bell->said_reason == LINK_CLIENT_REFUSED;
 }
 
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)

@@ -5,9 +5,11 @@
 #include "bridge/bridge.h"
 
 struct bridge_alarms {
-    size_t wanted; /* accounts whose link is to be up: not those refused, contested or disabled */
-    size_t up;     /* of them */
-    size_t silent; /* accounts whose link was accepted, but did not show its queue since */
+    size_t served;   /* accounts that the settings do not disable */
+    size_t wanted;   /* accounts whose link is to be up: not those refused, contested or disabled */
+    size_t up;       /* of them */
+    size_t silent;   /* accounts whose link was accepted, but did not show its queue since */
+    size_t untimely; /* accounts for which its certificate is not valid by our clock */
     size_t client_refused; /* accounts for which the messenger's server wants another client */
     bool refused_alike;    /* it refuses all accounts for another reason */
     bool store_failing;    /* until a write succeeds: what was to be kept is tried again */
@@ -16,6 +18,8 @@ struct bridge_alarms {
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);
 /* Whether it is one of the silent ones. */
 bool bridge_is_silent(const struct account *account);
+/* Whether its link is up, and has been for so long that nobody else can be using its device. */
+bool bridge_is_undisturbed(const struct account *account);
 /* Why the account's endpoint takes no push: verdict_meaning; 0: that is not known, or it does. */
 unsigned bridge_endpoint_cause(const struct account *account);
 /* Likewise by the row alone, which has no more than the status of the last answer. */

@@ -23,7 +23,7 @@
 struct trial;
 
 /* What may befall all accounts alike, and is one alarm then. */
-enum { FLEET_CREDENTIALS, FLEET_CLIENT, FLEET_SERVER, FLEETS };
+enum { FLEET_CREDENTIALS, FLEET_CLIENT, FLEET_SERVER, FLEET_CLOCK, FLEETS };
 
 /* What bridge_health saw last. */
 struct checkup {

@@ -163,6 +163,8 @@ static int fleet_kind(enum link_reason reason)
         return FLEET_CLIENT;
     case LINK_MISCONFIGURED:
         return FLEET_SERVER;
+    case LINK_UNTIMELY:
+        return FLEET_CLOCK;
     default:
         return -1;
     }
@@ -179,7 +181,7 @@ static bool is_fleet_wide(struct bell *bell, const struct link_down *down)
     bool alarm;
     bool wide = fleet_refused(&bell->bridge->fleets[kind], &bell->fleet_marks[kind],
                               bell_now_ms(bell), &alarm);
-    if (alarm && kind == FLEET_SERVER)
+    if (alarm && (kind == FLEET_SERVER || kind == FLEET_CLOCK))
         log_error("All accounts meet the same fault at the messenger's server: %s None can be "
                   "connected until that is mended.",
                   down->text);
@@ -199,6 +201,7 @@ static void say_down(struct bell *bell, const struct link_down *down, bool wide,
     if (down->reason == LINK_STOPPED)
         return;
     bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED ||
+                  down->reason == LINK_UNTIMELY ||
                   (down->reason == LINK_SILENT && !bell->bridge->said_silent);
     bool first = bell->said != SAID_DOWN || bell->said_reason != down->reason;
     if (!bell->account)

@@ -80,7 +80,8 @@ static void fill_link(struct link_view *link, const struct moment *moment, const
     if (link->failed && link->state == ACCOUNT_BACKING_OFF)
         link->alike = (link->reason == LINK_UNAUTHORIZED && moment->alike[FLEET_CREDENTIALS]) ||
                       (link->reason == LINK_CLIENT_REFUSED && moment->alike[FLEET_CLIENT]) ||
-                      (link->reason == LINK_MISCONFIGURED && moment->alike[FLEET_SERVER]);
+                      (link->reason == LINK_MISCONFIGURED && moment->alike[FLEET_SERVER]) ||
+                      (link->reason == LINK_UNTIMELY && moment->alike[FLEET_CLOCK]);
     write_link_words(link);
 }
 
@@ -345,6 +346,8 @@ static void count_account(void *arg, const struct account_view *account)
 
 static enum view_alarm alarm_of(const struct bridge *bridge)
 {
+    if (bridge->fleets[FLEET_CLOCK].wide)
+        return VIEW_ALARM_CLOCK;
     if (bridge->fleets[FLEET_SERVER].wide)
         return VIEW_ALARM_SERVER;
     if (bridge->fleets[FLEET_CLIENT].wide)

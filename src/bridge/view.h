@@ -86,7 +86,13 @@ struct account_view {
     const struct timeline *timeline;    /* borrowed */
 };
 
-enum view_alarm { VIEW_NO_ALARM, VIEW_ALARM_CREDENTIALS, VIEW_ALARM_CLIENT, VIEW_ALARM_SERVER };
+enum view_alarm {
+    VIEW_NO_ALARM,
+    VIEW_ALARM_CREDENTIALS,
+    VIEW_ALARM_CLIENT,
+    VIEW_ALARM_SERVER,
+    VIEW_ALARM_CLOCK,
+};
 
 struct bridge_view {
     bool has_links; /* false: no server runs */

@@ -56,6 +56,8 @@ static struct judgement judge_reason(const struct link_view *link)
     case LINK_MISCONFIGURED:
         return broken("What answers is not Signal's server: check signal.url, signal.ca_file and "
                       "whether something intercepts TLS on the way.");
+    case LINK_UNTIMELY:
+        return broken(view_alarm_advice(VIEW_ALARM_CLOCK));
     default:
         return trying(NULL);
     }
@@ -68,6 +70,8 @@ static enum view_alarm alarm_of(enum link_reason reason)
         return VIEW_ALARM_CREDENTIALS;
     case LINK_CLIENT_REFUSED:
         return VIEW_ALARM_CLIENT;
+    case LINK_UNTIMELY:
+        return VIEW_ALARM_CLOCK;
     default:
         return VIEW_ALARM_SERVER;
     }
@@ -192,7 +196,8 @@ const char *view_alarm_name(enum view_alarm alarm)
     static const char *const names[] = {[VIEW_NO_ALARM] = NULL,
                                         [VIEW_ALARM_CREDENTIALS] = "credentials",
                                         [VIEW_ALARM_CLIENT] = "client",
-                                        [VIEW_ALARM_SERVER] = "server"};
+                                        [VIEW_ALARM_SERVER] = "server",
+                                        [VIEW_ALARM_CLOCK] = "clock"};
     return names[alarm];
 }
 
@@ -208,6 +213,9 @@ const char *view_alarm_advice(enum view_alarm alarm)
     case VIEW_ALARM_SERVER:
         return "All accounts find something else in the place of Signal's server: check "
                "signal.url, signal.ca_file and whether something intercepts TLS on the way.";
+    case VIEW_ALARM_CLOCK:
+        return "By this machine's clock the certificate of Signal's server is not valid: check "
+               "this machine's date and time.";
     case VIEW_NO_ALARM:
         break;
     }

@@ -192,7 +192,8 @@ const struct setting schema[] = {
     LIST("push.connect_to", push_connect_to, NULL, NULL,
          "Push servers that are at another place than their name says, such as "
          "ntfy.example.org=192.168.1.5:8443 for https://ntfy.example.org; TLS is checked for the "
-         "name, and private addresses need no further entry."),
+         "name, and private addresses need no further entry. It holds for alert.url and "
+         "alert.heartbeat_url as well."),
     TEXT("push.headers_file", push_headers_file, NULL, check_file_path,
          "A YAML file with request headers for single push servers, such as an ntfy token: below "
          "the line \"https://ntfy.example.org:\" a line \"  Authorization: Bearer tk_...\"; read "
@@ -277,7 +278,8 @@ const struct setting schema[] = {
 
     TEXT("alert.url", alert_url, NULL, check_alert_url,
          "Where to tell the operator of trouble, one message when it begins and one when it is "
-         "over: the address of an ntfy topic or any webhook that takes a POST.",
+         "over: the address of an ntfy topic or any webhook that takes a POST. push.connect_to "
+         "holds for it, too.",
          SECRET),
     TEXT("alert.token", alert_token, NULL, check_token,
          "An access token for alert.url, sent as a bearer token; with http:// in the clear.",

@@ -20,8 +20,8 @@
  * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
  *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
- *   "suspect", "gone"}, "alarm" (null, "credentials", "client" or "server": all accounts are
- *   refused alike), "store_fails", "no_room", "links_most" (0: any number), "heard" (the
+ *   "suspect", "gone"}, "alarm" (null, "credentials", "client", "server" or "clock": all accounts
+ *   are refused alike), "store_fails", "no_room", "links_most" (0: any number), "heard" (the
  *   messenger's last frame), "message" (the last of any account), "queued" and "sending" (pushes),
  *   "origins_down" [{"origin", "since", "next_try", "words", "waiting"}], "advice" [sentences on
  *   what concerns all]

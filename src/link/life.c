@@ -110,10 +110,15 @@ void life_absolve(struct life *life)
     life->unauthorized_since_ms = 0;
 }
 
+bool life_is_settled(const struct life *life, const struct life_timing *timing, int64_t now_ms)
+{
+    return life->proven && life->up_since_ms &&
+           now_ms - life->up_since_ms >= timing->contested_end_ms;
+}
+
 bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms)
 {
-    if (!life->proven || !life->up_since_ms ||
-        now_ms - life->up_since_ms < timing->contested_end_ms)
+    if (!life_is_settled(life, timing, now_ms))
         return false;
     life->displacements = 0;
     if (life->state != ACCOUNT_CONTESTED)

@@ -53,6 +53,8 @@ void life_proven(struct life *life);
  * alone does not show that: Signal's server with a dead store sends one and closes with 1011 when
  * it is answered (signal-measured.md 3). */
 void life_drained(struct life *life);
+/* Whether its link is a proven one that is up, and has been for contested_end_ms. */
+bool life_is_settled(const struct life *life, const struct life_timing *timing, int64_t now_ms);
 /* A proven link that was up long enough ends contention. True when it did; life_down sees to it,
  * too. */
 bool life_settle(struct life *life, const struct life_timing *timing, int64_t now_ms);

@@ -19,6 +19,7 @@ const char *link_reason_name(enum link_reason reason)
         [LINK_CLIENT_REFUSED] = "client_refused",
         [LINK_PROTOCOL] = "protocol",
         [LINK_MISCONFIGURED] = "misconfigured",
+        [LINK_UNTIMELY] = "untimely",
     };
     return (size_t)reason < sizeof names / sizeof *names ? names[reason] : "unknown";
 }
@@ -40,6 +41,7 @@ const char *link_reason_text(enum link_reason reason)
         [LINK_CLIENT_REFUSED] = "the messenger wants a newer client",
         [LINK_PROTOCOL] = "the server and Doorbell do not understand each other",
         [LINK_MISCONFIGURED] = "what answers is not the messenger's server",
+        [LINK_UNTIMELY] = "by this machine's clock its certificate is not valid",
     };
     return (size_t)reason < sizeof texts / sizeof *texts ? texts[reason] : "unknown";
 }

@@ -26,8 +26,9 @@ enum link_reason {
     LINK_CLIENT_REFUSED, /* the messenger wants a newer or another client (499) */
     LINK_PROTOCOL,       /* the server broke the protocol, or says that we did */
     LINK_MISCONFIGURED,  /* wrong path, wrong certificate: nothing a retry mends */
+    LINK_UNTIMELY,       /* by our clock its certificate is not valid yet, or no more */
 };
-enum { LINK_REASONS = LINK_MISCONFIGURED + 1 };
+enum { LINK_REASONS = LINK_UNTIMELY + 1 };
 
 struct link_down {
     enum link_reason reason;

@@ -228,10 +228,12 @@ enum origin_news push_request_teach_origin(struct push_request *request)
 void push_request_compare_clocks(struct push_request *request, const struct push_answer *answer)
 {
     struct push *push = request->push;
-    if (answer->date_unix <= 0)
+    if (answer->untimely)
+        skew_untimely(&push->skew);
+    if (answer->date_unix <= 0 || !request->proven)
         return;
-    int64_t ahead_s = answer->date_unix - clock_unix();
-    enum skew_news news =
-        skew_judge(&push->skew, request->origin, ahead_s, loop_now_ms(push->loop));
+    const struct skew_moment now = {.now_ms = loop_now_ms(push->loop), .now_unix = clock_unix()};
+    int64_t ahead_s = answer->date_unix - now.now_unix;
+    enum skew_news news = skew_judge(&push->skew, request->origin, ahead_s, &now);
     tell_clock(news, request->origin, ahead_s);
 }

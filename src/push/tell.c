@@ -57,7 +57,7 @@ void tell_clock(enum skew_news news, const char *origin, int64_t ahead_s)
                  "tokens where the time is wrong: check this machine's date and time.",
                  origin, distance, ahead_s > 0 ? "ahead of" : "behind");
     else if (news == SKEW_RIGHT)
-        log_info("The clock of the push server %s and ours agree again.", origin);
+        log_info("Our clock is right by that of the push server %s.", origin);
 }
 
 void tell_held(struct verdict *verdict, const struct origin_state *state, enum origin_breaker which,

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "push/answer.h"
+#include "push/curl_end.h"
 #include "push/multi.h"
 #include "push/route.h"
 
@@ -324,31 +325,11 @@ static enum push_failure why_no_connect(const struct transfer *transfer)
 
 static enum push_failure failure_of(const struct transfer *transfer, CURLcode result)
 {
-    switch (result) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return PUSH_NO_ADDRESS;
-    case CURLE_COULDNT_CONNECT:
+    if (result == CURLE_COULDNT_CONNECT)
         return why_no_connect(transfer);
-    case CURLE_ABORTED_BY_CALLBACK:
-        return transfer->refused ? PUSH_FORBIDDEN : PUSH_BROKEN;
-    case CURLE_OPERATION_TIMEDOUT:
-        return transfer->sent > 0 ? PUSH_NO_ANSWER : PUSH_NO_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-        return PUSH_NO_TLS;
-    case CURLE_OUT_OF_MEMORY:
-    case CURLE_FAILED_INIT:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_SSL_ENGINE_INITFAILED:
-        return PUSH_OURS;
-    default:
-        return PUSH_BROKEN;
-    }
+    if (result == CURLE_ABORTED_BY_CALLBACK && transfer->refused)
+        return PUSH_FORBIDDEN;
+    return curl_end_failure(result, transfer->sent > 0);
 }
 
 /* The policy's sentence is there already where it was the reason. */
@@ -375,6 +356,7 @@ static void on_ended(void *arg, CURLcode result)
     explain(transfer, failure, result);
     struct push_answer answer;
     answer_tell(&transfer->answer, failure, clock_unix(), &answer);
+    answer.untimely = curl_end_is_untimely(transfer->easy, result);
     transfer->fn(transfer->arg, &answer, transfer->why);
     give_back(transfer);
 }

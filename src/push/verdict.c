@@ -452,6 +452,11 @@ unsigned verdict_cause_of_status(int status, enum push_login login)
     return status ? find_cause(status, &nothing, login) : 0;
 }
 
+unsigned verdict_cause_of_failure(enum push_failure failure)
+{
+    return failure == PUSH_ANSWERED ? 0 : CAUSE_FAILURES + failure;
+}
+
 enum verdict_kind verdict_kind_of_status(int status)
 {
     return rule_of(verdict_cause_of_status(status, LOGIN_TOKEN))->kind;

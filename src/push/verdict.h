@@ -34,6 +34,7 @@ struct push_answer {
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
     enum push_login login;
+    bool untimely;     /* with PUSH_NO_TLS: the certificate is not valid yet, or no more */
     bool names_secret; /* the body repeats a part of the endpoint's path, of its user name and
                           password or of a header that the operator has added: it is not quoted */
 };
@@ -87,6 +88,8 @@ bool verdict_is_of_own_login(unsigned cause);
 bool verdict_needs_person(unsigned cause);
 /* What a status means as a rule; 0: nothing. */
 unsigned verdict_cause_of_status(int status, enum push_login login);
+/* Likewise where there was no answer. */
+unsigned verdict_cause_of_failure(enum push_failure failure);
 enum verdict_kind verdict_kind_of_status(int status);
 
 #endif

@@ -271,10 +271,11 @@ static void finish_tls(struct channel *channel, SSL *ssl)
     long verdict = SSL_get_verify_result(ssl);
     int alert = (int)(intptr_t)SSL_get_app_data(ssl);
     if (verdict != X509_V_OK) {
+        bool untimely = is_about_time(verdict);
         snprintf(text, sizeof text, "its certificate is not accepted: %s%s",
                  X509_verify_cert_error_string(verdict),
-                 is_about_time(verdict) ? "; is this machine's clock right?" : "");
-        finish_unanswered(channel, TRANSPORT_TLS, text);
+                 untimely ? "; is this machine's clock right?" : "");
+        finish_unanswered(channel, untimely ? TRANSPORT_UNTIMELY : TRANSPORT_TLS, text);
     } else if (alert) {
         snprintf(text, sizeof text, "the TLS handshake failed: %s",
                  SSL_alert_desc_string_long(alert));

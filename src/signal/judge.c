@@ -151,6 +151,10 @@ void judge(struct link_down *down, const struct transport_end *end)
         set_said(down, LINK_MISCONFIGURED, "The server cannot prove that it is the messenger",
                  end->text);
         break;
+    case TRANSPORT_UNTIMELY:
+        set_said(down, LINK_UNTIMELY, "The server cannot prove that it is the messenger",
+                 end->text);
+        break;
     case TRANSPORT_STATUS:
         judge_status(down, end);
         break;

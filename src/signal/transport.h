@@ -14,6 +14,7 @@
 enum transport_end_kind {
     TRANSPORT_UNREACHABLE, /* no address, no TCP, timed out before an answer */
     TRANSPORT_TLS,         /* the certificate or the handshake */
+    TRANSPORT_UNTIMELY,    /* the certificate is not valid yet, or no more */
     TRANSPORT_STATUS,      /* the server answered something else than a websocket */
     TRANSPORT_CLOSE,       /* it opened, and the server sent a Close */
     TRANSPORT_LOST,        /* it opened, and ended without a Close */

@@ -76,12 +76,13 @@ int kept_marked(sqlite3 *db, const char *path, const uint8_t mark[STORE_MARK_SIZ
 int kept_mark(sqlite3 *db, const char *path, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix,
               struct err *err)
 {
+    const char *query = at_unix ? "INSERT OR REPLACE INTO marks(mark, at_unix) VALUES (?1, ?2)"
+                                : "DELETE FROM marks WHERE mark = ?1";
     sqlite3_stmt *statement = NULL;
     int result = 0;
-    if (sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO marks(mark, at_unix) VALUES (?1, ?2)", -1,
-                           &statement, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(db, query, -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_bind_blob(statement, 1, mark, STORE_MARK_SIZE, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_int64(statement, 2, at_unix) != SQLITE_OK ||
+        (at_unix && sqlite3_bind_int64(statement, 2, at_unix) != SQLITE_OK) ||
         sqlite3_step(statement) != SQLITE_DONE)
         result = sqlite_error(db, path, err);
     sqlite3_finalize(statement);

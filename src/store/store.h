@@ -201,6 +201,7 @@ void store_set_owed(struct store *store, const struct account_key *key, int64_t 
 void store_set_refused(struct store *store, const struct account_key *key, bool refused,
                        store_done_fn *done, void *arg);
 
+/* 0: it is forgotten. */
 void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix);
 
 /* What the writer did since the start: groups of changes, the time that they took, and the changes

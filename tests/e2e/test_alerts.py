@@ -6,11 +6,13 @@ import base64
 import json
 import re
 import resource
+from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 
-from lib.certs import Leaf
+from lib.background import Background, Changes
+from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.ports import free_port
 from lib.push_peer import PushPeer
@@ -20,6 +22,7 @@ from lib.signal_peer import Account, SignalPeer
 MakeDoorbell = Callable[..., Doorbell]
 REFUSED, ACCEPTED = "account refused", "account no longer refused"
 NOT_RUNG, RUNG = "account cannot be rung", "account can be rung again"
+CONTESTED = "account contested"
 REDIRECT = {"status": 307, "headers": {"Location": "/elsewhere"}}
 # A file that would grow beyond its limit is an error like a full disk, if the signal is ignored.
 MAY_FILL_DISK = ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"]
@@ -77,6 +80,13 @@ def link_again(signal: SignalPeer, account: Account) -> None:
     signal.add_account(account.uuid, account.device, account.password)
 
 
+def wait_told(doorbell: Doorbell, title: str, times: int = 1) -> None:
+    said = f"The operator was told: {title}."
+    doorbell.changes.wait_for(
+        lambda: len([line for line in doorbell.output() if said in line]) >= times, said
+    )
+
+
 def test_an_account_that_is_refused_is_one_message_and_one_when_it_is_let_in_again(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
 ) -> None:
@@ -119,6 +129,93 @@ def test_a_restart_neither_repeats_a_message_nor_forgets_the_one_that_it_is_over
     )
     link_again(signal, account)
     receiver.wait_titles(REFUSED, ACCEPTED)
+
+
+def test_what_was_not_told_before_a_restart_is_told_after_it(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make()
+    one, other, third = (registered(doorbell, signal, ntfy)[0] for _ in range(3))
+    unlink(signal, one)
+    wait_told(doorbell, REFUSED)
+    unlink(signal, other)  # the summary of which would come in an hour
+    given_up = "The device was probably unlinked"
+    doorbell.changes.wait_for(
+        lambda: len([line for line in doorbell.output() if given_up in line]) == 2, "the refusal"
+    )
+    doorbell.stop()
+    doorbell.start()
+    receiver.wait_titles(REFUSED, REFUSED)
+    assert "Signal does not accept account " in receiver.text()
+    assert receiver.text().endswith("In all it is so for 2.")
+    wait_told(doorbell, REFUSED, 2)
+    signal.wait_connected(third, 2)
+    doorbell.stop()
+    doorbell.start()
+    signal.wait_connected(third, 3)
+    signal.close(4409, "Connected elsewhere", third.key)
+    receiver.wait_titles(REFUSED, REFUSED, CONTESTED)  # nothing was told twice
+
+
+def test_another_address_for_alerts_is_told_what_stands(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make()
+    one, other = (registered(doorbell, signal, ntfy)[0] for _ in range(2))
+    unlink(signal, one)
+    wait_told(doorbell, REFUSED)
+    doorbell.reload(alert__url=receiver.url + "&by=reload")
+    receiver.wait_titles(REFUSED, REFUSED)
+    wait_told(doorbell, REFUSED, 2)
+    doorbell.stop()
+    doorbell.settings["alert.url"] = receiver.url + "&by=restart"
+    doorbell.start()
+    receiver.wait_titles(REFUSED, REFUSED, REFUSED)
+    wait_told(doorbell, REFUSED, 3)
+    doorbell.reload()
+    signal.wait_connected(other, 2)
+    signal.close(4409, "Connected elsewhere", other.key)
+    receiver.wait_titles(REFUSED, REFUSED, REFUSED, CONTESTED)
+
+
+@pytest.mark.parametrize("then", ["refused", "removed"])
+def test_an_account_that_goes_is_not_told_as_rung(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver, then: str
+) -> None:
+    doorbell = make()
+    account, endpoint = registered(doorbell, signal, ntfy)
+    other = registered(doorbell, signal, ntfy)[0]
+    ntfy.answer_with(410)
+    signal.queue(account.key)
+    receiver.wait_titles(NOT_RUNG)
+    if then == "removed":
+        assert doorbell.command("connection", "remove", account.uuid).returncode == 0
+        receiver.wait_titles(NOT_RUNG, RUNG)
+        assert "taken again, or removed or disabled here" in receiver.text()
+        return
+    unlink(signal, account)
+    receiver.wait_titles(NOT_RUNG, REFUSED)
+    signal.close(4409, "Connected elsewhere", other.key)
+    receiver.wait_titles(NOT_RUNG, REFUSED, CONTESTED)
+
+
+def test_contention_is_not_over_because_the_network_or_the_server_went(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__contested_min="50ms", alert__after="50ms")
+    account, other = (registered(doorbell, signal, ntfy)[0] for _ in range(2))
+    signal.close(4409, "Connected elsewhere", account.key)
+    wait_told(doorbell, CONTESTED)
+    signal.wait_connected(account, 2)
+    signal.end("eof", account.key)
+    signal.wait_connected(account, 3)
+    doorbell.stop()
+    doorbell.start()
+    signal.wait_connected(account, 4)
+    unlink(signal, other)
+    receiver.wait_titles(CONTESTED, REFUSED)
+    doorbell.reload(signal__contested_end="50ms")
+    receiver.wait_titles(CONTESTED, REFUSED, "account no longer contested")
 
 
 def test_an_endpoint_that_is_gone_is_one_message_until_there_is_another(
@@ -200,7 +297,20 @@ def test_nobody_is_told_that_links_are_up_when_one_trouble_follows_another(
     for account in accounts:
         signal.remove_account(account.key)
     signal.listen_again()
-    receiver.wait_titles("not connected", "all accounts refused")
+    receiver.wait_titles("not connected", "accounts refused alike")
+
+
+def test_no_link_is_over_when_the_last_account_is_removed(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(health__links_down_after="200ms")
+    account = registered(doorbell, signal, ntfy)[0]
+    signal.stop_listening()
+    signal.end("eof")
+    receiver.wait_titles("not connected")
+    assert doorbell.command("connection", "remove", account.uuid).returncode == 0
+    receiver.wait_titles("not connected", "connected again")
+    assert "or there is none left to connect" in receiver.text()
 
 
 def test_the_last_account_that_is_refused_is_not_told_as_connected(
@@ -282,9 +392,24 @@ def test_refusals_of_everybody_alike_are_one_message_and_not_one_for_each(
     for account in accounts:
         signal.remove_account(account.key)
     signal.end("eof")
-    receiver.wait_titles("all accounts refused")
+    receiver.wait_titles("accounts refused alike")
     registered(doorbell, signal, ntfy)
-    receiver.wait_titles("all accounts refused", "accounts accepted again")
+    receiver.wait_titles("accounts refused alike", "accounts accepted again")
+
+
+def test_refusals_alike_are_not_told_as_of_those_who_are_connected(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make()
+    accounts = [registered(doorbell, signal, ntfy)[0] for _ in range(5)]
+    unlink(signal, accounts[0])
+    wait_told(doorbell, REFUSED)
+    for account in accounts[1:3]:
+        unlink(signal, account)
+    receiver.wait_titles(REFUSED, "accounts refused alike")
+    assert "for that: 2 others are still connected." in receiver.text()
+    signal.close(4409, "Connected elsewhere", accounts[4].key)
+    receiver.wait_titles(REFUSED, "accounts refused alike", CONTESTED)
 
 
 def test_a_clock_that_differs_from_a_push_servers_is_told(
@@ -300,6 +425,64 @@ def test_a_clock_that_differs_from_a_push_servers_is_told(
     ntfy.answer_with(200)
     signal.queue(account.key)
     receiver.wait_titles("clock wrong", "clock right again")
+
+
+def test_a_stranger_cannot_accuse_our_clock(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    leaf: Leaf,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    late = PushPeer(background, changes, leaf)
+    try:
+        doorbell = make(push__allowed_endpoints=[ntfy.origin, late.origin], wake__interval="50ms")
+        late.answer_with({"status": 400, "headers": past})
+        stranger = registered(doorbell, signal, late)[0]
+        account, endpoint = registered(doorbell, signal, ntfy)
+        signal.queue(account.key)
+        ntfy.wait_rings(1, endpoint)  # its clock is right
+        late.answer_with({"status": 200, "headers": past})
+        endpoint = late.endpoint()  # which works, so that its clock is looked at
+        assert doorbell.register(stranger, endpoint) == "ok"
+        for count in (1, 2, 3):
+            signal.queue(stranger.key)
+            late.wait_rings(count, endpoint)
+        unlink(signal, account)
+        receiver.wait_titles(REFUSED)
+        assert not doorbell.has_logged("The clock of the push server")
+    finally:
+        late.stop()
+
+
+def test_certificates_that_are_out_of_time_are_told_as_a_wrong_clock(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    expired = authority.leaf("ended", expired=True)
+    ended = SignalPeer(background, changes, expired)
+    ntfy.present(str(expired.cert), str(expired.key))
+    try:
+        doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
+        account = signal.new_account()
+        words = [account.uuid, "2", account.password, ntfy.endpoint()]
+        assert doorbell.command("connection", "add", *words).returncode == 0
+        receiver.wait_titles("clock wrong")
+        assert "by it the certificate of Signal's server is not valid." in receiver.text()
+        status = " ".join(doorbell.command("status").stdout.split())
+        assert "check this machine's date and time" in status and "signal.url" not in status
+        assert receiver.titles() == ["clock wrong"]
+    finally:
+        doorbell.stop()
+        ended.stop()
 
 
 def test_a_certificate_of_ours_that_ends_soon_is_told(
@@ -318,7 +501,7 @@ def test_a_device_that_somebody_else_uses_is_told(
     doorbell = make()
     account = registered(doorbell, signal, ntfy)[0]
     signal.close(4409, "Connected elsewhere", account.key)
-    receiver.wait_titles("account contested")
+    receiver.wait_titles(CONTESTED)
 
 
 @pytest.mark.parametrize("answer", ["unreachable", 403, REDIRECT])
@@ -346,6 +529,66 @@ def test_a_message_that_is_not_taken_comes_again_until_it_is(
     receiver.changed.wait_for(lambda: len(receiver.alerts()) > before, "the next alert")
     assert receiver.titles()[before:] == [ACCEPTED]
     assert {push.topic for push in receiver.pushes} == {ALERTS}
+
+
+def test_alerts_and_heartbeats_go_where_pushes_go(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    place = receiver.origin.removeprefix("https://")
+    here = "https://localhost:9"
+    doorbell = make(
+        alert__url=receiver.url.replace(receiver.origin, here),
+        alert__heartbeat_url=receiver.heartbeat_url.replace(receiver.origin, here),
+        alert__heartbeat_interval="20ms",
+        push__connect_to=[f"localhost:9={place}"],
+    )
+    account = registered(doorbell, signal, ntfy)[0]
+    receiver.changed.wait_for(receiver.beats, "a heartbeat")
+    unlink(signal, account)
+    receiver.wait_titles(REFUSED)
+    doorbell.reload(push__connect_to=[])
+    said = f"Heartbeats do not reach {here}: it cannot be reached: check that it runs"
+    doorbell.changes.wait_for(lambda: doorbell.has_logged(said), said)
+
+
+@pytest.mark.parametrize("fault", ["a stranger's root", "too late", "http for https", "no HTTP", "no name"])
+def test_why_an_alert_does_not_arrive_is_said_with_what_mends_it(
+    make: MakeDoorbell,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+    tmp_path: Path,
+    fault: str,
+) -> None:
+    url = receiver.url
+    if fault == "a stranger's root":
+        other = Authority(tmp_path, "Somebody else").leaf("other")
+        receiver.present(str(other.cert), str(other.key))
+    elif fault == "too late":
+        late = authority.leaf("too-late", expired=True)
+        receiver.present(str(late.cert), str(late.key))
+    elif fault == "no HTTP":
+        receiver.answer_with("garbage")
+    elif fault == "no name":
+        url = f"https://nowhere.doorbell.test/{ALERTS}"
+    else:
+        url = url.replace("https:", "http:")
+    expected = {
+        "a stranger's root": "there is no trusted TLS connection to it: check its certificate; a "
+        "CA of your own goes into push.ca_file (",
+        "too late": "its certificate is out of date: renew it, or check this machine's date and "
+        "time (",
+        "http for https": "it closes the connection without an answer (",
+        "no HTTP": "what answers speaks no HTTP: check the port of the URL (",
+        "no name": "its name has no address: check the name and this machine's DNS (",
+    }[fault]
+    doorbell = make(alert__url=url, net__nameservers=[f"127.0.0.1:{free_port()}"])
+    account = registered(doorbell, signal, ntfy)[0]
+    unlink(signal, account)
+    doorbell.changes.wait_for(lambda: doorbell.has_logged("Alerts do not reach "), "the bad word")
+    (line,) = [line for line in doorbell.output() if "Alerts do not reach " in line]
+    assert expected in line
 
 
 def test_a_message_may_be_json_and_a_reload_says_where_to(

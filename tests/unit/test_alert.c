@@ -71,7 +71,7 @@ START_TEST(one_message_when_it_turns_bad_and_one_when_it_is_well_again)
     ck_assert_uint_eq(message.count, 1);
     ck_assert_int_eq(messages_within(48 * HOUR, "a", false), 0);
     look("", false);
-    hears("Signal no longer refuses account a: linked again, or removed here.");
+    hears("Signal no longer refuses account a: linked again, or removed or disabled here.");
     ck_assert_str_eq(message.title, "account no longer refused");
     ck_assert(!message.bad);
     ck_assert_uint_eq(message.count, 0);
@@ -94,7 +94,7 @@ START_TEST(a_short_outage_is_no_alert)
           "resolution; the log says why.");
     now += MINUTE;
     look("", false);
-    hears("Accounts are connected to Signal again.");
+    hears("Accounts are connected to Signal again, or there is none left to connect.");
     alerts_fini(&alerts);
 }
 END_TEST
@@ -158,7 +158,8 @@ START_TEST(a_crowd_that_fails_alike_is_one_message)
           "with it; the log says what it answers.");
     ck_assert_uint_eq(message.count, 1000);
     look("", false);
-    hears("Rings for 1000 accounts (0000, 0001, 0002, ...) are no longer held up.");
+    hears("Rings for 1000 accounts (0000, 0001, 0002, ...) are no longer held up: taken again, or "
+          "removed or disabled here.");
     alerts_fini(&alerts);
 }
 END_TEST
@@ -223,10 +224,12 @@ START_TEST(what_comes_and_goes_while_it_lasts_is_one_summary_an_hour)
         "unlinked: link the app again. In all it is so for 4. It is over for 1.");
     now += HOUR;
     look("acd", false);
-    hears("Signal no longer refuses account e: linked again, or removed here. It is still so for "
+    hears("Signal no longer refuses account e: linked again, or removed or disabled here. It is "
+          "still so for "
           "3.");
     look("", false);
-    hears("Signal no longer refuses 3 accounts (a, c, d): linked again, or removed here.");
+    hears("Signal no longer refuses 3 accounts (a, c, d): linked again, or removed or disabled "
+          "here.");
     alerts_fini(&alerts);
 }
 END_TEST
@@ -302,7 +305,7 @@ START_TEST(what_was_over_before_anybody_could_be_told_is_told_as_such)
     now += 3 * HOUR;
     look("", false);
     hears("No account is connected to Signal (for 21 min). That is over. Accounts are connected to "
-          "Signal again.");
+          "Signal again, or there is none left to connect.");
     ck_assert(!message.bad);
     alerts_fini(&alerts);
 }
@@ -315,7 +318,7 @@ START_TEST(what_changes_while_a_message_is_under_way_is_told_after_it)
     ck_assert(alerts_next(&alerts, &message, now));
     look("", false); /* meanwhile */
     alerts_taken(&alerts, ALERT_REFUSED, now);
-    hears("Signal no longer refuses account a: linked again, or removed here.");
+    hears("Signal no longer refuses account a: linked again, or removed or disabled here.");
     look("a", false);
     ck_assert(alerts_next(&alerts, &message, now));
     alerts_taken(&alerts, ALERT_REFUSED, now);
@@ -331,46 +334,46 @@ START_TEST(what_changes_while_a_message_is_under_way_is_told_after_it)
 END_TEST
 
 /* As the process before told of it. */
-static void begin_after(enum alert_kind kind)
+static void begin_after(enum alert_kind kind, const char *subject)
 {
     begin();
-    alerts_inherit(&alerts, kind);
+    alerts_inherit(&alerts, kind, subject);
     ck_assert(alerts_stands(&alerts, kind));
 }
 
 START_TEST(a_restart_repeats_nothing_and_tells_the_end)
 {
-    begin_after(ALERT_REFUSED);
+    begin_after(ALERT_REFUSED, "a");
     ck_assert_int_eq(messages_within(2 * HOUR, "a", false), 0);
     look("", false);
-    hears("Signal no longer refuses account a: linked again, or removed here.");
+    hears("Signal no longer refuses account a: linked again, or removed or disabled here.");
     alerts_fini(&alerts);
-    begin_after(ALERT_LINKS);
+    begin_after(ALERT_LINKS, "");
     ck_assert_int_eq(messages_within(2 * HOUR, "", true), 0);
     look("", false);
-    hears("Accounts are connected to Signal again.");
+    hears("Accounts are connected to Signal again, or there is none left to connect.");
     alerts_fini(&alerts);
 }
 END_TEST
 
 START_TEST(what_ended_while_it_was_restarted_is_told_once_that_is_sure)
 {
-    begin_after(ALERT_LINKS);
+    begin_after(ALERT_LINKS, "");
     ck_assert_int_eq(messages_within(10 * MINUTE, "", false), 0);
     look("", false);
-    hears("Accounts are connected to Signal again.");
+    hears("Accounts are connected to Signal again, or there is none left to connect.");
     ck_assert(!alerts_stands(&alerts, ALERT_LINKS));
     alerts_fini(&alerts);
-    begin_after(ALERT_REFUSED); /* which the store knows at once */
+    begin_after(ALERT_REFUSED, ""); /* which the store knows at once */
     look("", false);
-    hears("Signal no longer refuses 1 account: linked again, or removed here.");
+    hears("Signal no longer refuses 1 account: linked again, or removed or disabled here.");
     alerts_fini(&alerts);
 }
 END_TEST
 
 START_TEST(contention_that_shows_anew_after_a_restart_is_the_same)
 {
-    begin_after(ALERT_CONTESTED);
+    begin_after(ALERT_CONTESTED, "a");
     look("", false);
     now += 3 * MINUTE;
     alerts_look(&alerts);
@@ -383,20 +386,97 @@ START_TEST(contention_that_shows_anew_after_a_restart_is_the_same)
     alerts_looked(&alerts, now);
     hears_nothing();
     look("", false);
-    hears("Nobody else uses the linked device of account a any more.");
+    hears("Nobody else uses the linked device of account a any more, or it was removed or disabled "
+          "here.");
     alerts_fini(&alerts);
 }
 END_TEST
 
-START_TEST(after_a_restart_another_account_is_news)
+START_TEST(after_a_restart_another_account_is_news_at_once)
 {
-    begin_after(ALERT_REFUSED);
-    look("a", false);
-    hears_nothing();
-    now += HOUR;
-    look("ab", false);
+    begin_after(ALERT_REFUSED, "a");
+    look("ab", false); /* b before the restart, perhaps, or while nobody could be told */
     hears("Signal does not accept account b any more. The device was probably unlinked: link the "
           "app again. In all it is so for 2.");
+    look("b", false);
+    hears_nothing();
+    now += HOUR;
+    hears("Signal no longer refuses account a: linked again, or removed or disabled here. It is "
+          "still so for 1.");
+    alerts_fini(&alerts);
+}
+END_TEST
+
+START_TEST(what_ended_with_its_account_is_told_beside_what_is_new)
+{
+    begin_after(ALERT_REFUSED, "");
+    look("b", false);
+    hears("Signal does not accept account b any more. The device was probably unlinked: link the "
+          "app again. It is over for 1.");
+    alerts_fini(&alerts);
+}
+END_TEST
+
+static char handed[256];
+
+static void hand_on(void *arg, enum alert_kind kind, const char *subject, bool bad)
+{
+    size_t length = strlen(handed);
+    (void)arg;
+    snprintf(handed + length, sizeof handed - length, "%s %s %s, ", alert_kind_name(kind), subject,
+             bad ? "bad" : "over");
+}
+
+START_TEST(what_is_told_and_over_is_handed_on)
+{
+    begin();
+    handed[0] = '\0';
+    alerts_listen(&alerts, hand_on, NULL);
+    look("ab", false);
+    ck_assert(alerts_next(&alerts, &message, now));
+    alerts_failed(&alerts, ALERT_REFUSED);
+    ck_assert_str_eq(handed, "");
+    ck_assert_int_eq(messages_within(MINUTE, "ab", false), 1);
+    ck_assert_str_eq(handed, "refused a bad, refused b bad, ");
+    ck_assert_int_eq(messages_within(2 * HOUR, "b", false), 1);
+    ck_assert_str_eq(handed, "refused a bad, refused b bad, refused a over, ");
+    alerts_fini(&alerts);
+}
+END_TEST
+
+START_TEST(a_receiver_that_knows_of_nothing_is_told_what_stands)
+{
+    begin();
+    alerts_inherit(&alerts, ALERT_LINKS, "");
+    look("ab", false);
+    ck_assert(alerts_next(&alerts, &message, now));
+    alerts_taken(&alerts, ALERT_REFUSED, now);
+    look("b", false);
+    alerts_tell_anew(&alerts);
+    look("b", false);
+    hears("Signal does not accept account b any more. The device was probably unlinked: link the "
+          "app again. It is over for 1.");
+    ck_assert(!alerts_stands(&alerts, ALERT_LINKS)); /* nothing has shown it since the start */
+    ck_assert_int_eq(messages_within(2 * HOUR, "b", false), 0);
+    alerts_fini(&alerts);
+}
+END_TEST
+
+START_TEST(one_account_may_be_unknown)
+{
+    begin();
+    look("ab", false);
+    ck_assert(alerts_next(&alerts, &message, now));
+    alerts_taken(&alerts, ALERT_REFUSED, now);
+    now += HOUR;
+    alerts_look(&alerts);
+    alerts_unsure(&alerts, ALERT_REFUSED, "a");
+    alerts_unsure(&alerts, ALERT_REFUSED, "c"); /* it was well */
+    alerts_looked(&alerts, now);
+    hears("Signal no longer refuses account b: linked again, or removed or disabled here. It is "
+          "still so for 1.");
+    look("", false);
+    hears("Signal no longer refuses account a: linked again, or removed or disabled here.");
     alerts_fini(&alerts);
 }
 END_TEST
@@ -405,17 +485,16 @@ START_TEST(what_is_not_known_stays_as_it_was)
 {
     begin();
     alerts_look(&alerts);
-    alerts_bad(&alerts, ALERT_CLOCK, "", "https://ntfy.example", 0, now);
+    alerts_bad(&alerts, ALERT_CLOCK, "", "it is 1970", 0, now);
     alerts_looked(&alerts, now);
-    hears("The clocks of this machine and of a push server are more than five minutes apart: "
-          "https://ntfy.example. Check this machine's date and time: push servers refuse rings "
-          "where it is wrong.");
+    hears("The clock of this machine seems to be wrong: it is 1970. Check this machine's date and "
+          "time: where they are wrong, push servers refuse rings, and no certificate is good.");
     alerts_look(&alerts);
     alerts_unknown(&alerts, ALERT_CLOCK);
     alerts_looked(&alerts, now);
     hears_nothing();
     look("", false);
-    hears("The clocks of this machine and of the push server agree again.");
+    hears("The clock of this machine agrees with others again.");
     alerts_fini(&alerts);
 }
 END_TEST
@@ -457,5 +536,8 @@ UNIT_MAIN("alert", one_message_when_it_turns_bad_and_one_when_it_is_well_again,
           a_restart_repeats_nothing_and_tells_the_end,
           what_ended_while_it_was_restarted_is_told_once_that_is_sure,
           contention_that_shows_anew_after_a_restart_is_the_same,
-          after_a_restart_another_account_is_news, what_is_not_known_stays_as_it_was,
+          after_a_restart_another_account_is_news_at_once,
+          what_ended_with_its_account_is_told_beside_what_is_new,
+          what_is_told_and_over_is_handed_on, a_receiver_that_knows_of_nothing_is_told_what_stands,
+          one_account_may_be_unknown, what_is_not_known_stays_as_it_was,
           every_kind_has_words_that_fit)

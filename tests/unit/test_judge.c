@@ -120,11 +120,9 @@ START_TEST(every_other_end_has_its_reason)
         enum transport_end_kind kind;
         enum link_reason reason;
     } rows[] = {
-        {TRANSPORT_UNREACHABLE, LINK_UNREACHABLE},
-        {TRANSPORT_TLS, LINK_MISCONFIGURED},
-        {TRANSPORT_LOST, LINK_LOST},
-        {TRANSPORT_VIOLATION, LINK_PROTOCOL},
-        {TRANSPORT_STOPPED, LINK_STOPPED},
+        {TRANSPORT_UNREACHABLE, LINK_UNREACHABLE}, {TRANSPORT_TLS, LINK_MISCONFIGURED},
+        {TRANSPORT_UNTIMELY, LINK_UNTIMELY},       {TRANSPORT_LOST, LINK_LOST},
+        {TRANSPORT_VIOLATION, LINK_PROTOCOL},      {TRANSPORT_STOPPED, LINK_STOPPED},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct transport_end end = {.kind = rows[i].kind};
@@ -139,7 +137,7 @@ END_TEST
 
 START_TEST(every_reason_has_a_name_of_its_own)
 {
-    for (int a = LINK_STOPPED; a <= LINK_MISCONFIGURED; a++) {
+    for (int a = LINK_STOPPED; a <= LINK_UNTIMELY; a++) {
         ck_assert_str_ne(link_reason_name((enum link_reason)a), "unknown");
         for (int b = LINK_STOPPED; b < a; b++)
             ck_assert_str_ne(link_reason_name((enum link_reason)a),

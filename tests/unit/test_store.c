@@ -1310,6 +1310,23 @@ START_TEST(a_mark_stays_with_its_last_date)
 }
 END_TEST
 
+START_TEST(a_mark_that_is_taken_back_leaves_nothing_behind)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    uint8_t mark[STORE_MARK_SIZE] = {7};
+    store_mark(place.store, mark, 100);
+    store_mark(place.store, mark, 0);
+    close_it(&place);
+    run_sql(place.path, "CREATE TABLE none(marks CHECK(marks = 0));"
+                        "INSERT INTO none SELECT count(*) FROM marks; DROP TABLE none");
+    open_it(&place);
+    ck_assert_int_eq(marked_at(&place, 7), 0);
+    place_remove(&place);
+}
+END_TEST
+
 START_TEST(an_intake_is_written_as_a_whole_or_not_at_all)
 {
     struct place place;
@@ -1793,7 +1810,7 @@ UNIT_MAIN(
     databases_of_others_are_refused_and_left_alone,
     a_file_that_is_no_database_is_refused_and_left_alone, a_damaged_file_is_refused,
     an_empty_file_becomes_a_store, a_secret_is_random_and_stays, a_mark_stays_with_its_last_date,
-    an_intake_is_written_as_a_whole_or_not_at_all,
+    a_mark_that_is_taken_back_leaves_nothing_behind, an_intake_is_written_as_a_whole_or_not_at_all,
     whoever_only_reads_sees_what_is_committed_beside_the_one_that_writes,
     a_seal_that_cannot_be_committed_leaves_all_passwords_as_they_were,
     what_a_killed_sealing_left_in_the_file_is_removed_at_the_next_start,

@@ -83,6 +83,7 @@ START_TEST(each_reason_for_which_a_link_is_down_has_its_remedy)
     expect_link(ACCOUNT_CONNECTING, LINK_SILENT, VIEW_BROKEN, "swallows the login");
     expect_link(ACCOUNT_BACKING_OFF, LINK_PROTOCOL, VIEW_TRYING, "update Doorbell");
     expect_link(ACCOUNT_BACKING_OFF, LINK_MISCONFIGURED, VIEW_BROKEN, "signal.url");
+    expect_link(ACCOUNT_BACKING_OFF, LINK_UNTIMELY, VIEW_BROKEN, "date and time");
     expect_link(ACCOUNT_BACKING_OFF, LINK_LOST, VIEW_TRYING, NULL); /* back in a moment */
     expect_link(ACCOUNT_BACKING_OFF, LINK_CLOSED, VIEW_TRYING, NULL);
     expect_link(ACCOUNT_CONNECTING, LINK_UNREACHABLE, VIEW_TRYING, "DNS"); /* and tries again */
@@ -101,6 +102,8 @@ START_TEST(what_is_everybodys_fault_is_not_the_accounts)
     ck_assert_str_eq(view.advice, view_alarm_advice(VIEW_ALARM_CREDENTIALS));
     view.link.reason = LINK_CLIENT_REFUSED;
     expect(&view, VIEW_BROKEN, "signal.user_agent");
+    view.link.reason = LINK_UNTIMELY;
+    expect(&view, VIEW_BROKEN, "date and time");
 }
 END_TEST
 

@@ -1,0 +1,31 @@
+/* What the operator was told of, and not yet of its end, over a restart: as marks in the store, one
+ * for each kind of trouble and one for each account that it is about. They hold for the receiver
+ * that was told: another alert.url knows of nothing. They are keyed hashes, which name neither the
+ * account nor the receiver, and there are no more of them than accounts have troubles. */
+#ifndef DOORBELL_ALERT_TOLD_H
+#define DOORBELL_ALERT_TOLD_H
+
+#include "alert/alert.h"
+#include "store/store.h"
+
+struct told {
+    struct store *store;
+    uint8_t key[STORE_SECRET_SIZE];
+    char *url;                       /* of the receiver; NULL: there is none */
+    int64_t since_unix[ALERT_KINDS]; /* 0: nothing of this kind was told */
+};
+
+/* Hands what was told to alerts_inherit. Before the first change of the store. `told` is to be
+ * freed on failure, too. */
+int told_read(struct told *told, struct store *store, const char *url, struct alerts *alerts,
+              struct err *err);
+void told_fini(struct told *told); /* all zero is fine */
+
+/* The receiver was told that this is bad, or that it is over; and that all of a kind is. */
+void told_keep(struct told *told, enum alert_kind kind, const char *subject, bool bad);
+void told_all_over(struct told *told, enum alert_kind kind);
+
+/* From now on this is the receiver. False: it was before. */
+bool told_turn_to(struct told *told, const char *url);
+
+#endif
