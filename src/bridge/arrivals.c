@@ -22,3 +22,29 @@ const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i)
         return NULL;
     return &arrivals->items[(arrivals->count - kept + i) % ARRIVALS_KEPT];
 }
+
+/* Two users at one push server are told apart where both are known. */
+static bool is_same(const struct arrival *refused, const struct arrival *later)
+{
+    if (refused->pseudonym[0] && later->pseudonym[0])
+        return strcmp(refused->pseudonym, later->pseudonym) == 0;
+    return refused->origin[0] && strcmp(refused->origin, later->origin) == 0;
+}
+
+static bool is_mended(const struct arrivals *arrivals, size_t i)
+{
+    const struct arrival *refused = arrivals_at(arrivals, i), *later;
+    while ((later = arrivals_at(arrivals, ++i)))
+        if (later->status == REGISTRATION_OK && is_same(refused, later))
+            return true;
+    return false;
+}
+
+const struct arrival *arrivals_refused(const struct arrivals *arrivals)
+{
+    const struct arrival *arrival, *found = NULL;
+    for (size_t i = 0; (arrival = arrivals_at(arrivals, i)); i++)
+        if (arrival->status != REGISTRATION_OK && !is_mended(arrivals, i))
+            found = arrival;
+    return found;
+}

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "cli/when.h"
+#include "doctor/refusal.h"
 
 enum { COLUMNS = 100, NAMES_MOST = 5 };
 
@@ -65,7 +66,8 @@ static void print_head(const json_t *bridge)
     if (!is_true(bridge, "running"))
         printf(NO_SERVER "\n");
     if (!number_of(bridge, "accounts")) {
-        printf("No account is registered.\n");
+        printf("No account is registered.%s\n",
+               is_true(bridge, "running") ? " \"doorbell setup\" links a phone." : "");
         return;
     }
     print_counts(bridge);
@@ -77,6 +79,19 @@ static void print_head(const json_t *bridge)
         printf("; %lld %s owed a ring.\n", (long long)owed, owed == 1 ? "is" : "are");
     else
         printf("; nothing is owed.\n");
+}
+
+/* The phone that came last, unless it was taken since. */
+static void print_refused(const json_t *bridge)
+{
+    const json_t *refused = json_object_get(bridge, "refused");
+    char when[WHEN_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
+    if (!json_is_object(refused))
+        return;
+    refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
+                    what, fix);
+    printf("A phone came at %s and was refused: %s. -> %s\n",
+           when_text(when, number_of(refused, "at"), number_of(bridge, "now")), what, fix);
 }
 
 /* Only what is not as it should be: that all is on, doctor says. */
@@ -268,11 +283,20 @@ static void print_advice_on_all(const json_t *bridge)
     }
 }
 
+static void note_said_of_all(json_t *said, const json_t *bridge)
+{
+    const json_t *list = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        json_object_set_new(said, json_string_value(json_array_get(list, i)), json_true());
+}
+
 static void print_all_advice(const json_t *answer)
 {
     const json_t *accounts = json_object_get(answer, "accounts");
+    const json_t *bridge = json_object_get(answer, "bridge");
     json_t *said = json_object();
-    print_advice_on_all(json_object_get(answer, "bridge"));
+    print_advice_on_all(bridge);
+    note_said_of_all(said, bridge);
     for (size_t i = 0; i < json_array_size(accounts); i++) {
         const char *advice = text_of(json_array_get(accounts, i), "advice");
         if (!*advice || is_said_before(said, advice))
@@ -287,6 +311,7 @@ void status_print_all(const json_t *answer)
 {
     print_head(json_object_get(answer, "bridge"));
     print_sandbox(json_object_get(answer, "sandbox"));
+    print_refused(json_object_get(answer, "bridge"));
     print_origins(json_object_get(answer, "bridge"));
     print_lines(answer);
     print_all_advice(answer);

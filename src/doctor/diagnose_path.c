@@ -13,7 +13,7 @@
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
 static const char signal_subject[] = "Signal", push_subject[] = "push server",
-                  clock_subject[] = "clock";
+                  alerts_subject[] = "alerts", clock_subject[] = "clock";
 
 /* "no address", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
@@ -29,6 +29,8 @@ void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
     };
     if (visit->end == VISIT_ANSWERED)
         snprintf(text, size, "answers with %d", visit->status);
+    else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_NO_TLS)
+        snprintf(text, size, "answers without TLS");
     else
         snprintf(text, size, "%s%s%.200s%s", words[visit->end], *visit->why ? " (" : "", visit->why,
                  *visit->why ? ")" : "");
@@ -85,14 +87,32 @@ static void diagnose_client(struct findings *findings, const struct signal_facts
                      facts->origin, facts->agent, facts->fallback_agent);
 }
 
+/* By what its certificate was verified; and what net.family hides is not tried. */
+static void diagnose_well(struct findings *findings, const struct signal_facts *facts,
+                          const char *families)
+{
+    const char *verified = "; its certificate leads to Signal's own root, which is built in";
+    const char *hidden = "";
+    if (strncmp(facts->origin, "ws:", 3) == 0)
+        verified = ", without TLS";
+    else if (facts->own_roots)
+        verified = "; its certificate leads to a root of signal.ca_file";
+    if (facts->v4.end == VISIT_NOT_MADE)
+        hidden = "; IPv4 was not tried, because of net.family";
+    else if (facts->v6.end == VISIT_NOT_MADE)
+        hidden = "; IPv6 was not tried, because of net.family";
+    findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
+                 "%s answers over %s, and takes our client%s%s.", facts->origin, families, verified,
+                 hidden);
+}
+
 /* What the two families have in common is left; where one of them fails is worth a word only when
  * this machine has such a network. */
 static void diagnose_families(struct findings *findings, const struct signal_facts *facts)
 {
     const struct visit_facts *v4 = &facts->v4, *v6 = &facts->v6;
     if (opened(v4) && opened(v6)) {
-        findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
-                     "%s answers over IPv4 and IPv6, and takes our client.", facts->origin);
+        diagnose_well(findings, facts, "IPv4 and IPv6");
         return;
     }
     const struct visit_facts *failed = opened(v4) ? v6 : v4;
@@ -104,8 +124,7 @@ static void diagnose_families(struct findings *findings, const struct signal_fac
     bool harmless = failed->end == VISIT_NOT_MADE || failed->end == VISIT_NO_ADDRESS ||
                     failed->end == VISIT_NO_ROUTE;
     if (harmless)
-        findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
-                     "%s answers over %s, and takes our client.", facts->origin, good);
+        diagnose_well(findings, facts, good);
     else
         findings_add(findings, SEVERITY_WARNING, signal_subject, fix,
                      "%s answers over %s, but over %s it %s.", facts->origin, good, bad, end);
@@ -191,18 +210,32 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
 
 /* Alerts */
 
-void diagnose_alerts(struct findings *findings, const struct origin_facts *facts)
+static void diagnose_watcher(struct findings *findings, const struct origin_facts *facts,
+                             const char *fix, const char *loss)
 {
     char end[VISIT_WHY_SIZE + 64];
     if (facts->visit.end == VISIT_NOT_MADE)
         return;
     diagnose_end(end, sizeof end, &facts->visit);
     if (answered(&facts->visit))
-        findings_add(findings, SEVERITY_WELL, "alerts", NULL, "%s answers.", facts->origin);
+        findings_add(findings, SEVERITY_WELL, alerts_subject, NULL, "%s answers.", facts->origin);
     else
-        findings_add(findings, SEVERITY_WARNING, "alerts",
+        findings_add(findings, SEVERITY_WARNING, alerts_subject, fix, "%s: %s %s.", loss,
+                     facts->origin, end);
+}
+
+void diagnose_alerts(struct findings *findings, const struct probe_facts *facts)
+{
+    if (facts->alerts.visit.end == VISIT_NOT_MADE)
+        findings_add(findings, SEVERITY_UNCHECKED, alerts_subject,
+                     "Set it to an ntfy topic or another webhook; \"doorbell setup\" asks for it.",
+                     "Nobody is told when something breaks, because alert.url is not set.");
+    diagnose_watcher(findings, &facts->alerts,
                      "Check alert.url, and whether this machine reaches it.",
-                     "Nobody is told when something breaks: %s %s.", facts->origin, end);
+                     "Nobody is told when something breaks");
+    diagnose_watcher(findings, &facts->heartbeat,
+                     "Check alert.heartbeat_url, and whether this machine reaches it.",
+                     "The heartbeat does not arrive");
 }
 
 /* The clock */
@@ -248,7 +281,7 @@ void diagnose_path(struct findings *findings, const struct probe_facts *facts)
     if (facts->origins_more)
         findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL,
                      "%zu more push servers were not asked.", facts->origins_more);
-    diagnose_alerts(findings, &facts->alerts);
+    diagnose_alerts(findings, facts);
     if (facts->web)
         diagnose_public(findings, &facts->public);
     diagnose_clock(findings, facts);
