@@ -42,6 +42,10 @@ void diagnose_seal(struct findings *findings, const json_t *status);
 /* The way to Signal's server, for one client and another, over IPv4 and IPv6. */
 void diagnose_signal(struct findings *findings, const struct signal_facts *facts);
 
+/* What its certificate was verified by, and which addresses net.family hides. Nothing where it does
+ * not answer. */
+void diagnose_roots(struct findings *findings, const struct signal_facts *facts);
+
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
 
 /* Whether somebody is there whom alerts could reach, and who misses the heartbeat. */

@@ -30,7 +30,7 @@ void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
     if (visit->end == VISIT_ANSWERED)
         snprintf(text, size, "answers with %d", visit->status);
     else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_NO_TLS)
-        snprintf(text, size, "answers without TLS");
+        snprintf(text, size, "speaks no TLS there (%.200s)", visit->why);
     else
         snprintf(text, size, "%s%s%.200s%s", words[visit->end], *visit->why ? " (" : "", visit->why,
                  *visit->why ? ")" : "");
@@ -87,23 +87,11 @@ static void diagnose_client(struct findings *findings, const struct signal_facts
                      facts->origin, facts->agent, facts->fallback_agent);
 }
 
-/* By what its certificate was verified; and what net.family hides is not tried. */
 static void diagnose_well(struct findings *findings, const struct signal_facts *facts,
                           const char *families)
 {
-    const char *verified = "; its certificate leads to Signal's own root, which is built in";
-    const char *hidden = "";
-    if (strncmp(facts->origin, "ws:", 3) == 0)
-        verified = ", without TLS";
-    else if (facts->own_roots)
-        verified = "; its certificate leads to a root of signal.ca_file";
-    if (facts->v4.end == VISIT_NOT_MADE)
-        hidden = "; IPv4 was not tried, because of net.family";
-    else if (facts->v6.end == VISIT_NOT_MADE)
-        hidden = "; IPv6 was not tried, because of net.family";
     findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
-                 "%s answers over %s, and takes our client%s%s.", facts->origin, families, verified,
-                 hidden);
+                 "%s answers over %s, and takes our client.", facts->origin, families);
 }
 
 /* What the two families have in common is left; where one of them fails is worth a word only when
@@ -160,6 +148,25 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
         diagnose_status(findings, facts, visit);
     else
         diagnose_unreached(findings, facts, visit);
+}
+
+void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
+{
+    bool v4 = answered(&facts->v4), v6 = answered(&facts->v6);
+    const char *hidden = "";
+    if ((!v4 && !v6) || strncmp(facts->origin, "wss:", 4) != 0)
+        return;
+    if (facts->v4.end == VISIT_NOT_MADE)
+        hidden = "; IPv4 was not tried, because of net.family";
+    else if (facts->v6.end == VISIT_NOT_MADE)
+        hidden = "; IPv6 was not tried, because of net.family";
+    findings_add(
+        findings, SEVERITY_WELL, signal_subject, NULL, "Over %s its certificate leads to %s%s.",
+        v4 && v6 ? "IPv4 and IPv6"
+        : v4     ? "IPv4"
+                 : "IPv6",
+        facts->own_roots ? "a root of signal.ca_file" : "Signal's own root, which is built in",
+        hidden);
 }
 
 /* Push servers */
@@ -276,6 +283,7 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
 void diagnose_path(struct findings *findings, const struct probe_facts *facts)
 {
     diagnose_signal(findings, &facts->signal);
+    diagnose_roots(findings, &facts->signal);
     for (size_t i = 0; i < facts->origin_count; i++)
         diagnose_origin(findings, &facts->origins[i]);
     if (facts->origins_more)

@@ -164,7 +164,7 @@ static enum visit_end end_of(const struct visit *visit, CURLcode result)
     }
 }
 
-/* By OpenSSL's verdict; the name is curl's to check. */
+/* By OpenSSL's verdict, which there is none of yet where curl does not find the name. */
 static enum visit_flaw flaw_of(const struct visit *visit, CURLcode result)
 {
     long verdict = X509_V_OK;
@@ -173,9 +173,6 @@ static enum visit_flaw flaw_of(const struct visit *visit, CURLcode result)
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
         return VISIT_FLAW_EXPIRED;
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        return VISIT_FLAW_NAME;
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -185,13 +182,11 @@ static enum visit_flaw flaw_of(const struct visit *visit, CURLcode result)
     default:
         break;
     }
-    if (result == CURLE_PEER_FAILED_VERIFICATION && verdict == X509_V_OK)
+    if (result == CURLE_PEER_FAILED_VERIFICATION && strstr(visit->says, "subject name"))
         return VISIT_FLAW_NAME;
-    /* As OpenSSL 3.0 and 3.2 say it of a plain answer. */
-    bool plain = strstr(visit->says, "wrong version number") ||
-                 strstr(visit->says, "packet length too long") ||
-                 strstr(visit->says, "http request");
-    return result == CURLE_SSL_CONNECT_ERROR && plain ? VISIT_FLAW_NO_TLS : VISIT_FLAW_OTHER;
+    /* What speaks TLS and declines says so by an alert. */
+    bool declined = strstr(visit->says, "alert");
+    return result == CURLE_SSL_CONNECT_ERROR && !declined ? VISIT_FLAW_NO_TLS : VISIT_FLAW_OTHER;
 }
 
 static void on_ended(void *arg, CURLcode result)

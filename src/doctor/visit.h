@@ -29,7 +29,7 @@ enum visit_flaw {
     VISIT_FLAW_EXPIRED, /* or not valid yet */
     VISIT_FLAW_NAME,    /* it is for another name */
     VISIT_FLAW_ISSUER,  /* it leads to no root that is trusted, or not all of the way */
-    VISIT_FLAW_NO_TLS,  /* what answers speaks no TLS */
+    VISIT_FLAW_NO_TLS,  /* what answers speaks no TLS, or ends the connection there */
 };
 
 enum { VISIT_WHY_SIZE = 256, VISIT_SERVER_SIZE = 48 };

@@ -141,7 +141,22 @@ def test_an_own_message_and_a_quiet_one_show_that_they_came_and_rang_nobody(
 
 
 def test_without_accounts_there_is_one_line(make: MakeDoorbell) -> None:
-    assert show(make()) == "No account is registered.\n"
+    doorbell = make()
+    assert show(doorbell) == 'No account is registered. "doorbell setup" links a phone.\n'
+
+
+def test_a_phone_that_came_and_was_refused_has_a_line_until_it_is_taken(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    account = new_account()
+    assert doorbell.register(account, ntfy.endpoint()) == "forbidden"
+    lines = show(doorbell).splitlines()
+    assert len(lines) == 2
+    assert re.match(r"A phone came at \d\d:\d\d:\d\d and was refused: .* -> In Molly choose", lines[1])
+    signal.add_account(account.uuid, account.device, account.password)
+    assert doorbell.register(account, ntfy.endpoint()) == "ok"
+    assert "was refused" not in show(doorbell)
 
 
 # What is not well: the words, the sentence that tells what to do, and the worst first

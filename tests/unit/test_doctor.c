@@ -46,11 +46,7 @@ START_TEST(each_way_to_signal_has_its_words)
         const char *what, *fix;
     } cases[] = {
         {upgraded, upgraded, upgraded, SEVERITY_WELL, "over IPv4 and IPv6", NULL},
-        {upgraded, not_made, upgraded, SEVERITY_WELL,
-         "answers over IPv4, and takes our client; its certificate leads to Signal's own root, "
-         "which is built in; IPv6 was not tried, because of net.family.",
-         NULL},
-        {not_made, upgraded, upgraded, SEVERITY_WELL, "; IPv4 was not tried", NULL},
+        {upgraded, not_made, upgraded, SEVERITY_WELL, "answers over IPv4, and takes", NULL},
         {upgraded, nowhere, upgraded, SEVERITY_WELL, "answers over IPv4,", NULL},
         {no_route, upgraded, upgraded, SEVERITY_WELL, "answers over IPv6,", NULL},
         {upgraded, gone, upgraded, SEVERITY_WARNING, "but over IPv6 it cannot be reached (refused)",
@@ -87,15 +83,36 @@ END_TEST
 
 START_TEST(by_what_signals_certificate_was_verified_is_said)
 {
-    struct signal_facts facts = {
-        .origin = "wss://chat.example.org", .v4 = upgraded, .v6 = upgraded, .own_roots = true};
+    static const struct visit_facts not_made = {.end = VISIT_NOT_MADE};
+    const struct {
+        struct visit_facts v4, v6;
+        bool own_roots;
+        const char *what;
+    } cases[] = {
+        {upgraded, upgraded, true,
+         "Over IPv4 and IPv6 its certificate leads to a root of signal.ca_file."},
+        {upgraded, not_made, false,
+         "Over IPv4 its certificate leads to Signal's own root, which is built in; IPv6 was not "
+         "tried, because of net.family."},
+        {not_made, outdated, false, "built in; IPv4 was not tried, because of net.family."},
+        {gone, upgraded, false,
+         "Over IPv6 its certificate leads to Signal's own root, which is "
+         "built in."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct signal_facts facts = {.origin = "wss://chat.example.org",
+                                           .v4 = cases[i].v4,
+                                           .v6 = cases[i].v6,
+                                           .own_roots = cases[i].own_roots};
+        diagnose_roots(&findings, &facts);
+        expect(&findings, SEVERITY_WELL, cases[i].what, NULL);
+    }
     struct findings findings = {0};
-    diagnose_signal(&findings, &facts);
-    expect(&findings, SEVERITY_WELL, "; its certificate leads to a root of signal.ca_file.", NULL);
-    strcpy(facts.origin, "ws://chat.example.org");
-    findings = (struct findings){0};
-    diagnose_signal(&findings, &facts);
-    expect(&findings, SEVERITY_WELL, "takes our client, without TLS.", NULL);
+    diagnose_roots(&findings,
+                   &(struct signal_facts){.origin = "wss://chat", .v4 = gone, .v6 = nowhere});
+    diagnose_roots(&findings, &(struct signal_facts){.origin = "ws://chat", .v4 = upgraded});
+    ck_assert_uint_eq(findings.count, 0);
 }
 END_TEST
 
@@ -161,7 +178,7 @@ START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
         {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_ISSUER}, SEVERITY_FAULT, "trusted", "fullchain"},
         {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NO_TLS, .why = "wrong version number"},
          SEVERITY_FAULT,
-         "https://push.example.org answers without TLS.",
+         "https://push.example.org speaks no TLS there (wrong version number).",
          "correct the port in web.public_url"},
         {{.end = VISIT_NO_ADDRESS}, SEVERITY_FAULT, "has no address", "DNS"},
         {{.end = VISIT_NO_CONNECT}, SEVERITY_WARNING, "From this machine", "mobile network"},
