@@ -283,11 +283,13 @@ static void print_advice_on_all(const json_t *bridge)
     }
 }
 
-static void note_said_of_all(json_t *said, const json_t *bridge)
+static bool is_said_of_all(const json_t *bridge, const char *advice)
 {
     const json_t *list = json_object_get(bridge, "advice");
     for (size_t i = 0; i < json_array_size(list); i++)
-        json_object_set_new(said, json_string_value(json_array_get(list, i)), json_true());
+        if (strcmp(json_string_value(json_array_get(list, i)), advice) == 0)
+            return true;
+    return false;
 }
 
 static void print_all_advice(const json_t *answer)
@@ -296,10 +298,9 @@ static void print_all_advice(const json_t *answer)
     const json_t *bridge = json_object_get(answer, "bridge");
     json_t *said = json_object();
     print_advice_on_all(bridge);
-    note_said_of_all(said, bridge);
     for (size_t i = 0; i < json_array_size(accounts); i++) {
         const char *advice = text_of(json_array_get(accounts, i), "advice");
-        if (!*advice || is_said_before(said, advice))
+        if (!*advice || is_said_of_all(bridge, advice) || is_said_before(said, advice))
             continue;
         printf("\n");
         print_advice(accounts, i);
@@ -415,8 +416,10 @@ static void print_debt(const json_t *account, int64_t now)
     print_field("owed", &field);
 }
 
-static void print_account(const json_t *account, int64_t now)
+static void print_account(const json_t *account, const json_t *bridge)
 {
+    const char *advice = text_of(account, "advice");
+    int64_t now = number_of(bridge, "now");
     printf("Account %s, device %d:\n", text_of(account, "pseudonym"),
            (int)number_of(account, "device"));
     print_link(json_object_get(account, "link"), now);
@@ -425,8 +428,8 @@ static void print_account(const json_t *account, int64_t now)
     print_rings(json_object_get(account, "ring"), now);
     print_debt(account, now);
     print_timeline(account, now);
-    if (*text_of(account, "advice"))
-        text_wrap(stdout, text_of(account, "advice"), 0, 2, COLUMNS);
+    if (*advice && !is_said_of_all(bridge, advice))
+        text_wrap(stdout, advice, 0, 2, COLUMNS);
 }
 
 void status_print_one(const json_t *answer)
@@ -436,6 +439,6 @@ void status_print_one(const json_t *answer)
     if (!is_true(bridge, "running"))
         printf(NO_SERVER "\n");
     for (size_t i = 0; i < json_array_size(accounts); i++)
-        print_account(json_array_get(accounts, i), number_of(bridge, "now"));
+        print_account(json_array_get(accounts, i), bridge);
     print_advice_on_all(bridge);
 }

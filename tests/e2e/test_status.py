@@ -225,6 +225,24 @@ def test_the_same_remedy_is_told_once_with_the_names_that_it_is_for(
     assert f"{names}: The push server's access list refuses us: on it run:" in advice
 
 
+def test_what_several_are_refused_alike_is_told_once_and_not_as_if_all_were(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(signal__refused_confirm="10m")
+    User(doorbell, signal, ntfy)
+    refused = [User(doorbell, signal, ntfy) for _ in range(3)]
+    for user in refused:
+        signal.remove_account(user.account.key)
+        signal.revoke(user.account.key)
+    doorbell.changes.wait_for(lambda: see(doorbell)["bridge"]["alarm"], "the alarm")
+    words = "Signal has refused several accounts alike and has let nobody in since"
+    shown = show(doorbell)
+    assert shown.startswith("4 accounts: 1 linked, ")
+    assert advice_in(shown).count(words) == 1
+    one = " ".join(show(doorbell, "--account", refused[0].pseudonym).split())
+    assert one.count(words) == 1
+
+
 def test_a_push_server_that_is_not_allowed_any_more_is_told_with_the_setting(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
