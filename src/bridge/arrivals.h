@@ -20,6 +20,7 @@ struct arrival {
 struct arrivals {
     struct arrival items[ARRIVALS_KEPT]; /* a ring */
     uint64_t count;                      /* since the start */
+    struct arrival refused;              /* arrivals_refused; its number 0: none */
 };
 
 /* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. */
@@ -29,8 +30,8 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
 /* Those that are kept, oldest first: `i` from 0; NULL behind the last. */
 const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i);
 
-/* The last that was refused and is not mended since: nobody came later, with the same endpoint's
- * origin or under the same pseudonym, who was taken. NULL: none. */
-const struct arrival *arrivals_refused(const struct arrivals *arrivals);
+/* The last that was refused, within a week, and is not mended since: nobody came later, with the
+ * same endpoint's origin or under the same pseudonym, who was taken. NULL: none. */
+const struct arrival *arrivals_refused(const struct arrivals *arrivals, int64_t now_unix);
 
 #endif

@@ -615,26 +615,36 @@ START_TEST(a_phone_that_came_and_was_refused_is_told_with_its_remedy)
 }
 END_TEST
 
+/* 0: there is none. */
+static int64_t refused_at(const struct arrivals *arrivals, int64_t now_unix)
+{
+    const struct arrival *refused = arrivals_refused(arrivals, now_unix);
+    return refused ? refused->at_unix : 0;
+}
+
 START_TEST(a_refusal_is_told_until_the_same_phone_is_taken)
 {
     static const char origin[] = "https://ntfy.lan", other[] = "https://ntfy.sh";
+    enum { WEEK = 7 * 24 * 3600 };
     struct arrivals arrivals = {0};
-    ck_assert_ptr_null(arrivals_refused(&arrivals));
+    ck_assert_int_eq(refused_at(&arrivals, 1), 0);
     arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, origin, "no", 1);
-    arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 2);
-    ck_assert_int_eq(arrivals_refused(&arrivals)->at_unix, 1);
+    for (int i = 0; i < ARRIVALS_KEPT; i++)
+        arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 2);
+    ck_assert_int_eq(refused_at(&arrivals, WEEK), 1);
+    ck_assert_int_eq(refused_at(&arrivals, WEEK + 1), 0); /* whoever it was has given up */
     arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, origin, "no", 3);
-    ck_assert_int_eq(arrivals_refused(&arrivals)->at_unix, 3);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 3);
     arrivals_note(&arrivals, REGISTRATION_OK, "0011223344", origin, "", 4);
-    ck_assert_ptr_null(arrivals_refused(&arrivals));
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
     arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, "4c98aabbcc", origin, "no", 5);
     arrivals_note(&arrivals, REGISTRATION_OK, "0011223344", origin, "", 6); /* another user */
-    ck_assert_int_eq(arrivals_refused(&arrivals)->at_unix, 5);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 5);
     arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 7);
-    ck_assert_ptr_null(arrivals_refused(&arrivals));
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
     arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, "", "no URL", 8);
     arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", "", "", 9);
-    ck_assert_int_eq(arrivals_refused(&arrivals)->at_unix, 8);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 8);
 }
 END_TEST
 
