@@ -613,6 +613,46 @@ def test_another_key_in_the_file_is_a_fault_before_the_next_start(
     assert findings(doorbell, "fault") == []
 
 
+OTHER_KEY = "No phone was linked with the VAPID key that signs now, but others were with another"
+
+
+def change_key(doorbell: Doorbell, text: str) -> None:
+    """And start with it."""
+    doorbell.stop()
+    (doorbell.folder / "vapid.key").write_text(text)
+    doorbell.start()
+
+
+def test_a_key_that_no_phone_was_linked_with_is_told_until_the_former_one_is_back(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    former = (doorbell.folder / "vapid.key").read_text()
+    for _ in range(2):  # starts
+        change_key(doorbell, doorbell.command("vapid", "generate").stdout)
+        assert doorbell.has_logged(f" warn  {OTHER_KEY}"), doorbell.output()
+        (fault,) = findings(doorbell, "fault")
+        assert OTHER_KEY in fault["what"] and "put the former key back" in fault["what"]
+    change_key(doorbell, former)
+    assert not doorbell.has_logged(OTHER_KEY)
+    assert findings(doorbell, "fault") == []
+
+
+def test_a_key_that_was_changed_on_purpose_is_told_until_a_phone_is_linked_with_it(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    change_key(doorbell, doorbell.command("vapid", "generate").stdout)
+    assert OTHER_KEY in examine(doorbell, FAULT)
+    Patient(doorbell, signal, ntfy)
+    assert OTHER_KEY not in examine(doorbell, WELL)
+    doorbell.stop()
+    doorbell.start()
+    assert not doorbell.has_logged(OTHER_KEY)
+
+
 def test_before_anything_was_started(make_doorbell: MakeDoorbell, signal: SignalPeer) -> None:
     report = examine(make_doorbell(signal__url=signal.url), FAULT)
     assert "there is no store" in report and "-> Start it" in report
