@@ -85,8 +85,8 @@ bool app_key_is_own(const struct app *app, char text[OWN_KEY_TEXT_SIZE])
 static int read_linked_key(struct app *app, struct err *err)
 {
     bool doubtful = app->took_over_unix && app->vapid && own_key_is(app->store, app->vapid);
-    return linked_key_read(&app->linked_key, doubtful ? NULL : app->vapid, app->took_over_unix,
-                           app->store, err);
+    const char *key = app->vapid && !doubtful ? vapid_public_text(app->vapid) : NULL;
+    return linked_key_read(&app->linked_key, key, app->took_over_unix, app->store, err);
 }
 
 static int import(struct app *app, size_t *imported, struct err *err)

@@ -13,16 +13,16 @@ static void mark_of(const char *key, uint8_t mark[STORE_MARK_SIZE])
                        (const unsigned char *)what, sizeof what - 1);
 }
 
-int linked_key_read(struct linked_key *key, const struct vapid *vapid, int64_t took_over_unix,
+int linked_key_read(struct linked_key *key, const char *public, int64_t took_over_unix,
                     struct store *store, struct err *err)
 {
     int64_t this_unix, any_unix;
     uint8_t any[STORE_MARK_SIZE];
     *key = (struct linked_key){0};
-    if (!vapid)
+    if (!public)
         return 0;
     mark_of("", any);
-    mark_of(vapid_public_text(vapid), key->mark);
+    mark_of(public, key->mark);
     if (store_marked(store, any, &any_unix, err) != 0 ||
         store_marked(store, key->mark, &this_unix, err) != 0)
         return err->code;

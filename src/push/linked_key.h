@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 
-#include "push/vapid.h"
 #include "store/store.h"
 
 /* Zero is a key about which nothing is remembered. */
@@ -18,10 +17,10 @@ struct linked_key {
     bool is_other; /* none was, but with another one */
 };
 
-/* Before the first change of the store only. `vapid` NULL: nothing is remembered. What was linked
- * before accounts were taken over from MollySocket (last at `took_over_unix`; 0: never), whose key
- * is to come with them, tells nothing. */
-int linked_key_read(struct linked_key *key, const struct vapid *vapid, int64_t took_over_unix,
+/* Before the first change of the store only. `public` (vapid_public_text) NULL: nothing is
+ * remembered. What was linked before accounts were taken over from MollySocket (last at
+ * `took_over_unix`; 0: never), whose key is to come with them, tells nothing. */
+int linked_key_read(struct linked_key *key, const char *public, int64_t took_over_unix,
                     struct store *store, struct err *err);
 
 /* A phone was linked with it. */
