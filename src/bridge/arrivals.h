@@ -1,5 +1,4 @@
 /* The last few registrations and what became of them, for the operator who waits for one ("doorbell
-/* The last few registrations and what became of them, for the operator who waits for one ("doorbell
  * setup") or asks why a phone stays silent ("doorbell doctor"), and how far anybody came before
  * that: neither ids nor passwords nor paths. In memory only, of bounded size. Pure. */
 #ifndef DOORBELL_BRIDGE_ARRIVALS_H
