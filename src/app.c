@@ -279,6 +279,7 @@ static int start_bridge(struct app *app, struct err *err)
 {
     struct bridge_parts parts = {.loop = &app->loop,
                                  .took_over_unix = app->took_over_unix,
+                                 .linked_key = app->linked_key,
                                  .config = app->config,
                                  .store = app->store,
                                  .seal = app->seal,

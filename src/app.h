@@ -9,6 +9,7 @@
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "control/server.h"
+#include "push/linked_key.h"
 #include "push/own_key.h"
 #include "push/push.h"
 #include "sandbox/sandbox.h"
@@ -37,9 +38,10 @@ struct app {
     struct connector *connector;
     struct policy *policy;
     struct vapid *vapid;
-    char *molly_file;       /* MollySocket's that was read at the start; NULL: none */
-    int64_t took_over_unix; /* accounts of MollySocket's, last; 0: never */
-    bool made_key;          /* this time, because there was none */
+    struct linked_key linked_key; /* as the store has it at the start */
+    char *molly_file;             /* MollySocket's that was read at the start; NULL: none */
+    int64_t took_over_unix;       /* accounts of MollySocket's, last; 0: never */
+    bool made_key;                /* this time, because there was none */
     struct push *push;
     struct signal_server *signal;
     struct bridge *bridge;

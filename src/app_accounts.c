@@ -80,6 +80,15 @@ bool app_key_is_own(const struct app *app, char text[OWN_KEY_TEXT_SIZE])
     return true;
 }
 
+/* A key that was made here, and accounts that were taken over, do not belong together: what is
+ * linked with it may have to be linked again, so that it is not remembered. */
+static int read_linked_key(struct app *app, struct err *err)
+{
+    bool doubtful = app->took_over_unix && app->vapid && own_key_is(app->store, app->vapid);
+    const char *key = app->vapid && !doubtful ? vapid_public_text(app->vapid) : NULL;
+    return linked_key_read(&app->linked_key, key, app->took_over_unix, app->store, err);
+}
+
 static int import(struct app *app, size_t *imported, struct err *err)
 {
     *imported = 0;
@@ -124,5 +133,9 @@ int app_open_accounts(struct app *app, struct err *err)
         return err->code;
     if (imported && app_key_is_own(app, text))
         log_warn("%s", text);
+    if (read_linked_key(app, err) != 0)
+        return err->code;
+    if (app->kind == APP_SERVER && app->rows && app->linked_key.is_other)
+        log_warn("%s", linked_key_advice());
     return 0;
 }

@@ -4,6 +4,25 @@
 
 #include "base/text.h"
 
+enum { REFUSED_KEPT_S = 7 * 24 * 3600 }; /* a phone that still wants us comes many times a day */
+
+/* Two users at one push server are told apart where both are known. */
+static bool is_same(const struct arrival *refused, const struct arrival *later)
+{
+    if (refused->pseudonym[0] && later->pseudonym[0])
+        return strcmp(refused->pseudonym, later->pseudonym) == 0;
+    return refused->origin[0] && strcmp(refused->origin, later->origin) == 0;
+}
+
+/* Apart from the others, which may be many more within an hour than are kept. */
+static void note_refused(struct arrival *refused, const struct arrival *arrival)
+{
+    if (arrival->status != REGISTRATION_OK)
+        *refused = *arrival;
+    else if (is_same(refused, arrival))
+        *refused = (struct arrival){0};
+}
+
 void arrivals_note(struct arrivals *arrivals, enum registration_status status,
                    const char *pseudonym, const char *origin, const char *why, int64_t now_unix)
 {
@@ -13,6 +32,7 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
         text_printable(arrival->pseudonym, sizeof arrival->pseudonym, pseudonym, strlen(pseudonym));
     text_printable(arrival->origin, sizeof arrival->origin, origin, strlen(origin));
     text_printable(arrival->why, sizeof arrival->why, why, strlen(why));
+    note_refused(&arrivals->refused, arrival);
 }
 
 void arrivals_visit(struct arrivals *arrivals, enum arrival_visit visit)
@@ -27,4 +47,10 @@ const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i)
     if (i >= kept)
         return NULL;
     return &arrivals->items[(arrivals->count - kept + i) % ARRIVALS_KEPT];
+}
+
+const struct arrival *arrivals_refused(const struct arrivals *arrivals, int64_t now_unix)
+{
+    const struct arrival *refused = &arrivals->refused;
+    return refused->number && now_unix - refused->at_unix < REFUSED_KEPT_S ? refused : NULL;
 }

@@ -1,6 +1,6 @@
 /* The last few registrations and what became of them, for the operator who waits for one ("doorbell
- * setup"), and how far anybody came before that: neither ids nor passwords nor paths. In memory
- * only, of bounded size. Pure. */
+ * setup") or asks why a phone stays silent ("doorbell doctor"), and how far anybody came before
+ * that: neither ids nor passwords nor paths. In memory only, of bounded size. Pure. */
 #ifndef DOORBELL_BRIDGE_ARRIVALS_H
 #define DOORBELL_BRIDGE_ARRIVALS_H
 
@@ -28,6 +28,7 @@ enum arrival_visit {
 struct arrivals {
     struct arrival items[ARRIVALS_KEPT]; /* a ring */
     uint64_t count;                      /* since the start */
+    struct arrival refused;              /* arrivals_refused; its number 0: none */
     enum arrival_visit best;             /* since the start */
 };
 
@@ -39,5 +40,9 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
 
 /* Those that are kept, oldest first: `i` from 0; NULL behind the last. */
 const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i);
+
+/* The last that was refused, within a week, and is not mended since: nobody came later, with the
+ * same endpoint's origin or under the same pseudonym, who was taken. NULL: none. */
+const struct arrival *arrivals_refused(const struct arrivals *arrivals, int64_t now_unix);
 
 #endif

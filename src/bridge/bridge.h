@@ -8,6 +8,7 @@
 #include "account/registry.h"
 #include "config/config.h"
 #include "link/link.h"
+#include "push/linked_key.h"
 #include "push/push.h"
 
 struct bridge;
@@ -25,6 +26,7 @@ struct bridge_parts {
     void *messenger;        /* the first argument of link_ops->open */
     size_t links_most;      /* that may be connected at once; 0: any number */
     int64_t took_over_unix; /* accounts of MollySocket's, last; 0: never */
+    struct linked_key linked_key;
 };
 
 /* The machine was away (base/absence.h): links are tested or made at once. */

@@ -353,6 +353,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
         verdicts_renew(bell);
     if (owes)
         bell_inherit(bell);
+    linked_key_note(&bridge->parts.linked_key, bridge->parts.store);
     log_info("Account %s: added.", bell->account->pseudonym);
     struct registration_wait *wait = wait_new(bridge, &bell->waits, fn, arg);
     waits_bind(bell, bell_put(bell));

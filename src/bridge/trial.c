@@ -250,6 +250,7 @@ void trial_proven(struct bell *bell)
         verdicts_revive(bell);
     hand_over_password(account, trial);
     account->registered_unix = clock_unix();
+    linked_key_note(&bridge->parts.linked_key, bridge->parts.store);
     log_info("Account %s: registered.", account->pseudonym);
     if (succession.owed)
         bell_inherit(bell);

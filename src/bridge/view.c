@@ -367,6 +367,8 @@ static void advise(struct bridge_view *view)
         view->advice[count++] = "Not every account can be connected, because this process may not "
                                 "open more files: raise the limit (LimitNOFILE=, ulimit -n) and "
                                 "restart.";
+    if (view->other_key)
+        view->advice[count++] = linked_key_advice();
 }
 
 void view_bridge(struct bridge *bridge, int64_t wall_ms, struct bridge_view *view)
@@ -380,6 +382,7 @@ void view_bridge(struct bridge *bridge, int64_t wall_ms, struct bridge_view *vie
                                  .heard_unix = bridge->heard_unix,
                                  .message_unix = bridge->message_unix};
     view_each(bridge, wall_ms, count_account, view);
+    view->other_key = view->accounts && bridge->parts.linked_key.is_other;
     view_each_origin(bridge, count_origin, view);
     advise(view);
 }

@@ -108,7 +108,8 @@ struct bridge_view {
     int64_t message_unix;     /* the last message of any account */
     unsigned queued, sending; /* pushes that wait for their turn; that are under way */
     unsigned origins_down;    /* push servers that do not answer */
-    const char *advice[4];    /* on what concerns all; NULL behind the last */
+    bool other_key;           /* than that with which phones were linked (push/linked_key.h) */
+    const char *advice[5];    /* on what concerns all; NULL behind the last */
 };
 
 /* The whole, at this moment, `wall_ms` being what clock_wall_ms says. Looks at every account. */

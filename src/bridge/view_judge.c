@@ -205,8 +205,10 @@ const char *view_alarm_advice(enum view_alarm alarm)
 {
     switch (alarm) {
     case VIEW_ALARM_CREDENTIALS:
-        return "Signal refuses all accounts alike, so none is given up: look for a newer Doorbell, "
-               "and whether others have the same trouble.";
+        return "Signal has refused several accounts alike and has let nobody in since, so none of "
+               "them is given up: look for a newer Doorbell, and whether others have the same "
+               "trouble; where all but a few are linked, look whether those were unlinked in "
+               "Molly's Settings, Linked devices.";
     case VIEW_ALARM_CLIENT:
         return "Signal wants a newer client than all accounts have here: update Doorbell, or set "
                "signal.user_agent.";

@@ -108,8 +108,6 @@ json_t *cli_ask_done(struct cli *cli, json_t *request);
 int cli_public_key(struct cli *cli, char key[VAPID_PUBLIC_TEXT_SIZE], struct err *err);
 int cli_authorization(const struct config *config, const char *origin,
                       char header[VAPID_HEADER_SIZE], struct err *err);
-/* Whether a server runs whose key is not where this configuration has it. */
-bool cli_key_is_elsewhere(const struct config *config);
 /* Started as root, becomes the user whom the configuration names; with `takes_over` it hands the
  * store's folder over to that user (security.md 20): before anything in there is opened or made, a
  * thread started, or a byte from outside read. */

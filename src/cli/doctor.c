@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <sodium.h>
@@ -60,12 +59,11 @@ static void add_no_status(struct findings *findings, const struct err *err)
         findings_add(findings, SEVERITY_FAULT, "server", NULL, "%s", err->text);
 }
 
-static void look_at_accounts(struct findings *findings, const struct config *config,
-                             const json_t *status)
+static void look_at_accounts(struct findings *findings, const json_t *status)
 {
     uint8_t key[PSEUDONYM_KEY_SIZE];
     randombytes_buf(key, sizeof key);
-    diagnose_accounts(findings, status, key, config->web_enabled);
+    diagnose_accounts(findings, status, key);
 }
 
 static void look_at_files(struct findings *findings, const struct config *config)
@@ -98,23 +96,44 @@ static void look_outside(struct findings *findings, const struct config *config,
     free(facts);
 }
 
-/* Without it the server goes on, and does not start again: it makes no other one where accounts
- * were linked with the first. */
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* The running server's; empty: none runs, or its key is not where this configuration has it, as
+ * where its unit has one of its own. */
+static void ask_key(const struct config *config, char key[VAPID_PUBLIC_TEXT_SIZE], bool *elsewhere)
+{
+    struct err err;
+    json_t *request = json_pack("{s:s}", "command", "key");
+    json_t *answer = cli_if_done(control_ask_within(config, request, PATIENCE_S, &err), &err);
+    const char *told = json_string_value(json_object_get(answer, "key"));
+    const char *file = json_string_value(json_object_get(answer, "file"));
+    *elsewhere = answer && !same_text(file, config->push_vapid_key_file);
+    snprintf(key, VAPID_PUBLIC_TEXT_SIZE, "%s", told && !*elsewhere ? told : "");
+    json_decref(request);
+    json_decref(answer);
+}
+
+/* What links phones, and what signs pushes from the next start on. */
 static void look_at_key(struct findings *findings, const struct config *config,
                         const json_t *status)
 {
-    const char *path = config->push_vapid_key_file;
+    struct err err;
+    struct key_facts facts = {.place = config->push_vapid_key_file};
     const json_t *bridge = json_object_get(status, "bridge");
-    if (!path || !json_integer_value(json_object_get(bridge, "accounts")))
+    bool elsewhere;
+    ask_key(config, facts.running, &elsewhere);
+    if (elsewhere)
         return;
-    if (access(path, F_OK) != 0 && errno == ENOENT && !cli_key_is_elsewhere(config))
-        findings_add(
-            findings, SEVERITY_FAULT, "configuration",
-            "Put it back before the server is restarted; without a copy of it every phone "
-            "has to be linked again.",
-            "The VAPID key %s (push.vapid_key_file) has gone, and the accounts were linked "
-            "with it.",
-            path);
+    facts.linked = json_integer_value(json_object_get(bridge, "accounts")) > 0;
+    struct vapid *vapid = vapid_from_config(config, &err);
+    facts.missing = !vapid && err.code == ERR_NOT_FOUND;
+    if (vapid)
+        snprintf(facts.next, sizeof facts.next, "%s", vapid_public_text(vapid));
+    vapid_free(vapid);
+    diagnose_key(findings, &facts);
 }
 
 /* By the store's word, where no server runs, a user may have been changed to: first. */
@@ -124,7 +143,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     struct machine_facts machine;
     json_t *status = status_of(cli, config, &err);
     if (status) {
-        look_at_accounts(findings, config, status);
+        look_at_accounts(findings, status);
         diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
     } else {
@@ -138,6 +157,8 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     }
     look_at_alerts(findings, config);
     look_outside(findings, config, status);
+    if (status)
+        diagnose_nobody(findings, status, probes_linking(config));
     json_decref(status);
 }
 

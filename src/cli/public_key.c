@@ -91,14 +91,3 @@ int cli_authorization(const struct config *config, const char *origin,
     vapid_free(vapid);
     return result;
 }
-
-bool cli_key_is_elsewhere(const struct config *config)
-{
-    struct err err;
-    json_t *answer = ask_server(config, NULL, &err);
-    const char *file = json_string_value(json_object_get(answer, "file"));
-    const char *here = config->push_vapid_key_file;
-    bool elsewhere = answer && (!file || !here || strcmp(file, here) != 0);
-    json_decref(answer);
-    return elsewhere;
-}

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "doctor/refusal.h"
+
 /* Printable text of the server's, which is ours: only lengths are bounded. */
 
 static const char *text_in(const json_t *object, const char *name)
@@ -101,20 +103,6 @@ static void follow(struct setup_progress *progress, const char *pseudonym, const
 
 /* Registrations */
 
-static const char *remedy_of(const char *status, const char *why)
-{
-    if (is(status, "forbidden"))
-        return "In Molly choose another delivery service and then UnifiedPush again, so that it "
-               "makes new credentials.";
-    if (is(status, "invalid_uuid"))
-        return "Add the id to accounts.allowed, or leave that setting out.";
-    if (is(status, "internal_error") && strstr(why, "the trial goes on"))
-        return "Nothing needs to be done: Molly asks again.";
-    if (is(status, "internal_error"))
-        return "Tap Test configuration in Molly in a minute.";
-    return "Choose another push server in the phone's distributor app (ntfy or the like).";
-}
-
 /* Whether it may be one to allow: then there is another remedy. */
 static bool take_refusal(struct setup_progress *progress, const json_t *arrival, struct buf *lines)
 {
@@ -126,7 +114,7 @@ static bool take_refusal(struct setup_progress *progress, const json_t *arrival,
         return true;
     }
     buf_format(lines, "[!!] a phone came, and was answered \"%s\": %s. -> %s\n", status, why,
-               remedy_of(status, why));
+               refusal_remedy(status, why));
     return false;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "cli/when.h"
+#include "doctor/refusal.h"
 
 enum { NAMES_MOST = 5 };
 
@@ -37,7 +38,7 @@ static const char *plural(int64_t count)
 
 /* A sentence, or what stands behind a name, put together before it is wrapped. */
 struct field {
-    char text[1024];
+    char text[WHEN_SIZE + FINDING_WHAT_SIZE + FINDING_FIX_SIZE + 64];
     size_t length;
 };
 
@@ -96,7 +97,8 @@ static void print_head(const json_t *bridge)
     if (!is_true(bridge, "running"))
         printf(NO_SERVER "\n");
     if (!number_of(bridge, "accounts")) {
-        printf("No account is registered.\n");
+        printf("No account is registered.%s\n",
+               is_true(bridge, "running") ? " \"doorbell setup\" links a phone." : "");
         return;
     }
     add_counts(&head, bridge);
@@ -109,6 +111,21 @@ static void print_head(const json_t *bridge)
     else
         add(&head, "; nothing is owed.");
     print_wrapped(&head);
+}
+
+/* The phone that came last, unless it was taken since. */
+static void print_refused(const json_t *bridge)
+{
+    const json_t *refused = json_object_get(bridge, "refused");
+    struct field field = {0};
+    char when[WHEN_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
+    if (!json_is_object(refused))
+        return;
+    refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
+                    what, fix);
+    add(&field, "A phone came at %s and was refused: %s. -> %s",
+        when_text(when, number_of(refused, "at"), number_of(bridge, "now")), what, fix);
+    print_wrapped(&field);
 }
 
 /* Only what is not as it should be: that all is on, doctor says. */
@@ -323,14 +340,24 @@ static void print_advice_on_all(const json_t *bridge)
     }
 }
 
+static bool is_said_of_all(const json_t *bridge, const char *advice)
+{
+    const json_t *list = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), advice) == 0)
+            return true;
+    return false;
+}
+
 static void print_all_advice(const json_t *answer)
 {
     const json_t *accounts = json_object_get(answer, "accounts");
+    const json_t *bridge = json_object_get(answer, "bridge");
     json_t *said = json_object();
-    print_advice_on_all(json_object_get(answer, "bridge"));
+    print_advice_on_all(bridge);
     for (size_t i = 0; i < json_array_size(accounts); i++) {
         const char *advice = text_of(json_array_get(accounts, i), "advice");
-        if (!*advice || is_said_before(said, advice))
+        if (!*advice || is_said_of_all(bridge, advice) || is_said_before(said, advice))
             continue;
         printf("\n");
         print_advice(accounts, i);
@@ -342,6 +369,7 @@ void status_print_all(const json_t *answer)
 {
     print_head(json_object_get(answer, "bridge"));
     print_sandbox(json_object_get(answer, "sandbox"));
+    print_refused(json_object_get(answer, "bridge"));
     print_origins(json_object_get(answer, "bridge"));
     print_lines(answer);
     print_all_advice(answer);
@@ -428,8 +456,10 @@ static void print_debt(const json_t *account, int64_t now)
     print_field("owed", &field);
 }
 
-static void print_account(const json_t *account, int64_t now)
+static void print_account(const json_t *account, const json_t *bridge)
 {
+    const char *advice = text_of(account, "advice");
+    int64_t now = number_of(bridge, "now");
     printf("Account %s, device %d:\n", text_of(account, "pseudonym"),
            (int)number_of(account, "device"));
     print_link(json_object_get(account, "link"), now);
@@ -438,8 +468,8 @@ static void print_account(const json_t *account, int64_t now)
     print_rings(json_object_get(account, "ring"), now);
     print_debt(account, now);
     print_timeline(account, now);
-    if (*text_of(account, "advice"))
-        text_wrap(stdout, text_of(account, "advice"), 0, 2, terminal_columns(stdout));
+    if (*advice && !is_said_of_all(bridge, advice))
+        text_wrap(stdout, advice, 0, 2, terminal_columns(stdout));
 }
 
 void status_print_one(const json_t *answer)
@@ -449,6 +479,6 @@ void status_print_one(const json_t *answer)
     if (!is_true(bridge, "running"))
         printf(NO_SERVER "\n");
     for (size_t i = 0; i < json_array_size(accounts); i++)
-        print_account(json_array_get(accounts, i), number_of(bridge, "now"));
+        print_account(json_array_get(accounts, i), bridge);
     print_advice_on_all(bridge);
 }

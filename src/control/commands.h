@@ -24,7 +24,8 @@
  *   are refused alike), "store_fails", "no_room", "links_most" (0: any number), "heard" (the
  *   messenger's last frame), "message" (the last of any account), "queued" and "sending" (pushes),
  *   "origins_down" [{"origin", "since", "next_try", "words", "waiting"}], "advice" [sentences on
- *   what concerns all]
+ *   what concerns all], "refused" (null, or the last phone that was refused and came no more:
+ *   {"at", "status", "origin", "why"})
  *
  * "accounts", of each: "pseudonym", "device", "health", "advice" (null or one sentence),
  *   "owed_since", "owed_is_stored", "timeline"? [{"at", "text"}], oldest first, and

@@ -1,6 +1,7 @@
 #include "control/status.h"
 
 #include "base/clock.h"
+#include "bridge/arrivals.h"
 
 /* Numbers and names of ours, printable text of others: json_pack refuses none of it. */
 
@@ -71,13 +72,24 @@ json_t *status_of_sandbox(const struct sandbox *sandbox)
                      sandbox_wall_name(sandbox->calls));
 }
 
+/* Nobody's pseudonym: it is shown to others. */
+static json_t *refused_of(struct bridge *bridge, int64_t now_unix)
+{
+    const struct arrival *arrival = arrivals_refused(bridge_arrivals(bridge), now_unix);
+    if (!arrival)
+        return json_null();
+    return json_pack("{s:I, s:s, s:s, s:s}", "at", (json_int_t)arrival->at_unix, "status",
+                     registration_status_word(arrival->status), "origin", arrival->origin, "why",
+                     arrival->why);
+}
+
 json_t *status_of_bridge(struct bridge *bridge, int64_t wall_ms)
 {
     int64_t now_unix = wall_ms / 1000;
     struct bridge_view view;
     view_bridge(bridge, wall_ms, &view);
     return json_pack("{s:b, s:I, s:I, s:i, s:i, s:o, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:i, "
-                     "s:i, s:o, s:o}",
+                     "s:i, s:o, s:o, s:o}",
                      "running", view.has_links, "now", (json_int_t)now_unix, "started",
                      (json_int_t)view.started_unix, "accounts", (int)view.accounts, "owed",
                      (int)view.owed, "by_health",
@@ -88,7 +100,8 @@ json_t *status_of_bridge(struct bridge *bridge, int64_t wall_ms)
                      "no_room", view.no_room, "links_most", (json_int_t)view.links_most, "heard",
                      (json_int_t)view.heard_unix, "message", (json_int_t)view.message_unix,
                      "queued", (int)view.queued, "sending", (int)view.sending, "origins_down",
-                     origins_down(bridge, now_unix), "advice", advice_of(&view));
+                     origins_down(bridge, now_unix), "advice", advice_of(&view), "refused",
+                     refused_of(bridge, now_unix));
 }
 
 json_t *status_of_timeline(const struct timeline *timeline)

@@ -9,13 +9,29 @@
 #include "base/log.h"
 #include "doctor/findings.h"
 #include "doctor/probes.h"
+#include "push/vapid.h"
 
 /* Accounts with the same trouble are one finding. The remedies are those of the status command
  * (bridge/view.h). `key` is of this report alone: a pseudonym of the log would tell whoever sees
- * two reports that they are about the same person. `web` is whether phones can register by
- * themselves. */
+ * two reports that they are about the same person. */
 void diagnose_accounts(struct findings *findings, const json_t *status,
-                       const uint8_t key[PSEUDONYM_KEY_SIZE], bool web);
+                       const uint8_t key[PSEUDONYM_KEY_SIZE]);
+
+/* Where there is no account. To be called last, as what is in a phone's way is to be mended first.
+ */
+void diagnose_nobody(struct findings *findings, const json_t *status, enum linking linking);
+
+/* The key that signs pushes, which phones were linked with. */
+struct key_facts {
+    const char *place; /* push.vapid_key_file; NULL: it is in the configuration, push.vapid_key */
+    char running[VAPID_PUBLIC_TEXT_SIZE]; /* of the server that runs; empty: none does */
+    char next[VAPID_PUBLIC_TEXT_SIZE];    /* of the next start; empty: it cannot be read */
+    bool missing;                         /* there is no such file */
+    bool linked;                          /* there are accounts */
+};
+
+/* Nothing where it cannot be read: that is said of all files. */
+void diagnose_key(struct findings *findings, const struct key_facts *facts);
 
 /* Whether the running server has walled itself in. */
 void diagnose_sandbox(struct findings *findings, const json_t *status);
@@ -26,10 +42,14 @@ void diagnose_seal(struct findings *findings, const json_t *status);
 /* The way to Signal's server, for one client and another, over IPv4 and IPv6. */
 void diagnose_signal(struct findings *findings, const struct signal_facts *facts);
 
+/* What its certificate was verified by, and which addresses net.family hides. Nothing where it does
+ * not answer. */
+void diagnose_roots(struct findings *findings, const struct signal_facts *facts);
+
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
 
-/* Whether somebody is there whom alerts could reach. Nothing where alert.url is not set. */
-void diagnose_alerts(struct findings *findings, const struct origin_facts *facts);
+/* Whether somebody is there whom alerts could reach, and who misses the heartbeat. */
+void diagnose_alerts(struct findings *findings, const struct probe_facts *facts);
 
 /* Whether web.public_url leads to this very server, and with what a proxy has to say. */
 void diagnose_public(struct findings *findings, const struct public_facts *facts);

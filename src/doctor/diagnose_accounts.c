@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "doctor/diagnose.h"
+#include "doctor/refusal.h"
 
 enum {
     NAMES_MOST = 5,      /* of accounts with the same trouble */
@@ -96,18 +97,53 @@ static void diagnose_room(struct findings *findings, const json_t *bridge)
                      "The server may open as many as %lld accounts need.", (long long)most);
 }
 
-static void diagnose_nobody(struct findings *findings, bool web)
+/* A phone that came and was refused is all that there is to mend where there is no account. */
+static void diagnose_refused(struct findings *findings, const json_t *bridge)
 {
-    findings_add(
-        findings, SEVERITY_FAULT, accounts_subject,
-        web ? "Scan the code of \"doorbell qr-code\" in Molly's Settings, Notifications, where "
-              "UnifiedPush is the delivery method. If there is no such entry, this Molly is itself "
-              "a linked device, and its primary phone is the one to link; if there is one, open "
-              "the code's address in the phone's browser to see whether it gets here."
-            : "Web pages are off, so Molly cannot register by itself: in its Settings, "
-              "Notifications, UnifiedPush, scan the code of \"doorbell qr-code\", copy the command "
-              "that it shows, and run it here as \"doorbell connection add ...\".",
-        "No account was ever registered here, so nobody is rung.");
+    const json_t *refused = json_object_get(bridge, "refused");
+    bool alone = !number_of(bridge, "accounts");
+    char at[TIME_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
+    if (!json_is_object(refused))
+        return;
+    refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
+                    what, fix);
+    findings_add(findings, alone ? SEVERITY_FAULT : SEVERITY_WARNING, accounts_subject, fix,
+                 "A phone came at %s and was refused: %s.", time_text(at, number_of(refused, "at")),
+                 what);
+}
+
+#define PASTED_LINE                                                                                \
+    "\"doorbell setup\" shows a code. Scan it in Molly's Settings, Notifications, UnifiedPush, "   \
+    "and "                                                                                         \
+    "paste the line that Molly shows then there, or run it here as \"doorbell connection add "     \
+    "...\"."
+
+static const char *advise_nobody(enum linking linking)
+{
+    switch (linking) {
+    case LINKING_BY_WEB:
+        return "Scan the code of \"doorbell setup\" in Molly's Settings, Notifications, where "
+               "UnifiedPush is the delivery method. If there is no such entry, this Molly is "
+               "itself a linked device, and its primary phone is the one to link; if there is one, "
+               "open the public address in the phone's browser to see whether it gets here.";
+    case LINKING_UNKNOWN:
+        return "Without web.public_url, for which it asks, phones are linked by a line that is "
+               "pasted: " PASTED_LINE " If Molly has no UnifiedPush there, it is itself a linked "
+               "device, and its primary phone is the one to link.";
+    case LINKING_BY_HAND:
+        break;
+    }
+    return "No phone comes in by itself: " PASTED_LINE;
+}
+
+void diagnose_nobody(struct findings *findings, const json_t *status, enum linking linking)
+{
+    const json_t *bridge = json_object_get(status, "bridge");
+    bool refused = json_is_object(json_object_get(bridge, "refused"));
+    if (!number_of(bridge, "accounts"))
+        findings_add(findings, SEVERITY_FAULT, accounts_subject,
+                     refused ? NULL : advise_nobody(linking),
+                     "No account is registered, so nobody is rung.");
 }
 
 /* What fails */
@@ -236,7 +272,7 @@ static void diagnose_well(struct findings *findings, const json_t *account, cons
     const json_t *link = json_object_get(account, "link");
     char name[PSEUDONYM_SIZE], message[ACCOUNT_SIZE], ring[ACCOUNT_SIZE];
     name_of(name, account, key);
-    if (!is(link, "state", "up")) {
+    if (!is(link, "state", "up") || json_is_false(json_object_get(link, "proven"))) {
         findings_add(findings, SEVERITY_UNCHECKED, accounts_subject, "Run this again in a minute.",
                      "Account %s: Signal: %s.", name, text_of(link, "words"));
         return;
@@ -272,14 +308,12 @@ static void diagnose_each(struct findings *findings, const json_t *status,
 }
 
 void diagnose_accounts(struct findings *findings, const json_t *status,
-                       const uint8_t key[PSEUDONYM_KEY_SIZE], bool web)
+                       const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
     const json_t *bridge = json_object_get(status, "bridge");
     bool running = diagnose_server(findings, bridge);
     diagnose_all(findings, bridge);
     diagnose_room(findings, bridge);
-    if (!number_of(bridge, "accounts"))
-        diagnose_nobody(findings, web);
-    else
-        diagnose_each(findings, status, key, running);
+    diagnose_refused(findings, bridge);
+    diagnose_each(findings, status, key, running);
 }

@@ -13,7 +13,7 @@
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
 static const char signal_subject[] = "Signal", push_subject[] = "push server",
-                  clock_subject[] = "clock";
+                  alerts_subject[] = "alerts", clock_subject[] = "clock";
 
 /* "no address", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
@@ -29,6 +29,8 @@ void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
     };
     if (visit->end == VISIT_ANSWERED)
         snprintf(text, size, "answers with %d", visit->status);
+    else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_NO_TLS)
+        snprintf(text, size, "speaks no TLS there (%.200s)", visit->why);
     else
         snprintf(text, size, "%s%s%.200s%s", words[visit->end], *visit->why ? " (" : "", visit->why,
                  *visit->why ? ")" : "");
@@ -85,14 +87,20 @@ static void diagnose_client(struct findings *findings, const struct signal_facts
                      facts->origin, facts->agent, facts->fallback_agent);
 }
 
+static void diagnose_well(struct findings *findings, const struct signal_facts *facts,
+                          const char *families)
+{
+    findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
+                 "%s answers over %s, and takes our client.", facts->origin, families);
+}
+
 /* What the two families have in common is left; where one of them fails is worth a word only when
  * this machine has such a network. */
 static void diagnose_families(struct findings *findings, const struct signal_facts *facts)
 {
     const struct visit_facts *v4 = &facts->v4, *v6 = &facts->v6;
     if (opened(v4) && opened(v6)) {
-        findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
-                     "%s answers over IPv4 and IPv6, and takes our client.", facts->origin);
+        diagnose_well(findings, facts, "IPv4 and IPv6");
         return;
     }
     const struct visit_facts *failed = opened(v4) ? v6 : v4;
@@ -104,8 +112,7 @@ static void diagnose_families(struct findings *findings, const struct signal_fac
     bool harmless = failed->end == VISIT_NOT_MADE || failed->end == VISIT_NO_ADDRESS ||
                     failed->end == VISIT_NO_ROUTE;
     if (harmless)
-        findings_add(findings, SEVERITY_WELL, signal_subject, NULL,
-                     "%s answers over %s, and takes our client.", facts->origin, good);
+        diagnose_well(findings, facts, good);
     else
         findings_add(findings, SEVERITY_WARNING, signal_subject, fix,
                      "%s answers over %s, but over %s it %s.", facts->origin, good, bad, end);
@@ -141,6 +148,25 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
         diagnose_status(findings, facts, visit);
     else
         diagnose_unreached(findings, facts, visit);
+}
+
+void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
+{
+    bool v4 = answered(&facts->v4), v6 = answered(&facts->v6);
+    const char *hidden = "";
+    if ((!v4 && !v6) || strncmp(facts->origin, "wss:", 4) != 0)
+        return;
+    if (facts->v4.end == VISIT_NOT_MADE)
+        hidden = "; IPv4 was not tried, because of net.family";
+    else if (facts->v6.end == VISIT_NOT_MADE)
+        hidden = "; IPv6 was not tried, because of net.family";
+    findings_add(
+        findings, SEVERITY_WELL, signal_subject, NULL, "Over %s its certificate leads to %s%s.",
+        v4 && v6 ? "IPv4 and IPv6"
+        : v4     ? "IPv4"
+                 : "IPv6",
+        facts->own_roots ? "a root of signal.ca_file" : "Signal's own root, which is built in",
+        hidden);
 }
 
 /* Push servers */
@@ -191,18 +217,32 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
 
 /* Alerts */
 
-void diagnose_alerts(struct findings *findings, const struct origin_facts *facts)
+static void diagnose_watcher(struct findings *findings, const struct origin_facts *facts,
+                             const char *fix, const char *loss)
 {
     char end[VISIT_WHY_SIZE + 64];
     if (facts->visit.end == VISIT_NOT_MADE)
         return;
     diagnose_end(end, sizeof end, &facts->visit);
     if (answered(&facts->visit))
-        findings_add(findings, SEVERITY_WELL, "alerts", NULL, "%s answers.", facts->origin);
+        findings_add(findings, SEVERITY_WELL, alerts_subject, NULL, "%s answers.", facts->origin);
     else
-        findings_add(findings, SEVERITY_WARNING, "alerts",
+        findings_add(findings, SEVERITY_WARNING, alerts_subject, fix, "%s: %s %s.", loss,
+                     facts->origin, end);
+}
+
+void diagnose_alerts(struct findings *findings, const struct probe_facts *facts)
+{
+    if (facts->alerts.visit.end == VISIT_NOT_MADE)
+        findings_add(findings, SEVERITY_UNCHECKED, alerts_subject,
+                     "Set it to an ntfy topic or another webhook; \"doorbell setup\" asks for it.",
+                     "Nobody is told when something breaks, because alert.url is not set.");
+    diagnose_watcher(findings, &facts->alerts,
                      "Check alert.url, and whether this machine reaches it.",
-                     "Nobody is told when something breaks: %s %s.", facts->origin, end);
+                     "Nobody is told when something breaks");
+    diagnose_watcher(findings, &facts->heartbeat,
+                     "Check alert.heartbeat_url, and whether this machine reaches it.",
+                     "The heartbeat does not arrive");
 }
 
 /* The clock */
@@ -243,12 +283,13 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
 void diagnose_path(struct findings *findings, const struct probe_facts *facts)
 {
     diagnose_signal(findings, &facts->signal);
+    diagnose_roots(findings, &facts->signal);
     for (size_t i = 0; i < facts->origin_count; i++)
         diagnose_origin(findings, &facts->origins[i]);
     if (facts->origins_more)
         findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL,
                      "%zu more push servers were not asked.", facts->origins_more);
-    diagnose_alerts(findings, &facts->alerts);
+    diagnose_alerts(findings, facts);
     if (facts->web)
         diagnose_public(findings, &facts->public);
     diagnose_clock(findings, facts);

@@ -47,6 +47,25 @@ static void write_fix(char fix[FINDING_FIX_SIZE], const char *what, const struct
              line[strlen(line) - 1] == ';' ? "" : ".");
 }
 
+/* Another address may be the server's new one, or that of a login before it. */
+static void diagnose_redirect(struct findings *findings, const struct public_facts *facts)
+{
+    const struct visit_facts *visit = &facts->visit;
+    bool elsewhere = *visit->moved_to && strcmp(visit->moved_to, facts->origin) != 0;
+    findings_add(findings, SEVERITY_FAULT, web_subject,
+                 "If it leads to a login (Authelia or the like), take this address out of the "
+                 "login: Molly cannot answer one. If not, set web.public_url to the address to "
+                 "which it leads.",
+                 "%s redirects to %s (%d).", facts->origin,
+                 elsewhere ? visit->moved_to : "another path", visit->status);
+}
+
+/* As a proxy answers where nothing is behind it. */
+static bool is_of_empty_proxy(const struct visit_facts *visit)
+{
+    return visit->status == 404 || (visit->status >= 502 && visit->status <= 504);
+}
+
 static void diagnose_elsewhere(struct findings *findings, const struct public_facts *facts)
 {
     const struct visit_facts *visit = &facts->visit;
@@ -60,10 +79,16 @@ static void diagnose_elsewhere(struct findings *findings, const struct public_fa
                      "Cloudflare asks whoever comes to %s to prove that it is a person (%d).",
                      facts->origin, visit->status);
     else if (visit->status >= 300 && visit->status < 400)
+        diagnose_redirect(findings, facts);
+    else if (visit->status == 401 || visit->status == 403)
         findings_add(findings, SEVERITY_FAULT, web_subject,
-                     "Set web.public_url to the address to which it leads.",
-                     "%s redirects to %s (%d).", facts->origin,
-                     *visit->moved_to ? visit->moved_to : "another path", visit->status);
+                     "Let this path pass there: Molly cannot answer that.",
+                     "A login or an access list of the proxy stands before %s (%d).", facts->origin,
+                     visit->status);
+    else if (facts->stopped && is_of_empty_proxy(visit))
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject, "Run this again when it runs.",
+                     "%s answers with %d, as a proxy does where no server runs.", facts->origin,
+                     visit->status);
     else if (visit->status >= 502 && visit->status <= 504)
         findings_add(findings, SEVERITY_FAULT, web_subject, fix,
                      "The proxy at %s does not reach Doorbell (%d).", facts->origin, visit->status);
@@ -76,20 +101,41 @@ static void diagnose_elsewhere(struct findings *findings, const struct public_fa
                      facts->origin, visit->status);
 }
 
+static const char *mend_flaw(enum visit_flaw flaw)
+{
+    switch (flaw) {
+    case VISIT_FLAW_EXPIRED:
+        return "Renew the certificate, and let the proxy load the new one; if it is a new one, set "
+               "this machine's clock.";
+    case VISIT_FLAW_NAME:
+        return "Let the proxy answer with a certificate for the host of web.public_url, or set "
+               "that to the name that the certificate is for.";
+    case VISIT_FLAW_ISSUER:
+        return "Serve it with the certificates that lead to its root (fullchain.pem); if it is "
+               "self-signed, get one from an authority that phones know, such as Let's Encrypt.";
+    case VISIT_FLAW_NO_TLS:
+        return "Let the proxy speak TLS on this port, or correct the port in web.public_url.";
+    case VISIT_FLAW_OTHER:
+        break;
+    }
+    return "Look at the proxy's log, and at its lines on TLS and the certificate.";
+}
+
 /* Many routers lead nobody from inside to their own outside: no fault by itself. */
 static void diagnose_not_seen(struct findings *findings, const struct public_facts *facts)
 {
     char end[VISIT_WHY_SIZE + 64];
     diagnose_end(end, sizeof end, &facts->visit);
     if (facts->visit.end == VISIT_NO_TLS)
-        findings_add(findings, SEVERITY_FAULT, web_subject,
-                     "Renew the certificate, with the certificates that lead to its root "
-                     "(fullchain.pem).",
-                     "%s %s.", facts->origin, end);
+        findings_add(findings, SEVERITY_FAULT, web_subject, mend_flaw(facts->visit.flaw), "%s %s.",
+                     facts->origin, end);
     else if (facts->visit.end == VISIT_NO_ADDRESS)
         findings_add(findings, SEVERITY_FAULT, web_subject,
                      "Enter the name into the DNS, or set web.public_url to the right one.",
                      "%s %s.", facts->origin, end);
+    else if (facts->stopped && facts->visit.end == VISIT_NO_CONNECT)
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject, "Run this again when it runs.",
+                     "%s %s; no server runs.", facts->origin, end);
     else
         findings_add(findings, SEVERITY_WARNING, web_subject,
                      "Open it in the phone's browser over its mobile network: if that fails, too, "
@@ -213,12 +259,39 @@ static void diagnose_other(struct findings *findings, const struct public_facts 
                  facts->origin);
 }
 
+/* The page came, and what Molly sends does not. */
+static bool loses_post(const struct public_facts *facts)
+{
+    return facts->seen && facts->post.end != VISIT_NOT_MADE && !facts->post_seen;
+}
+
+static void diagnose_post(struct findings *findings, const struct public_facts *facts)
+{
+    char end[VISIT_WHY_SIZE + 64];
+    diagnose_end(end, sizeof end, &facts->post);
+    findings_add(
+        findings, SEVERITY_FAULT, web_subject,
+        "Let the proxy hand on POST, too: look for limit_except, an access list or a web "
+        "application firewall.",
+        "%s leads to this Doorbell, but only GET: POST, by which Molly registers, does not "
+        "come here, and %s.",
+        facts->origin, end);
+}
+
+/* Air-gapped there is no way in. */
+static void diagnose_unset(struct findings *findings, const struct public_facts *facts)
+{
+    if (facts->linking != LINKING_BY_HAND)
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject,
+                     "If phones register by themselves, set it to the address that they use "
+                     "(\"doorbell setup\" asks for it); air-gapped nothing needs to be done.",
+                     "How phones come in was not looked at, because web.public_url is not set.");
+}
+
 void diagnose_public(struct findings *findings, const struct public_facts *facts)
 {
     if (!*facts->origin)
-        findings_add(findings, SEVERITY_UNCHECKED, web_subject,
-                     "Set web.public_url to the address that phones use.",
-                     "How phones come in was not looked at, because web.public_url is not set.");
+        diagnose_unset(findings, facts);
     else if (facts->visit.end == VISIT_NOT_MADE)
         findings_add(findings, SEVERITY_UNCHECKED, web_subject, NULL,
                      "%s was not looked at, because the VAPID key, by which this server's page is "
@@ -232,6 +305,8 @@ void diagnose_public(struct findings *findings, const struct public_facts *facts
         diagnose_elsewhere(findings, facts);
     else if (facts->asked && !facts->seen)
         diagnose_other(findings, facts);
+    else if (loses_post(facts))
+        diagnose_post(findings, facts);
     else if (!facts->secure)
         findings_add(findings, SEVERITY_WARNING, web_subject,
                      "Put a proxy with a certificate in front, or set web.tls_cert.",

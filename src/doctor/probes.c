@@ -1,12 +1,21 @@
 #include "doctor/probes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
+#include "config/setup_file.h"
 #include "control/client.h"
 #include "push/vapid.h"
 #include "signal/roots.h"
+
+/* By which the running server knows a visit. */
+struct ticket {
+    char nonce[WITNESS_NONCE_SIZE]; /* empty: no server runs that would look out for it */
+    char line[sizeof WITNESS_HEADER + sizeof ": " + WITNESS_NONCE_SIZE];
+};
 
 struct probe {
     const struct config *config;
@@ -17,9 +26,7 @@ struct probe {
     X509_STORE *roots;
     char
         key[VAPID_PUBLIC_TEXT_SIZE]; /* the server's; empty: it cannot be read, as said elsewhere */
-    /* Of the visit to the public address; empty: no server runs that would look out for it. */
-    char nonce[WITNESS_NONCE_SIZE];
-    char nonce_line[sizeof WITNESS_HEADER + sizeof ": " + WITNESS_NONCE_SIZE];
+    struct ticket page, post;        /* of the two visits to the public address */
 };
 
 enum { PATIENCE_S = 5 };
@@ -100,25 +107,23 @@ static void visit_origins(struct probe *probe, const json_t *status)
     }
 }
 
-static void visit_alerts(struct probe *probe)
+static void visit_watcher(struct probe *probe, const char *url, struct origin_facts *watcher)
 {
-    struct origin_facts *alerts = &probe->facts->alerts;
-    if (!probe->config->alert_url)
+    if (!url)
         return;
-    write_origin(alerts->origin, probe->config->alert_url);
-    struct visit_request request = {.url = alerts->origin,
+    write_origin(watcher->origin, url);
+    struct visit_request request = {.url = watcher->origin,
                                     .lane = RESOLVER_ENDPOINT,
                                     .family = AF_UNSPEC,
                                     .user_agent = our_agent,
                                     .trust = probe->trust};
-    visits_add(probe->visits, &request, &alerts->visit);
+    visits_add(probe->visits, &request, &watcher->visit);
 }
 
-/* NULL: no server runs, or one that does not know this command. */
-static json_t *ask_server(const struct probe *probe, json_t *request)
+/* NULL: no server runs (ERR_NOT_FOUND), or one that does not know this command. */
+static json_t *ask_server(const struct probe *probe, json_t *request, struct err *err)
 {
-    struct err err;
-    json_t *answer = control_ask_within(probe->config, request, PATIENCE_S, &err);
+    json_t *answer = control_ask_within(probe->config, request, PATIENCE_S, err);
     json_decref(request);
     if (json_is_true(json_object_get(answer, "done")))
         return answer;
@@ -126,14 +131,16 @@ static json_t *ask_server(const struct probe *probe, json_t *request)
     return NULL;
 }
 
-static void get_nonce(struct probe *probe)
+static void get_ticket(struct probe *probe, struct ticket *ticket)
 {
-    json_t *answer = ask_server(probe, json_pack("{s:s}", "command", "expect"));
+    struct err err = {0};
+    json_t *answer = ask_server(probe, json_pack("{s:s}", "command", "expect"), &err);
     const char *nonce = json_string_value(json_object_get(answer, "nonce"));
-    if (nonce && strlen(nonce) < sizeof probe->nonce) {
-        snprintf(probe->nonce, sizeof probe->nonce, "%s", nonce);
-        snprintf(probe->nonce_line, sizeof probe->nonce_line, WITNESS_HEADER ": %s", nonce);
+    if (nonce && strlen(nonce) < sizeof ticket->nonce) {
+        snprintf(ticket->nonce, sizeof ticket->nonce, "%s", nonce);
+        snprintf(ticket->line, sizeof ticket->line, WITNESS_HEADER ": %s", nonce);
     }
+    probe->facts->public.stopped = err.code == ERR_NOT_FOUND;
     json_decref(answer);
 }
 
@@ -156,25 +163,37 @@ static void take_sighting(struct sighting *sighting, const json_t *told)
     take_text(sighting->peer, sizeof sighting->peer, told, "peer");
 }
 
-/* After the visit: what arrived of it. */
-static void ask_what_came(const struct probe *probe)
+/* NULL: nobody could say. */
+static json_t *ask_what_came(const struct probe *probe, const struct ticket *ticket)
+{
+    struct err err;
+    if (!*ticket->nonce)
+        return NULL;
+    return ask_server(probe, json_pack("{s:s, s:s}", "command", "seen", "nonce", ticket->nonce),
+                      &err);
+}
+
+/* After the visits: what arrived of them. */
+static void take_what_came(const struct probe *probe)
 {
     struct public_facts *public = &probe->facts->public;
-    if (!*probe->nonce)
-        return;
-    json_t *told =
-        ask_server(probe, json_pack("{s:s, s:s}", "command", "seen", "nonce", probe->nonce));
-    public->asked = told;
-    public->seen = json_is_true(json_object_get(told, "seen"));
+    json_t *page = ask_what_came(probe, &probe->page), *post = ask_what_came(probe, &probe->post);
+    public->asked = page;
+    public->seen = json_is_true(json_object_get(page, "seen"));
+    public->post_seen = json_is_true(json_object_get(post, "seen"));
     if (public->seen)
-        take_sighting(&public->sighting, told);
-    json_decref(told);
+        take_sighting(&public->sighting, page);
+    json_decref(page);
+    json_decref(post);
 }
 
 /* A running server's unit may have one of its own. */
 static void find_key(struct probe *probe)
 {
-    json_t *told = *probe->nonce ? ask_server(probe, json_pack("{s:s}", "command", "key")) : NULL;
+    struct err err;
+    json_t *told = NULL;
+    if (*probe->page.nonce)
+        told = ask_server(probe, json_pack("{s:s}", "command", "key"), &err);
     take_text(probe->key, sizeof probe->key, told, "key");
     json_decref(told);
     struct vapid *vapid = *probe->key ? NULL : vapid_from_config(probe->config, NULL);
@@ -189,14 +208,15 @@ static void visit_public(struct probe *probe)
     const struct config *config = probe->config;
     struct public_facts *public = &probe->facts->public;
     probe->facts->web = config->web_enabled;
+    public->linking = probes_linking(config);
     if (config->web_listen.count)
         snprintf(public->listen, sizeof public->listen, "%s", config->web_listen.items[0]);
     if (!config->web_enabled || !config->web_public_url)
         return;
     write_origin(public->origin, config->web_public_url);
-    get_nonce(probe);
+    get_ticket(probe, &probe->page);
     find_key(probe);
-    if (!*probe->key && !*probe->nonce)
+    if (!*probe->key && !*probe->page.nonce)
         return;
     public->secure = text_starts(public->origin, "https:");
     struct visit_request request = {.url = config->web_public_url,
@@ -204,9 +224,17 @@ static void visit_public(struct probe *probe)
                                     .family = AF_UNSPEC,
                                     .user_agent = our_agent,
                                     .needle = *probe->key ? probe->key : NULL,
-                                    .header = *probe->nonce ? probe->nonce_line : NULL,
+                                    .header = *probe->page.nonce ? probe->page.line : NULL,
                                     .trust = probe->trust};
     visits_add(probe->visits, &request, &public->visit);
+    if (*probe->page.nonce)
+        get_ticket(probe, &probe->post);
+    if (!*probe->post.nonce)
+        return;
+    request.needle = NULL;
+    request.header = probe->post.line;
+    request.json = "{}";
+    visits_add(probe->visits, &request, &public->post);
 }
 
 static int prepare(struct probe *probe, struct err *err)
@@ -242,11 +270,28 @@ int probes_run(struct probe_facts *facts, const struct config *config, const jso
     if (result == 0) {
         visit_signal(&probe);
         visit_origins(&probe, status);
-        visit_alerts(&probe);
+        visit_watcher(&probe, config->alert_url, &facts->alerts);
+        visit_watcher(&probe, config->alert_heartbeat_url, &facts->heartbeat);
         visit_public(&probe);
         visits_run(probe.visits);
-        ask_what_came(&probe);
+        take_what_came(&probe);
     }
     finish(&probe);
     return result;
+}
+
+/* Setup keeps its answers in a file, in which "none" is a line that is not there. */
+static bool is_answered(const struct config *config)
+{
+    char *path = setup_file_path(config);
+    bool answered = access(path, F_OK) == 0;
+    free(path);
+    return answered;
+}
+
+enum linking probes_linking(const struct config *config)
+{
+    if (config->web_enabled && config->web_public_url)
+        return LINKING_BY_WEB;
+    return !config->web_enabled || is_answered(config) ? LINKING_BY_HAND : LINKING_UNKNOWN;
 }

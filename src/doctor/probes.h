@@ -1,7 +1,8 @@
 /* Looks at what is outside: Signal's server, the push servers of the accounts, and the way by which
- * phones come in. Everything at once and within about 15 s. Rings nobody: Signal's server is asked
- * for an anonymous websocket, a push server and whoever takes alerts for their front pages, the
- * public address for the linking page. */
+ * phones come in. Everything at once and within about 15 s. Rings nobody and registers nobody:
+ * Signal's server is asked for an anonymous websocket, a push server and whoever takes alerts for
+ * their front pages, the public address for the linking page and, as Molly would, by an empty
+ * registration. */
 #ifndef DOORBELL_DOCTOR_PROBES_H
 #define DOORBELL_DOCTOR_PROBES_H
 
@@ -25,7 +26,15 @@ struct origin_facts {
     struct visit_facts visit;
 };
 
+/* How phones come to be registered, by the settings and by what setup was answered. */
+enum linking {
+    LINKING_UNKNOWN, /* nobody has said so */
+    LINKING_BY_WEB,  /* by themselves, at web.public_url */
+    LINKING_BY_HAND, /* air-gapped */
+};
+
 struct public_facts {
+    enum linking linking;
     char origin[URL_ORIGIN_SIZE]; /* of web.public_url; empty: it is not set */
     bool secure;                  /* https */
     char listen[64];              /* where the server listens */
@@ -33,16 +42,22 @@ struct public_facts {
      * server runs that could say that it came. */
     struct visit_facts visit;
     /* What arrived here of that visit, by the running server's word (web/witness.h). */
-    bool asked; /* there is a server of this kind that was asked */
-    bool seen;  /* it came; else the rest is not known */
+    bool stopped; /* no server runs */
+    bool asked;   /* there is a server of this kind that was asked */
+    bool seen;    /* it came; else the rest is not known */
     struct sighting sighting;
+    /* Molly registers by POST: one that registers nobody, and whether that came. Not made where no
+     * server runs that could say so. */
+    struct visit_facts post;
+    bool post_seen;
 };
 
 struct probe_facts {
     struct signal_facts signal;
     struct origin_facts origins[PROBE_ORIGINS_MOST];
     size_t origin_count, origins_more;
-    struct origin_facts alerts; /* of alert.url; not made: it is not set */
+    struct origin_facts alerts;    /* of alert.url; not made: it is not set */
+    struct origin_facts heartbeat; /* of alert.heartbeat_url, likewise */
     bool web;
     struct public_facts public;
 };
@@ -50,5 +65,7 @@ struct probe_facts {
 /* `status` (may be NULL) names the push servers. An error means that nothing could be looked at. */
 int probes_run(struct probe_facts *facts, const struct config *config, const json_t *status,
                struct err *err);
+
+enum linking probes_linking(const struct config *config);
 
 #endif

@@ -164,6 +164,31 @@ static enum visit_end end_of(const struct visit *visit, CURLcode result)
     }
 }
 
+/* By OpenSSL's verdict, which there is none of yet where curl does not find the name. */
+static enum visit_flaw flaw_of(const struct visit *visit, CURLcode result)
+{
+    long verdict = X509_V_OK;
+    curl_easy_getinfo(visit->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    switch (verdict) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return VISIT_FLAW_EXPIRED;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return VISIT_FLAW_ISSUER;
+    default:
+        break;
+    }
+    if (result == CURLE_PEER_FAILED_VERIFICATION && strstr(visit->says, "subject name"))
+        return VISIT_FLAW_NAME;
+    /* What speaks TLS and declines says so by an alert. */
+    bool declined = strstr(visit->says, "alert");
+    return result == CURLE_SSL_CONNECT_ERROR && !declined ? VISIT_FLAW_NO_TLS : VISIT_FLAW_OTHER;
+}
+
 static void on_ended(void *arg, CURLcode result)
 {
     struct visit *visit = arg;
@@ -174,7 +199,7 @@ static void on_ended(void *arg, CURLcode result)
         finish(visit, VISIT_ANSWERED, NULL);
         return;
     }
-    *visit->facts = (struct visit_facts){0};
+    *visit->facts = (struct visit_facts){.flaw = flaw_of(visit, result)};
     finish(visit, end_of(visit, result), *visit->says ? visit->says : curl_easy_strerror(result));
 }
 
@@ -230,6 +255,10 @@ static bool send_request(struct visit *visit, const struct address_list *address
         ask_for_websocket(visit);
     if (visit->request.header)
         add_header(visit, visit->request.header);
+    if (visit->request.json) {
+        add_header(visit, "Content-Type: application/json");
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, visit->request.json);
+    }
     curl_easy_setopt(easy, CURLOPT_PRIVATE, visit);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, visit->says);

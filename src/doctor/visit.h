@@ -23,10 +23,20 @@ enum visit_end {
     VISIT_NO_ANSWER,
 };
 
+/* What is wrong with a certificate (VISIT_NO_TLS), where that can be told. */
+enum visit_flaw {
+    VISIT_FLAW_OTHER,
+    VISIT_FLAW_EXPIRED, /* or not valid yet */
+    VISIT_FLAW_NAME,    /* it is for another name */
+    VISIT_FLAW_ISSUER,  /* it leads to no root that is trusted, or not all of the way */
+    VISIT_FLAW_NO_TLS,  /* what answers speaks no TLS, or ends the connection there */
+};
+
 enum { VISIT_WHY_SIZE = 256, VISIT_SERVER_SIZE = 48 };
 
 struct visit_facts {
     enum visit_end end;
+    enum visit_flaw flaw;
     char why[VISIT_WHY_SIZE]; /* printable; empty where `end` says it all */
     int status;
     bool stamped;    /* has Signal's own timestamp */
@@ -46,6 +56,7 @@ struct visit_request {
     bool upgrade;       /* asks for a websocket */
     const char *needle; /* NULL: the body is not read */
     const char *header; /* a whole line; NULL: none */
+    const char *json;   /* sent by POST; NULL: it is a GET */
     /* What its certificate must lead to: one of the two, which must outlive the visits. */
     const struct trust *trust;
     X509_STORE *roots;

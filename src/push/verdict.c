@@ -104,7 +104,8 @@ static const struct rule rules[] = {
     {STATUS(401), .phrase = "mismatch", .kind = VERDICT_UNAUTHORIZED, .traits = TELL_CLOCK,
      .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
      .meaning = "The endpoint was made for another VAPID key than ours",
-     .advice = "Link the phone again with this bridge's QR code"},
+     .advice = "Put the former VAPID key back (push.vapid_key_file), or link the phone again with "
+               "this bridge's QR code"},
     {STATUS(401), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER | TELL_CLOCK,
      .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
      .meaning = "The push server does not accept our VAPID token",

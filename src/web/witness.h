@@ -16,7 +16,7 @@
 
 enum {
     WITNESS_NONCE_SIZE = 33, /* 32 hexadecimal digits */
-    WITNESS_MOST = 4,        /* at once; a new one takes the place of the oldest */
+    WITNESS_MOST = 8,        /* at once, two of each look; a new one replaces the oldest */
     WITNESS_MS = 60 * 1000,
 };
 

@@ -13,14 +13,15 @@ from typing import Any, Callable, Iterator, Optional
 import pytest
 
 from lib.background import Changes
-from lib.certs import Leaf
+from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.linked import Linked
 from lib.nginx import Nginx, server_block
 from lib.ports import free_port
 from lib.push_peer import PushPeer
+from lib.receiver import Receiver
 from lib.shell import OpenFolder
-from lib.signal_peer import Account, SignalPeer
+from lib.signal_peer import SignalPeer, new_account
 
 MakeDoorbell = Callable[..., Doorbell]
 WELL, FAULT, WRONG_WORDS = 0, 1, 2
@@ -430,6 +431,75 @@ def test_a_public_address_that_leads_elsewhere(
     assert ("web.public_url" if "301" in words else f"127.0.0.1:{doorbell.port}") in fault["fix"]
 
 
+@pytest.mark.parametrize(
+    "words, cause, fix",
+    [
+        ("return 302 https://auth.example.org/?rd=x;", "redirects to", "out of the login"),
+        ("return 401;", "A login or an access list", "Let this path pass there"),
+        ("deny all;", "A login or an access list", "Let this path pass there"),
+        (
+            "limit_except GET {{ deny all; }} proxy_pass {there};",
+            "but only GET: POST, by which Molly registers, does not come here, and answers with 403",
+            "hand on POST",
+        ),
+    ],
+    ids=["a portal", "a login", "an access list", "no POST"],
+)
+def test_what_molly_cannot_answer_before_a_public_address(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    words: str,
+    cause: str,
+    fix: str,
+) -> None:
+    doorbell = make(web__public_url=front.url)
+    Patient(doorbell, signal, ntfy)
+    front.serve("/", words.format(there=f"http://127.0.0.1:{doorbell.port}/") + GOOD)
+    (fault,) = findings(doorbell, "fault")
+    assert fault["subject"] == "public address"
+    assert cause in fault["what"] and fix in fault["fix"], fault
+
+
+def leaf_for(flaw: str, authority: Authority, folder: Path) -> Leaf:
+    if flaw == "unknown":
+        folder.mkdir()
+        return Authority(folder, "Another CA").leaf("front")
+    names = ["push.example.org"] if flaw == "other name" else ["localhost"]
+    return authority.leaf("flawed-" + flaw.replace(" ", "-"), names, expired=flaw == "expired")
+
+
+@pytest.mark.parametrize(
+    "flaw, fix",
+    [
+        ("other name", "Let the proxy answer with a certificate for the host of web.public_url"),
+        ("unknown", "(fullchain.pem)"),
+        ("expired", "Renew the certificate"),
+        ("no TLS", "correct the port in web.public_url"),
+    ],
+)
+def test_each_flaw_of_a_certificate_has_its_own_remedy(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    authority: Authority,
+    tmp_path: Path,
+    flaw: str,
+    fix: str,
+) -> None:
+    doorbell = make(web__public_url=front.url)
+    if flaw == "no TLS":
+        doorbell.reload(web__public_url=f"https://localhost:{doorbell.port}/")
+    else:
+        front.leaf = leaf_for(flaw, authority, tmp_path / "other")
+    Patient(doorbell, signal, ntfy)
+    front.serve("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
+    (fault,) = findings(doorbell, "fault")
+    assert fault["subject"] == "public address" and fix in fault["fix"], fault
+
+
 def test_a_public_address_that_nobody_answers_is_a_warning(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
 ) -> None:
@@ -445,13 +515,142 @@ def test_a_public_address_that_nobody_answers_is_a_warning(
 
 def test_an_air_gapped_server_to_which_no_account_was_added(make: MakeDoorbell) -> None:
     report = examine(make(web__enabled=False), FAULT)
-    assert "No account was ever registered here, so nobody is rung." in report
+    assert "No account is registered, so nobody is rung. -> No phone comes in by itself" in report
     assert 'run it here as "doorbell connection add ..."' in report
 
 
+def test_setup_that_was_answered_with_no_public_url_makes_a_server_air_gapped(
+    make: MakeDoorbell, receiver: Receiver
+) -> None:
+    doorbell = make()
+    assert "web.public_url is not set" in examine(doorbell, FAULT)
+    done = doorbell.command("setup", "--url", "none", "--alert", receiver.url, "--no-link")
+    assert done.returncode == WELL, done.stderr
+    report = examine(doorbell, FAULT)
+    assert "-> No phone comes in by itself" in report and "web.public_url" not in report
+
+
 def test_a_server_at_which_no_phone_ever_registered(make: MakeDoorbell) -> None:
-    report = examine(make(), FAULT)
+    doorbell = make()
+    report = examine(doorbell, FAULT)
+    assert 'linked by a line that is pasted: "doorbell setup" shows a code' in report
+    doorbell.reload(web__public_url=f"http://127.0.0.1:{doorbell.port}/")
+    report = examine(doorbell, FAULT)
+    assert 'Scan the code of "doorbell setup"' in report
     assert "this Molly is itself a linked device" in report
+
+
+def test_what_is_in_a_phones_way_is_told_before_that_none_came(
+    make: MakeDoorbell, front: Front
+) -> None:
+    doorbell = make(web__public_url=front.url)
+    front.serve("/", NOWHERE)
+    faults = findings(doorbell, "fault")
+    assert [fault["subject"] for fault in faults] == ["public address", "accounts"]
+
+
+def test_an_account_that_was_removed_was_here_once(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    patient = Patient(doorbell, signal, ntfy)
+    assert doorbell.command("connection", "remove", patient.account.uuid).returncode == WELL
+    report = examine(doorbell, FAULT)
+    assert "No account is registered, so nobody is rung." in report and " ever " not in report
+
+
+# A phone came, and was refused
+
+
+def test_a_private_push_server_that_the_first_phone_came_with(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(push__allowed_endpoints=["*"])
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "invalid_endpoint"
+    refused, nobody = findings(doorbell, "fault")
+    assert re.match(r"A phone came at \w+ +\d+ [\d:]+ and was refused: localhost ", refused["what"])
+    assert f'add "{ntfy.origin}" to push.allowed_endpoints' in refused["fix"]
+    assert f'"doorbell setup --allow {ntfy.origin}"' in refused["fix"]
+    assert nobody["what"] == "No account is registered, so nobody is rung." and not nobody["fix"]
+    doorbell.settings.pop("push.allowed_endpoints")
+    done = doorbell.command("setup", "--allow", ntfy.origin, "--no-link")
+    assert done.returncode == WELL, done.stderr + done.stdout
+    assert doorbell.register(account, endpoint) == "ok"
+    assert "was refused" not in examine(doorbell, WELL)
+
+
+def test_a_phone_that_is_refused_beside_others_is_a_warning_until_it_is_taken(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    stranger = new_account()
+    assert doorbell.register(stranger, ntfy.endpoint()) == "forbidden"
+    (warning,) = findings(doorbell, "warning")
+    assert "was refused: " in warning["what"] and "it makes new credentials" in warning["fix"]
+    signal.add_account(stranger.uuid, stranger.device, stranger.password)
+    assert doorbell.register(stranger, ntfy.endpoint()) == "ok"
+    assert findings(doorbell, "warning") == []
+
+
+# The key that phones were linked with
+
+
+def test_another_key_in_the_file_is_a_fault_before_the_next_start(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    file = doorbell.folder / "vapid.key"
+    assert f"The running server signs with the key in {file}" in examine(doorbell, WELL)
+    former = file.read_text()
+    file.write_text(doorbell.command("vapid", "generate").stdout)
+    (fault,) = findings(doorbell, "fault")
+    assert fault["subject"] == "VAPID key" and f"than the one that is now in {file}" in fault["what"]
+    assert fault["fix"].startswith("Put the former key back before the server is restarted.")
+    file.write_text(former)
+    assert findings(doorbell, "fault") == []
+
+
+OTHER_KEY = "No phone was linked with the VAPID key that signs now, but others were with another"
+
+
+def change_key(doorbell: Doorbell, text: str) -> None:
+    """And start with it."""
+    doorbell.stop()
+    (doorbell.folder / "vapid.key").write_text(text)
+    doorbell.start()
+
+
+def test_a_key_that_no_phone_was_linked_with_is_told_until_the_former_one_is_back(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    former = (doorbell.folder / "vapid.key").read_text()
+    for _ in range(2):  # starts
+        change_key(doorbell, doorbell.command("vapid", "generate").stdout)
+        assert doorbell.has_logged(f" warn  {OTHER_KEY}"), doorbell.output()
+        (fault,) = findings(doorbell, "fault")
+        assert OTHER_KEY in fault["what"] and "put the former key back" in fault["what"]
+    change_key(doorbell, former)
+    assert not doorbell.has_logged(OTHER_KEY)
+    assert findings(doorbell, "fault") == []
+
+
+def test_a_key_that_was_changed_on_purpose_is_told_until_a_phone_is_linked_with_it(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    change_key(doorbell, doorbell.command("vapid", "generate").stdout)
+    assert OTHER_KEY in examine(doorbell, FAULT)
+    Patient(doorbell, signal, ntfy)
+    assert OTHER_KEY not in examine(doorbell, WELL)
+    doorbell.stop()
+    doorbell.start()
+    assert not doorbell.has_logged(OTHER_KEY)
 
 
 def test_before_anything_was_started(make_doorbell: MakeDoorbell, signal: SignalPeer) -> None:
@@ -467,6 +666,19 @@ def test_a_server_that_does_not_run(
     doorbell.stop()
     report = examine(doorbell, FAULT)
     assert "server: No server runs, so nobody is rung. -> Start it" in report
+
+
+def test_a_proxy_is_not_blamed_for_a_server_that_does_not_run(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
+) -> None:
+    doorbell = make(web__public_url=front.url)
+    Patient(doorbell, signal, ntfy)
+    front.serve("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
+    doorbell.stop()
+    (fault,) = findings(doorbell, "fault")
+    assert fault["subject"] == "server"
+    (unchecked,) = [one for one in findings(doorbell) if one["subject"] == "public address"]
+    assert "answers with 502, as a proxy does where no server runs" in unchecked["what"]
 
 
 def test_a_configuration_that_cannot_be_read(make_doorbell: MakeDoorbell) -> None:
@@ -528,6 +740,35 @@ def test_another_user_is_told_to_be_the_servers_and_nothing_about_files(
     assert done.returncode == FAULT
     assert len(told) == 1 and "Run this as the user that runs the server." in told[0]
     assert not [fault for fault in faults if fault["subject"] == "configuration"]
+
+
+# Whom an alert reaches
+
+
+def test_alerts_and_the_heartbeat_are_looked_at(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    told = [one for one in findings(doorbell) if one["subject"] == "alerts"]
+    assert [one["severity"] for one in told] == ["not checked"]
+    assert "because alert.url is not set" in told[0]["what"]
+    doorbell.reload(alert__url=receiver.url, alert__heartbeat_url="https://localhost:1/beat")
+    told = [one for one in findings(doorbell) if one["subject"] == "alerts"]
+    assert [one["severity"] for one in told] == ["warning", "well"]
+    assert told[0]["what"].startswith("The heartbeat does not arrive: https://localhost:1 ")
+    assert "alert.heartbeat_url" in told[0]["fix"]
+
+
+def test_what_signals_certificate_was_verified_by(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    assert "Over IPv4 its certificate leads to a root of signal.ca_file." in examine(doorbell, WELL)
+    doorbell.reload(net__family="ipv4")
+    assert "answers over IPv4, and takes our client" in examine(doorbell, WELL)
+    assert "; IPv6 was not tried, because of net.family." in examine(doorbell, WELL)
 
 
 # Its words, and a terminal

@@ -142,7 +142,22 @@ def test_an_own_message_and_a_quiet_one_show_that_they_came_and_rang_nobody(
 
 
 def test_without_accounts_there_is_one_line(make: MakeDoorbell) -> None:
-    assert show(make()) == "No account is registered.\n"
+    doorbell = make()
+    assert show(doorbell) == 'No account is registered. "doorbell setup" links a phone.\n'
+
+
+def test_a_phone_that_came_and_was_refused_has_a_line_until_it_is_taken(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    account = new_account()
+    assert doorbell.register(account, ntfy.endpoint()) == "forbidden"
+    lines = show(doorbell).splitlines()
+    assert len(lines) == 2
+    assert re.match(r"A phone came at \d\d:\d\d:\d\d and was refused: .* -> In Molly choose", lines[1])
+    signal.add_account(account.uuid, account.device, account.password)
+    assert doorbell.register(account, ntfy.endpoint()) == "ok"
+    assert "was refused" not in show(doorbell)
 
 
 # What is not well: the words, the sentence that tells what to do, and the worst first
@@ -209,6 +224,24 @@ def test_the_same_remedy_is_told_once_with_the_names_that_it_is_for(
     names = ", ".join(sorted(user.pseudonym for user in users))
     assert advice.count("ntfy access '*' 'up*' write-only") == 1
     assert f"{names}: The push server's access list refuses us: on it run:" in advice
+
+
+def test_what_several_are_refused_alike_is_told_once_and_not_as_if_all_were(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(signal__refused_confirm="10m")
+    User(doorbell, signal, ntfy)
+    refused = [User(doorbell, signal, ntfy) for _ in range(3)]
+    for user in refused:
+        signal.remove_account(user.account.key)
+        signal.revoke(user.account.key)
+    doorbell.changes.wait_for(lambda: see(doorbell)["bridge"]["alarm"], "the alarm")
+    words = "Signal has refused several accounts alike and has let nobody in since"
+    shown = show(doorbell)
+    assert shown.startswith("4 accounts: 1 linked, ")
+    assert advice_in(shown).count(words) == 1
+    one = " ".join(show(doorbell, "--account", refused[0].pseudonym).split())
+    assert one.count(words) == 1
 
 
 def test_a_push_server_that_is_not_allowed_any_more_is_told_with_the_setting(

@@ -310,7 +310,17 @@ void store_remove(struct store *store, const struct account_key *key, store_done
     add(REMOVE, key, &(struct disk_row){0}, done, arg);
 }
 
-/* Only an import asks for it. */
+/* No mark is asked for but at a start, nor kept. */
+int store_marked(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
+                 struct err *err)
+{
+    (void)store;
+    (void)mark;
+    (void)err;
+    *at_unix = 0;
+    return 0;
+}
+
 void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
 {
     (void)store;

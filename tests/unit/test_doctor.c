@@ -2,8 +2,11 @@
 #include "doctor/diagnose.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "bridge/arrivals.h"
 #include "doctor/machine.h"
 #include "doctor/report.h"
 #include "unit.h"
@@ -30,7 +33,8 @@ static const struct visit_facts outdated = {.end = VISIT_ANSWERED, .status = 499
 
 START_TEST(each_way_to_signal_has_its_words)
 {
-    const struct visit_facts no_route = {.end = VISIT_NO_ROUTE}, silent = {.end = VISIT_NO_ANSWER},
+    const struct visit_facts not_made = {.end = VISIT_NOT_MADE}, no_route = {.end = VISIT_NO_ROUTE},
+                             silent = {.end = VISIT_NO_ANSWER},
                              intercepted = {.end = VISIT_NO_TLS, .why = "self-signed"},
                              portal = {.end = VISIT_ANSWERED, .status = 302},
                              busy = {.end = VISIT_ANSWERED, .status = 503, .stamped = true},
@@ -42,6 +46,7 @@ START_TEST(each_way_to_signal_has_its_words)
         const char *what, *fix;
     } cases[] = {
         {upgraded, upgraded, upgraded, SEVERITY_WELL, "over IPv4 and IPv6", NULL},
+        {upgraded, not_made, upgraded, SEVERITY_WELL, "answers over IPv4, and takes", NULL},
         {upgraded, nowhere, upgraded, SEVERITY_WELL, "answers over IPv4,", NULL},
         {no_route, upgraded, upgraded, SEVERITY_WELL, "answers over IPv6,", NULL},
         {upgraded, gone, upgraded, SEVERITY_WARNING, "but over IPv6 it cannot be reached (refused)",
@@ -73,6 +78,41 @@ START_TEST(each_way_to_signal_has_its_words)
         diagnose_signal(&findings, &facts);
         expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
     }
+}
+END_TEST
+
+START_TEST(by_what_signals_certificate_was_verified_is_said)
+{
+    static const struct visit_facts not_made = {.end = VISIT_NOT_MADE};
+    const struct {
+        struct visit_facts v4, v6;
+        bool own_roots;
+        const char *what;
+    } cases[] = {
+        {upgraded, upgraded, true,
+         "Over IPv4 and IPv6 its certificate leads to a root of signal.ca_file."},
+        {upgraded, not_made, false,
+         "Over IPv4 its certificate leads to Signal's own root, which is built in; IPv6 was not "
+         "tried, because of net.family."},
+        {not_made, outdated, false, "built in; IPv4 was not tried, because of net.family."},
+        {gone, upgraded, false,
+         "Over IPv6 its certificate leads to Signal's own root, which is "
+         "built in."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct signal_facts facts = {.origin = "wss://chat.example.org",
+                                           .v4 = cases[i].v4,
+                                           .v6 = cases[i].v6,
+                                           .own_roots = cases[i].own_roots};
+        diagnose_roots(&findings, &facts);
+        expect(&findings, SEVERITY_WELL, cases[i].what, NULL);
+    }
+    struct findings findings = {0};
+    diagnose_roots(&findings,
+                   &(struct signal_facts){.origin = "wss://chat", .v4 = gone, .v6 = nowhere});
+    diagnose_roots(&findings, &(struct signal_facts){.origin = "ws://chat", .v4 = upgraded});
+    ck_assert_uint_eq(findings.count, 0);
 }
 END_TEST
 
@@ -119,7 +159,27 @@ START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
          SEVERITY_FAULT,
          "Cloudflare",
          "Switch that off"},
-        {{.end = VISIT_NO_TLS, .why = "expired"}, SEVERITY_FAULT, "(expired)", "fullchain.pem"},
+        {{.end = VISIT_ANSWERED, .status = 302, .moved_to = "https://auth.example.org"},
+         SEVERITY_FAULT,
+         "redirects to https://auth.example.org (302)",
+         "take this address out of the login"},
+        {{.end = VISIT_ANSWERED, .status = 302, .moved_to = "https://push.example.org"},
+         SEVERITY_FAULT,
+         "redirects to another path (302)",
+         "public_url"},
+        {{.end = VISIT_ANSWERED, .status = 401}, SEVERITY_FAULT, "A login", "Let this path pass"},
+        {{.end = VISIT_ANSWERED, .status = 403}, SEVERITY_FAULT, "(403)", "Let this path pass"},
+        {{.end = VISIT_NO_TLS, .why = "x"}, SEVERITY_FAULT, "(x)", "the proxy's log"},
+        {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_EXPIRED, .why = "expired"},
+         SEVERITY_FAULT,
+         "(expired)",
+         "Renew the certificate"},
+        {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NAME}, SEVERITY_FAULT, "trusted", "the host of"},
+        {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_ISSUER}, SEVERITY_FAULT, "trusted", "fullchain"},
+        {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NO_TLS, .why = "wrong version number"},
+         SEVERITY_FAULT,
+         "https://push.example.org speaks no TLS there (wrong version number).",
+         "correct the port in web.public_url"},
         {{.end = VISIT_NO_ADDRESS}, SEVERITY_FAULT, "has no address", "DNS"},
         {{.end = VISIT_NO_CONNECT}, SEVERITY_WARNING, "From this machine", "mobile network"},
         {{.end = VISIT_NOT_MADE}, SEVERITY_UNCHECKED, "the VAPID key", NULL},
@@ -133,6 +193,31 @@ START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
         diagnose_public(&findings, &facts);
         expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
     }
+}
+END_TEST
+
+START_TEST(a_proxy_is_not_blamed_for_a_server_that_does_not_run)
+{
+    static const struct visit_facts visits[] = {{.end = VISIT_ANSWERED, .status = 502},
+                                                {.end = VISIT_ANSWERED, .status = 404},
+                                                {.end = VISIT_NO_CONNECT}};
+    for (size_t i = 0; i < sizeof visits / sizeof *visits; i++) {
+        struct findings findings = {0};
+        const struct public_facts facts = {
+            .origin = "https://push.example.org", .stopped = true, .visit = visits[i]};
+        diagnose_public(&findings, &facts);
+        expect(&findings, SEVERITY_UNCHECKED, "no server runs.", "Run this again when it runs.");
+    }
+}
+END_TEST
+
+START_TEST(an_address_that_is_not_set_is_missed_only_where_phones_may_come_by_themselves)
+{
+    struct findings findings = {0};
+    diagnose_public(&findings, &(struct public_facts){.linking = LINKING_BY_HAND});
+    ck_assert_uint_eq(findings.count, 0);
+    diagnose_public(&findings, &(struct public_facts){.linking = LINKING_UNKNOWN});
+    expect(&findings, SEVERITY_UNCHECKED, "web.public_url is not set", "air-gapped nothing");
 }
 END_TEST
 
@@ -169,10 +254,13 @@ static void expect_front(const struct public_facts *facts, enum severity severit
 START_TEST(each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it)
 {
     struct findings findings = {0};
-    diagnose_public(&findings, &good_front);
+    struct public_facts facts = good_front;
+    facts.post = (struct visit_facts){.end = VISIT_ANSWERED, .status = 422};
+    facts.post_seen = true;
+    diagnose_public(&findings, &facts);
     expect(&findings, SEVERITY_WELL, "leads to this Doorbell.", NULL);
 
-    struct public_facts facts = good_front;
+    facts = good_front;
     facts.sighting.at_root = false;
     facts.visit.has_needle = false;
     facts.visit.status = 404;
@@ -182,6 +270,12 @@ START_TEST(each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it)
     facts.sighting.lacks_tls = true;
     facts.visit.status = 400;
     expect_front(&facts, SEVERITY_FAULT, "without TLS", "leave web.tls_cert out");
+    facts = good_front;
+    facts.post = (struct visit_facts){.end = VISIT_ANSWERED, .status = 403};
+    expect_front(&facts, SEVERITY_FAULT,
+                 "but only GET: POST, by which Molly registers, does not "
+                 "come here, and answers with 403.",
+                 "limit_except");
     facts = good_front;
     facts.seen = false;
     expect_front(&facts, SEVERITY_FAULT, "the request did not come here", "keep nothing of it");
@@ -315,7 +409,7 @@ static struct findings told_of(bool running, json_t *accounts, const char *advic
     json_t *status = json_pack("{s:{s:b, s:i, s:I, s:[s*]}, s:o}", "bridge", "running", running,
                                "accounts", (int)json_array_size(accounts), "started",
                                (json_int_t)1700000000, "advice", advice, "accounts", accounts);
-    diagnose_accounts(&findings, status, key, true);
+    diagnose_accounts(&findings, status, key);
     json_decref(status);
     return findings;
 }
@@ -379,7 +473,7 @@ static struct findings with_room_for(size_t accounts, int most, bool no_room)
     struct findings findings = {0};
     json_t *status = json_pack("{s:{s:b, s:i, s:i, s:b}, s:[]}", "bridge", "running", 1, "accounts",
                                (int)accounts, "links_most", most, "no_room", no_room, "accounts");
-    diagnose_accounts(&findings, status, key, true);
+    diagnose_accounts(&findings, status, key);
     json_decref(status);
     return findings;
 }
@@ -436,8 +530,199 @@ START_TEST(without_a_server_nothing_is_called_well)
     json_array_append_new(accounts, account_of("0123456789", "well", NULL));
     struct findings findings = told_of(false, accounts, NULL);
     expect(&findings, SEVERITY_FAULT, "No server runs", "Start it");
-    findings = told_of(true, json_array(), NULL);
-    expect(&findings, SEVERITY_FAULT, "No account was ever registered", "itself a linked device");
+}
+END_TEST
+
+/* Takes over `refused`. */
+static json_t *bridge_with(int accounts, json_t *refused)
+{
+    return json_pack("{s:{s:b, s:i, s:o}, s:[]}", "bridge", "running", 1, "accounts", accounts,
+                     "refused", refused, "accounts");
+}
+
+static json_t *refusal_of(const char *status, const char *why)
+{
+    return json_pack("{s:I, s:s, s:s, s:s}", "at", (json_int_t)1700000000, "status", status,
+                     "origin", "https://ntfy.lan", "why", why);
+}
+
+START_TEST(nobody_is_told_the_way_to_be_linked_that_is_open_to_him)
+{
+    static const struct {
+        enum linking linking;
+        const char *fix;
+    } cases[] = {
+        {LINKING_BY_WEB, "open the public address in the phone's browser"},
+        {LINKING_UNKNOWN, "Without web.public_url, for which it asks"},
+        {LINKING_BY_HAND, "No phone comes in by itself: \"doorbell setup\" shows a code."},
+    };
+    json_t *status = bridge_with(0, json_null());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        diagnose_nobody(&findings, status, cases[i].linking);
+        expect(&findings, SEVERITY_FAULT, "No account is registered", cases[i].fix);
+        ck_assert_ptr_nonnull(strstr(findings.items[0].fix, "\"doorbell setup\""));
+    }
+    json_decref(status);
+    status = bridge_with(1, json_null());
+    struct findings findings = {0};
+    diagnose_nobody(&findings, status, LINKING_BY_WEB);
+    ck_assert_uint_eq(findings.count, 0);
+    json_decref(status);
+}
+END_TEST
+
+START_TEST(a_phone_that_came_and_was_refused_is_told_with_its_remedy)
+{
+    static const struct {
+        const char *status, *why, *what, *fix;
+    } cases[] = {
+        {"invalid_endpoint",
+         "ntfy.lan has the private address 192.168.1.5; to allow it add \"https://ntfy.lan\" to "
+         "push.allowed_endpoints",
+         "was refused: ntfy.lan has the private address 192.168.1.5.",
+         "If it is your push server, add \"https://ntfy.lan\" to push.allowed_endpoints, or run "
+         "\"doorbell setup --allow https://ntfy.lan\"; then tap"},
+        {"invalid_endpoint",
+         "ntfy.lan is not listed; to allow it add \"https://ntfy.lan\", with its user name and "
+         "password before the host, to push.allowed_endpoints",
+         "is not listed.", "before the host, to push.allowed_endpoints; then tap"},
+        {"invalid_endpoint", "ntfy.lan is forbidden by the entry \"lan\" of push.denied",
+         "of push.denied.", "Choose another push server"},
+        {"forbidden", "the messenger's server refused the credentials", "refused the credentials.",
+         "new credentials"},
+        {"invalid_uuid", "accounts.allowed does not have this account id", "account id.",
+         "Add the id to accounts.allowed"},
+        {"invalid_uuid", "the account id is not a UUID", "not a UUID.", "no phone with Molly"},
+        {"internal_error", "the store cannot be written", "be written.", "in a minute"},
+        {"internal_error", "the trial goes on", "goes on.", "asks again"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *status = bridge_with(0, refusal_of(cases[i].status, cases[i].why));
+        struct findings findings = {0};
+        diagnose_accounts(&findings, status, key);
+        expect(&findings, SEVERITY_FAULT, cases[i].what, cases[i].fix);
+        diagnose_nobody(&findings, status, LINKING_BY_WEB); /* it is all that there is to mend */
+        ck_assert_uint_eq(findings.count, 2);
+        ck_assert_str_eq(findings.items[1].fix, "");
+        json_decref(status);
+    }
+    json_t *status = bridge_with(1, refusal_of("forbidden", "no"));
+    struct findings findings = {0};
+    diagnose_accounts(&findings, status, key);
+    expect(&findings, SEVERITY_WARNING, "A phone came at Nov 1", "new credentials");
+    json_decref(status);
+}
+END_TEST
+
+/* 0: there is none. */
+static int64_t refused_at(const struct arrivals *arrivals, int64_t now_unix)
+{
+    const struct arrival *refused = arrivals_refused(arrivals, now_unix);
+    return refused ? refused->at_unix : 0;
+}
+
+START_TEST(a_refusal_is_told_until_the_same_phone_is_taken)
+{
+    static const char origin[] = "https://ntfy.lan", other[] = "https://ntfy.sh";
+    enum { WEEK = 7 * 24 * 3600 };
+    struct arrivals arrivals = {0};
+    ck_assert_int_eq(refused_at(&arrivals, 1), 0);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, origin, "no", 1);
+    for (int i = 0; i < ARRIVALS_KEPT; i++)
+        arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 2);
+    ck_assert_int_eq(refused_at(&arrivals, WEEK), 1);
+    ck_assert_int_eq(refused_at(&arrivals, WEEK + 1), 0); /* whoever it was has given up */
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, origin, "no", 3);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 3);
+    arrivals_note(&arrivals, REGISTRATION_OK, "0011223344", origin, "", 4);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, "4c98aabbcc", origin, "no", 5);
+    arrivals_note(&arrivals, REGISTRATION_OK, "0011223344", origin, "", 6); /* another user */
+    ck_assert_int_eq(refused_at(&arrivals, 9), 5);
+    arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 7);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, "", "no URL", 8);
+    arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", "", "", 9);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 8);
+}
+END_TEST
+
+START_TEST(a_link_that_has_not_shown_its_queue_is_not_called_linked)
+{
+    json_t *account = account_of("0123456789", "well", NULL);
+    json_object_set_new(json_object_get(account, "link"), "proven", json_false());
+    struct findings findings = told_of(true, json_pack("[o]", account), NULL);
+    expect(&findings, SEVERITY_UNCHECKED, "Signal: connected.", "again in a minute");
+}
+END_TEST
+
+/* The key */
+
+START_TEST(a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked)
+{
+    static const struct {
+        struct key_facts facts;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {{.place = "/vapid.key", .running = "A", .next = "A", .linked = true},
+         SEVERITY_WELL,
+         "signs with the key in /vapid.key.",
+         NULL},
+        {{.place = "/vapid.key", .next = "A"}, SEVERITY_WELL, "There is one in /vapid.key.", NULL},
+        {{.running = "A", .next = "A"}, SEVERITY_WELL, "the key in push.vapid_key.", NULL},
+        {{.place = "/vapid.key", .running = "A", .next = "B", .linked = true},
+         SEVERITY_FAULT,
+         "than the one that is now in /vapid.key",
+         "Put the former key back"},
+        {{.place = "/vapid.key", .running = "A", .next = "B"},
+         SEVERITY_WARNING,
+         "than the one that is now in /vapid.key",
+         "Restart the server before a phone"},
+        {{.place = "/vapid.key", .running = "A", .missing = true, .linked = true},
+         SEVERITY_FAULT,
+         "(push.vapid_key_file) has gone, and the accounts",
+         "Put it back"},
+        {{.place = "/vapid.key", .running = "A", .missing = true},
+         SEVERITY_WARNING,
+         "(push.vapid_key_file) has gone.",
+         "makes another one"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        diagnose_key(&findings, &cases[i].facts);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+    struct findings findings = {0};
+    diagnose_key(&findings, &(struct key_facts){.place = "/vapid.key", .missing = true});
+    diagnose_key(&findings, &(struct key_facts){.place = "/vapid.key", .running = "A"});
+    ck_assert_uint_eq(findings.count, 0);
+}
+END_TEST
+
+/* Whom alerts reach */
+
+START_TEST(whether_anybody_would_be_told_is_said_in_any_case)
+{
+    struct findings findings = {0};
+    struct probe_facts *facts = mem_new(sizeof *facts);
+    diagnose_alerts(&findings, facts);
+    expect(&findings, SEVERITY_UNCHECKED, "alert.url is not set", "doorbell setup");
+    facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
+    facts->heartbeat = (struct origin_facts){"https://hc.example", {.end = VISIT_ANSWERED}};
+    findings = (struct findings){0};
+    diagnose_alerts(&findings, facts);
+    ck_assert_uint_eq(findings.count, 2);
+    ck_assert_str_eq(findings.items[0].what, "https://ntfy.sh answers.");
+    ck_assert_str_eq(findings.items[1].what, "https://hc.example answers.");
+    facts->heartbeat.visit = gone;
+    findings = (struct findings){0};
+    diagnose_alerts(&findings, facts);
+    ck_assert_str_eq(findings.items[1].what, "The heartbeat does not arrive: https://hc.example "
+                                             "cannot be reached (refused).");
+    ck_assert_ptr_nonnull(strstr(findings.items[1].fix, "alert.heartbeat_url"));
+    free(facts);
 }
 END_TEST
 
@@ -492,5 +777,14 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           accounts_with_the_same_trouble_are_one_finding_under_names_of_this_report,
           what_concerns_all_is_not_repeated_for_each, what_comes_back_by_itself_is_no_fault,
           many_accounts_that_are_well_are_counted, without_a_server_nothing_is_called_well,
+          nobody_is_told_the_way_to_be_linked_that_is_open_to_him,
+          a_phone_that_came_and_was_refused_is_told_with_its_remedy,
+          a_refusal_is_told_until_the_same_phone_is_taken,
+          a_link_that_has_not_shown_its_queue_is_not_called_linked,
+          a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
+          whether_anybody_would_be_told_is_said_in_any_case,
+          by_what_signals_certificate_was_verified_is_said,
+          a_proxy_is_not_blamed_for_a_server_that_does_not_run,
+          an_address_that_is_not_set_is_missed_only_where_phones_may_come_by_themselves,
           faults_come_first_and_what_is_too_much_is_counted,
           a_report_says_the_same_to_people_and_to_programs)

@@ -16,6 +16,8 @@
 #include "base/b64.h"
 #include "base/mem.h"
 #include "base/url.h"
+#include "folder.h"
+#include "push/linked_key.h"
 #include "push/p256.h"
 #include "unit.h"
 
@@ -564,6 +566,66 @@ START_TEST(of_several_that_make_the_file_at_once_all_get_the_same_key)
 }
 END_TEST
 
+/* What phones were linked with */
+
+struct linked {
+    struct loop loop;
+    struct folder folder;
+    struct store *store;
+};
+
+static void open_linked(struct linked *linked)
+{
+    struct err err;
+    linked->store = store_open(&store_sqlite, "doorbell.db", &linked->loop, &err);
+    ck_assert_msg(linked->store != NULL, "%s", err.text);
+}
+
+static struct linked_key read_linked(struct linked *linked, const struct vapid *vapid,
+                                     int64_t took_over_unix)
+{
+    struct err err;
+    struct linked_key key;
+    ck_assert_int_eq(linked_key_read(&key, vapid ? vapid_public_text(vapid) : NULL, took_over_unix,
+                                     linked->store, &err),
+                     0);
+    return key;
+}
+
+static void link_phone(struct linked *linked, const struct vapid *vapid)
+{
+    struct linked_key key = read_linked(linked, vapid, 0);
+    linked_key_note(&key, linked->store);
+    ck_assert(!key.is_other);
+    store_close(linked->store); /* which waits for what is to be written */
+    open_linked(linked);
+}
+
+START_TEST(a_key_is_another_one_where_phones_were_linked_with_others_alone)
+{
+    struct err err;
+    struct linked linked = {0};
+    struct vapid *first = known_key(), *second = vapid_generate(&err);
+    enter_folder(&linked.folder);
+    loop_init(&linked.loop);
+    open_linked(&linked);
+    ck_assert(!read_linked(&linked, NULL, 0).is_other);
+    ck_assert(!read_linked(&linked, second, 0).is_other); /* nothing is remembered yet */
+    link_phone(&linked, first);
+    ck_assert(!read_linked(&linked, first, 0).is_other);
+    ck_assert(read_linked(&linked, second, 0).is_other);
+    ck_assert(!read_linked(&linked, second, INT64_MAX).is_other); /* taken over since, with it */
+    link_phone(&linked, second);
+    ck_assert(!read_linked(&linked, second, 0).is_other);
+    ck_assert(!read_linked(&linked, first, 0).is_other);
+    store_close(linked.store);
+    loop_fini(&linked.loop);
+    vapid_free(first);
+    vapid_free(second);
+    leave_folder(&linked.folder);
+}
+END_TEST
+
 UNIT_MAIN("vapid", the_sample_of_rfc_8292_verifies_and_a_changed_one_does_not,
           a_known_private_key_has_its_known_public_key,
           a_key_is_read_in_either_alphabet_padded_or_not_and_with_space_around,
@@ -582,4 +644,5 @@ UNIT_MAIN("vapid", the_sample_of_rfc_8292_verifies_and_a_changed_one_does_not,
           white_space_after_the_key_is_nothing_and_a_long_file_is_no_key,
           a_folder_a_fifo_and_a_place_that_is_not_there_are_errors_that_name_the_path,
 
-          of_several_that_make_the_file_at_once_all_get_the_same_key)
+          of_several_that_make_the_file_at_once_all_get_the_same_key,
+          a_key_is_another_one_where_phones_were_linked_with_others_alone)

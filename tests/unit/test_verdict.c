@@ -61,7 +61,7 @@ static const struct row {
     {401, 401, AUTOPUSH(109, "VAPID expiration is too long"), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H,
      ANEW, "Set this machine's clock"},
     {401, 401, AUTOPUSH(109, "VAPID public key mismatch"), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, 0,
-     "Link the phone again"},
+     "link the phone again"},
     {401, 401, NTFY(40101), VERDICT_UNAUTHORIZED, H, 6 * H, 0, "auth="},
     {403, 403, NTFY(40301), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, 0,
      "The push server's access list refuses us (ntfy 40301). On it run: ntfy access '*' 'up*' "

@@ -98,7 +98,7 @@ START_TEST(what_is_everybodys_fault_is_not_the_accounts)
     view.link.failed = true;
     view.link.alike = true;
     view.link.reason = LINK_UNAUTHORIZED;
-    expect(&view, VIEW_BROKEN, "all accounts alike");
+    expect(&view, VIEW_BROKEN, "several accounts alike");
     ck_assert_str_eq(view.advice, view_alarm_advice(VIEW_ALARM_CREDENTIALS));
     view.link.reason = LINK_CLIENT_REFUSED;
     expect(&view, VIEW_BROKEN, "signal.user_agent");

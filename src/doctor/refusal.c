@@ -1,0 +1,49 @@
+#include "doctor/refusal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+const char *refusal_remedy(const char *status, const char *why)
+{
+    if (is(status, "forbidden"))
+        return "In Molly choose another delivery service and then UnifiedPush again, so that it "
+               "makes new credentials.";
+    if (is(status, "invalid_uuid") && strstr(why, "not a UUID"))
+        return "That was no phone with Molly: nothing needs to be done.";
+    if (is(status, "invalid_uuid"))
+        return "Add the id to accounts.allowed, or leave that setting out.";
+    if (is(status, "internal_error") && strstr(why, "the trial goes on"))
+        return "Nothing needs to be done: Molly asks again.";
+    if (is(status, "internal_error"))
+        return "Tap Test configuration in Molly in a minute.";
+    return "Choose another push server in the phone's distributor app (ntfy or the like).";
+}
+
+/* The command adds an origin, and no user name and password. */
+static void write_allowance(const char *advice, const char *origin, char fix[FINDING_FIX_SIZE])
+{
+    char command[FINDING_FIX_SIZE / 2] = "";
+    if (!strstr(advice, "user name"))
+        snprintf(command, sizeof command, ", or run \"doorbell setup --allow %.160s\"", origin);
+    snprintf(fix, FINDING_FIX_SIZE,
+             "If it is your push server, %.240s%s; then tap Test configuration in Molly.", advice,
+             command);
+}
+
+void refusal_explain(const char *status, const char *why, const char *origin,
+                     char what[FINDING_WHAT_SIZE], char fix[FINDING_FIX_SIZE])
+{
+    static const char to_allow[] = "; to allow it ";
+    const char *advice = strstr(why, to_allow);
+    int length = (int)(advice ? advice - why : (long)strlen(why));
+    snprintf(what, FINDING_WHAT_SIZE, "%.*s", length, why);
+    if (advice && *origin)
+        write_allowance(advice + strlen(to_allow), origin, fix);
+    else
+        snprintf(fix, FINDING_FIX_SIZE, "%s", refusal_remedy(status, why));
+}
