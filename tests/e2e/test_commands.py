@@ -75,7 +75,7 @@ def add(doorbell: Doorbell, account: Account, endpoint: str, *words: str, stdin:
 def wait_linked(doorbell: Doorbell, count: int) -> None:
     """Until it, not only the server, knows that so many accounts have come up."""
     doorbell.changes.wait_for(
-        lambda: sum("connected to signal." in line for line in doorbell.output()) >= count,
+        lambda: sum("connected to Signal." in line for line in doorbell.output()) >= count,
         f"the word that {count} accounts are connected",
     )
 
