@@ -221,7 +221,8 @@ static int start_server(struct app *app, struct err *err)
     } else {
         tell_how_to_link(app);
     }
-    app->exporter = exporter_new(&app->loop, app->bridge, app->push, app->store, config);
+    app->exporter =
+        exporter_new(&app->loop, app->bridge, app->push, app->store, app->lookout, config);
     app->admin = admin_new(&app->loop, app->bridge, app->push, config);
     if (app->web)
         web_add_part(app->web, admin_takes, admin_answer_on_web, app->admin);
