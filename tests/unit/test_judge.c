@@ -105,7 +105,8 @@ START_TEST(the_servers_own_words_are_kept_and_bounded)
     struct transport_end end = {.kind = TRANSPORT_CLOSE, .close_code = 1011};
     strcpy(end.text, "Failed to retrieve messages");
     struct link_down down = judged(&end);
-    ck_assert_str_eq(down.text, "Signal's server is in trouble (1011): Failed to retrieve messages.");
+    ck_assert_str_eq(down.text,
+                     "Signal's server is in trouble (1011): Failed to retrieve messages.");
     end.close_code = 1010; /* the longest sentence */
     memset(end.text, 'x', sizeof end.text - 1);
     down = judged(&end);
