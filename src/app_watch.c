@@ -43,7 +43,7 @@ static void describe(const struct bridge_counts *counts, enum health health,
     if (counts->gone)
         add(text, NOTIFY_STATUS_SIZE, ", %zu endpoint%s gone", counts->gone, plural(counts->gone));
     if (health == HEALTH_LINKS_DOWN)
-        add(text, NOTIFY_STATUS_SIZE, ", Signal cannot be reached");
+        add(text, NOTIFY_STATUS_SIZE, ", none connected to Signal");
     if (!health_is_alive(health))
         add(text, NOTIFY_STATUS_SIZE, ", the store cannot be written");
 }

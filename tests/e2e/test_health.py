@@ -277,7 +277,7 @@ def test_systemds_status_follows_at_once_what_befalls_accounts_links_and_store(
     systemd.wait("STATUS=3 accounts, 2 linked, 1 refused, 1 endpoint gone")
     signal.stop_listening()
     signal.end("reset")
-    down = "STATUS=3 accounts, 0 linked, 1 refused, 1 endpoint gone, Signal cannot be reached"
+    down = "STATUS=3 accounts, 0 linked, 1 refused, 1 endpoint gone, none connected to Signal"
     systemd.wait(down)
     signal.listen_again()
     systemd.wait("STATUS=3 accounts, 2 linked, 1 refused, 1 endpoint gone")
