@@ -13,11 +13,11 @@
 
 #include "app_accounts.h"
 #include "app_config.h"
+#include "app_watch.h"
 #include "backup/collect.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "bridge/checkup.h"
 #include "web/qr.h"
 
 enum {
@@ -53,38 +53,6 @@ static void protect_process(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* The service manager */
-
-static void describe(const struct app *app, char text[NOTIFY_STATUS_SIZE])
-{
-    struct bridge_counts counts;
-    bridge_count(app->bridge, &counts);
-    int used = snprintf(text, NOTIFY_STATUS_SIZE, "%zu account%s, %zu linked", counts.accounts,
-                        counts.accounts == 1 ? "" : "s", counts.up);
-    if (counts.refused)
-        used += snprintf(text + used, NOTIFY_STATUS_SIZE - (size_t)used, ", %zu refused",
-                         counts.refused);
-    if (counts.contested)
-        used += snprintf(text + used, NOTIFY_STATUS_SIZE - (size_t)used, ", %zu contested",
-                         counts.contested);
-    if (!health_is_alive(bridge_health(app->bridge)))
-        snprintf(text + used, NOTIFY_STATUS_SIZE - (size_t)used, ", the store cannot be written");
-}
-
-/* A store that fails is no reason to be ended: a start would fail, too. */
-static bool is_alive(void *arg)
-{
-    struct app *app = arg;
-    return bridge_health(app->bridge) != HEALTH_STORE_HANGS;
-}
-
-static void say_ready(struct app *app)
-{
-    char status[NOTIFY_STATUS_SIZE];
-    describe(app, status);
-    notify_ready(&app->notify, status, is_alive, app);
-}
-
 /* Reload */
 
 /* The same by SIGHUP and by command. */
@@ -93,7 +61,7 @@ static int reload_when_told(void *arg, struct err *err)
     struct app *app = arg;
     notify_reloading(&app->notify);
     int result = app_reload(app, err);
-    say_ready(app);
+    app_watch_ready(app);
     return result;
 }
 
@@ -155,9 +123,6 @@ static void on_sweep(void *arg)
     }
     policy_refresh_own(app->policy);
     absence_look(&app->absence);
-    char status[NOTIFY_STATUS_SIZE];
-    describe(app, status);
-    notify_status(&app->notify, status);
     loop_timer_set(&app->loop, &app->sweep, SWEEP_MS);
 }
 
@@ -256,7 +221,8 @@ static int start_server(struct app *app, struct err *err)
     } else {
         tell_how_to_link(app);
     }
-    app->exporter = exporter_new(&app->loop, app->bridge, app->push, app->store, config);
+    app->exporter =
+        exporter_new(&app->loop, app->bridge, app->push, app->store, app->lookout, config);
     app->admin = admin_new(&app->loop, app->bridge, app->push, config);
     if (app->web)
         web_add_part(app->web, admin_takes, admin_answer_on_web, app->admin);
@@ -267,11 +233,7 @@ static int start_server(struct app *app, struct err *err)
     if (app->web)
         lookout_certificate(app->lookout, web_certificate_ends_unix(app->web));
     lookout_begin(app->lookout, app->bridge);
-    struct bridge_counts counts;
-    bridge_count(app->bridge, &counts);
-    log_info("Doorbell " DOORBELL_VERSION " is ready: %zu account%s, store %s.", counts.accounts,
-             counts.accounts == 1 ? "" : "s", config->store_path);
-    say_ready(app);
+    app_watch_begin(app);
     return 0;
 }
 
@@ -389,6 +351,7 @@ void app_stop(struct app *app)
     if (app->signal_count)
         block_signals();
     loop_timer_cancel(&app->loop, &app->sweep);
+    app_watch_end(app);
     notify_fini(&app->notify);
     if (app->watches)
         absence_fini(&app->absence);

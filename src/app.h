@@ -24,6 +24,14 @@ enum app_kind {
     APP_FOUNDER /* likewise, and may make the key that a first start makes */
 };
 
+/* app_watch.h: what was said of the whole, and not yet that it is over. */
+struct app_watch {
+    struct timer timer;
+    bool links_down, held_up, store_hangs;
+    int64_t links_down_ms; /* since */
+    uint64_t connects;     /* at the last look */
+};
+
 struct app {
     enum app_kind kind;
     struct config_sources sources;
@@ -53,6 +61,7 @@ struct app {
     uv_signal_t signals[3];
     size_t signal_count;
     struct timer sweep;
+    struct app_watch watch;
     struct absence absence;
     struct notify notify; /* the service manager */
     bool watches;         /* for absences: the server, once it has started */

@@ -502,6 +502,14 @@ void lookout_certificate(struct lookout *lookout, int64_t ends_unix)
     lookout->certificate_ends_unix = ends_unix;
 }
 
+void lookout_figures(const struct lookout *lookout, struct lookout_figures *figures)
+{
+    const struct skew *skew = push_skew(lookout->parts.push);
+    *figures = (struct lookout_figures){.alerts_failing = lookout->alert.failing,
+                                        .clock_wrong = skew->judged && skew->origin[0],
+                                        .certificate_ends_unix = lookout->certificate_ends_unix};
+}
+
 void lookout_begin(struct lookout *lookout, struct bridge *bridge)
 {
     lookout->bridge = bridge;

@@ -34,6 +34,12 @@ int lookout_try(struct lookout *lookout, lookout_tried_fn *fn, void *arg, struct
 /* When the certificate ends that the web server uses; 0: it has none. To be told again and again.
  */
 void lookout_certificate(struct lookout *lookout, int64_t ends_unix);
+/* What it knows at this moment, for whoever counts. */
+struct lookout_figures {
+    bool alerts_failing, clock_wrong;
+    int64_t certificate_ends_unix; /* 0: there is none */
+};
+void lookout_figures(const struct lookout *lookout, struct lookout_figures *figures);
 void lookout_free(struct lookout *lookout); /* NULL is fine */
 
 #endif

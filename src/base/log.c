@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-enum { LINE_MAX_BYTES = 1024, FOREIGN_BURST = 10 };
+enum { LINE_MAX_BYTES = 1024, STAMP_SIZE = 32, FOREIGN_BURST = 10 };
 
 static _Atomic int wanted_level = LOG_LEVEL_INFO;
 static _Atomic int wanted_format = LOG_FORMAT_TEXT;
@@ -62,6 +62,14 @@ static void json_escape(char *to, size_t size, const char *from)
     to[used] = '\0';
 }
 
+static void write_stamp(char stamp[STAMP_SIZE])
+{
+    time_t now = (time_t)clock_unix();
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(stamp, STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     if ((int)level > wanted_level)
@@ -73,12 +81,8 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(args);
     text_printable(message, sizeof message, raw, strlen(raw));
 
-    char stamp[32];
-    time_t now = (time_t)clock_unix();
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
-
+    char stamp[STAMP_SIZE];
+    write_stamp(stamp);
     int length;
     if (wanted_format == LOG_FORMAT_JSON) {
         char escaped[2 * LINE_MAX_BYTES];
@@ -86,9 +90,10 @@ void log_write(enum log_level level, const char *format, ...)
         length =
             snprintf(line, sizeof line, "%s{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\"%s\"}\n",
                      log_priority(level), stamp, level_name(level), escaped);
+    } else if (goes_to_journal) { /* which has the time and the level of each line */
+        length = snprintf(line, sizeof line, "%s%s\n", log_priority(level), message);
     } else {
-        length = snprintf(line, sizeof line, "%s%s %-5s %s\n", log_priority(level), stamp,
-                          level_name(level), message);
+        length = snprintf(line, sizeof line, "%s %-5s %s\n", stamp, level_name(level), message);
     }
     /* One write per line, so that threads do not mix; there is nobody to tell when it fails. */
     if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)

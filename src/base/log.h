@@ -15,7 +15,8 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 void log_configure(enum log_level level, enum log_format format);
 
 /* `stream` is what systemd has put into JOURNAL_STREAM, NULL: nothing. Where it names our standard
- * error, lines go to the journal, and begin with their priority from now on (sd-daemon(3)). */
+ * error, lines go to the journal, and begin with their priority from now on (sd-daemon(3)); those
+ * of text have neither time nor level, as the journal shows its own. */
 void log_find_journal(const char *stream);
 /* "<3>" for an error, or "" where no journal reads it: for a line that others print. */
 const char *log_priority(enum log_level level);

@@ -130,6 +130,22 @@ unsigned text_distance(const char *a, const char *b)
     return row[columns];
 }
 
+void text_amount(char text[TEXT_AMOUNT_SIZE], int64_t seconds)
+{
+    static const struct {
+        int64_t below_s, unit_s;
+        const char *unit;
+    } units[] = {{120, 1, "s"},
+                 {120 * 60, 60, "min"},
+                 {48 * 3600, 3600, "h"},
+                 {INT64_MAX, 24 * 3600, "days"}};
+    size_t i = 0;
+    while (seconds >= units[i].below_s)
+        i++;
+    snprintf(text, TEXT_AMOUNT_SIZE, "%lld %s", (long long)(seconds / units[i].unit_s),
+             units[i].unit);
+}
+
 static const char *entity(char c)
 {
     switch (c) {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Copies at most size - 1 bytes of `from` into `to` and ends them with a zero; what is not
@@ -31,6 +32,10 @@ unsigned text_distance(const char *a, const char *b);
 void text_wrap(FILE *to, const char *text, int column, int indent, int width);
 /* Likewise, but the last line stays open. */
 void text_wrap_open(FILE *to, const char *text, int column, int indent, int width);
+
+/* How long, for people: "40 s", "12 min", "3 h", "5 days". */
+enum { TEXT_AMOUNT_SIZE = 32 };
+void text_amount(char text[TEXT_AMOUNT_SIZE], int64_t seconds);
 
 /* `from` escaped for HTML text and attribute values; the caller frees it. */
 char *text_html(const char *from);

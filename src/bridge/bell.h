@@ -52,6 +52,7 @@ struct bridge {
     bool store_failing; /* said once */
     bool said_silent;   /* of a link, since one was not; once for all of them */
     bool said_rival;    /* the MollySocket that was left running; once for all accounts */
+    char down_text[LINK_TEXT_SIZE]; /* of the last link that ended */
     int64_t started_unix, started_ms;
     int64_t heard_unix, message_unix; /* the messenger's last frame, and message; 0: none yet */
     uint64_t connects, reconnections, messages, pushes; /* see bridge_counts */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "bridge/bell.h"
 
 /* What the link of an account tells, and what becomes of it. */
@@ -36,7 +37,7 @@ static bool prove(struct bell *bell)
     loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
     life_proven(&bell->life);
     if (end_alarms(bell->bridge, bell_now_ms(bell))) {
-        log_info("The messenger's server lets accounts in again.");
+        log_info("Signal lets accounts in again.");
         bridge_refusals_are_over(bell->bridge);
     }
     if (bell->trial)
@@ -88,9 +89,10 @@ static void on_waiting(void *arg, uint64_t ack, bool urgent, bool own)
               0);
     bell->bridge->tally.messages[kind_of(urgent, own_silent)]++;
     if (wake_message(&bell->wake, ack, silent, bell_now_ms(bell)) != 0) {
-        log_warn("Account %s: the server sent more unanswered messages than its own window allows; "
-                 "the connection is made anew.",
-                 bell_name(bell));
+        log_warn(
+            "Account %s: Signal's server sent more unanswered messages than its own window allows; "
+            "the connection is made anew.",
+            bell_name(bell));
         bell->stopped_for = LINK_PROTOCOL;
         bell->bridge->parts.link_ops->stop(bell->link);
     }
@@ -182,40 +184,52 @@ static bool is_fleet_wide(struct bell *bell, const struct link_down *down)
     bool wide = fleet_refused(&bell->bridge->fleets[kind], &bell->fleet_marks[kind],
                               bell_now_ms(bell), &alarm);
     if (alarm && (kind == FLEET_SERVER || kind == FLEET_CLOCK))
-        log_error("All accounts meet the same fault at the messenger's server: %s None can be "
-                  "connected until that is mended.",
+        log_error("All accounts meet the same fault at Signal's server: %s None can be connected "
+                  "until that is mended.",
                   down->text);
     else if (alarm)
-        log_error(
-            "The messenger's server refuses all accounts alike: %s That says nothing about any one "
-            "of them, so none is given up; this needs a look.",
-            down->text);
+        log_error("Signal refuses all accounts alike: %s That says nothing about any one of them, "
+                  "so none "
+                  "is given up; this needs a look.",
+                  down->text);
     if (alarm && kind == FLEET_CREDENTIALS)
         bridge_absolve(bell->bridge);
     return wide;
 }
 
-/* For people; the same again, and what is everybody's, only for those who look closely. */
-static void say_down(struct bell *bell, const struct link_down *down, bool wide, int64_t wait_ms)
+/* How loud. The same again, what is everybody's and what another line says in full is only for
+ * those who look closely. A session that was ended, and a first refusal, say nothing yet: the next
+ * try shows whether the device was unlinked. */
+static enum log_level level_of(const struct bell *bell, const struct link_down *down,
+                               const struct life_step *step, bool wide)
 {
-    if (down->reason == LINK_STOPPED)
-        return;
+    bool first = bell->said != SAID_DOWN || bell->said_reason != down->reason;
+    bool undecided = bell->life.state != ACCOUNT_REFUSED &&
+                     (down->reason == LINK_REVOKED || down->reason == LINK_UNAUTHORIZED);
     bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED ||
                   down->reason == LINK_UNTIMELY ||
                   (down->reason == LINK_SILENT && !bell->bridge->said_silent);
-    bool first = bell->said != SAID_DOWN || bell->said_reason != down->reason;
-    if (!bell->account)
+    if (wide || !first || undecided || step->became_refused || step->became_contested)
+        return LOG_LEVEL_DEBUG;
+    return person ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
+}
+
+static void say_down(struct bell *bell, const struct link_down *down, const struct life_step *step,
+                     bool wide)
+{
+    if (down->reason == LINK_STOPPED || !bell->account)
         return;
+    enum log_level level = level_of(bell, down, step, wide);
+    char wait[TEXT_AMOUNT_SIZE];
+    text_amount(wait, (step->connect_in_ms + 999) / 1000);
     bell->bridge->said_silent |= down->reason == LINK_SILENT;
+    snprintf(bell->bridge->down_text, sizeof bell->bridge->down_text, "%s", down->text);
     bell_note(bell, TIMELINE_DISCONNECTED,
               (unsigned)(down->status ? down->status : down->close_code));
     bell->said = SAID_DOWN;
     bell->said_reason = down->reason;
-    log_write(wide || !first ? LOG_LEVEL_DEBUG
-              : person       ? LOG_LEVEL_WARN
-                             : LOG_LEVEL_INFO,
-              "Account %s: not connected (%s): %s Next try in %lld s.", bell_name(bell),
-              link_reason_name(down->reason), down->text, (long long)(wait_ms + 999) / 1000);
+    log_write(level, "Account %s: not connected (%s): %s Next try in %s.", bell_name(bell),
+              link_reason_name(down->reason), down->text, wait);
 }
 
 /* A device that the server refuses goes once another one of the same user stands beside it. */
@@ -265,7 +279,7 @@ static void on_down(void *arg, const struct link_down *end)
         trial_refused(bell);
         return;
     }
-    say_down(bell, down, wide, step.connect_in_ms);
+    say_down(bell, down, &step, wide);
     if (bell_is_disabled(bell))
         return;
     if (bell->account && step.became_refused)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "bridge/alarms.h"
 #include "bridge/bell.h"
 
 enum { HELD_MOST = 8 }; /* settled.md "hold time" */
@@ -330,13 +331,32 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
     return result;
 }
 
+struct counting {
+    struct bridge_counts *counts;
+    int64_t overdue_unix; /* rings that have been owed since before that are */
+};
+
+static void count_endpoint(const struct counting *counting, const struct account *account)
+{
+    struct bridge_counts *counts = counting->counts;
+    bool gone = account->endpoint.state == ENDPOINT_GONE;
+    bool rejected = !gone && verdict_needs_person(bridge_endpoint_cause(account));
+    bool owed = account->owed_since_unix && account->owed_since_unix <= counting->overdue_unix;
+    counts->gone += gone;
+    counts->rejected += rejected;
+    counts->overdue += owed && !gone && !rejected;
+}
+
 static void count_state(void *arg, struct account *account)
 {
-    struct bridge_counts *counts = arg;
+    const struct counting *counting = arg;
+    struct bridge_counts *counts = counting->counts;
     counts->accounts++;
     counts->up += account->state == ACCOUNT_UP;
     counts->refused += account->state == ACCOUNT_REFUSED;
     counts->contested += account->state == ACCOUNT_CONTESTED;
+    if (account->state != ACCOUNT_REFUSED && account->state != ACCOUNT_DISABLED)
+        count_endpoint(counting, account);
 }
 
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
@@ -345,7 +365,15 @@ void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
                                      .reconnections = bridge->reconnections,
                                      .messages = bridge->messages,
                                      .pushes = bridge->pushes};
-    registry_each(&bridge->registry, count_state, counts);
+    int64_t patience_ms = bridge->config->alert_after_ms + bridge->config->push_jitter_ms;
+    struct counting counting = {.counts = counts,
+                                .overdue_unix = clock_unix() - patience_ms / 1000};
+    registry_each(&bridge->registry, count_state, &counting);
+}
+
+const char *bridge_down_text(const struct bridge *bridge)
+{
+    return bridge->down_text;
 }
 
 struct registry *bridge_registry(struct bridge *bridge)

@@ -84,10 +84,15 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
 
 struct bridge_counts {
     size_t accounts, up, refused, contested;
+    size_t gone;     /* of those not refused or disabled: the endpoint is gone */
+    size_t rejected; /* likewise: it takes no push before a person has mended something */
+    size_t overdue;  /* likewise for another reason: its ring has been owed for alert.after */
     uint64_t connects, reconnections; /* links that came up since the start; not the first ones */
     uint64_t messages, pushes;        /* that came; that were accepted */
 };
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts);
+/* Why the link of an account ended last, as one sentence; empty: none has. */
+const char *bridge_down_text(const struct bridge *bridge);
 struct registry *bridge_registry(struct bridge *bridge);
 /* The last registrations, and who came before them (arrivals.h). */
 struct arrivals *bridge_arrivals(struct bridge *bridge);

@@ -33,12 +33,12 @@ const char *health_advice(enum health health)
 {
     switch (health) {
     case HEALTH_LINKS_DOWN:
-        return "No account is connected to the messenger's server, for longer than "
+        return "No account is connected to Signal, for longer than "
                "health.links_down_after: look at the log for the reason, and at this machine's "
                "network, names and clock. A restart does not help.";
     case HEALTH_STORE_FAILING:
         return "The store cannot be written: make room on its disk, or mend its permissions. "
-               "Messages are kept at the messenger's server until then.";
+               "Messages are kept at Signal's server until then.";
     case HEALTH_STORE_HANGS:
         return "A write to the store has not come back for a minute: look at its disk, or at the "
                "network drive that it is on, then restart Doorbell.";

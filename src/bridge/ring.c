@@ -14,10 +14,9 @@ static void say_store_failed(struct bell *bell, const struct err *err)
     if (bell->bridge->store_failing)
         return;
     bell->bridge->store_failing = true;
-    log_error(
-        "The store cannot be written: %s Messages are kept at the messenger's server until it "
-        "can; mend the disk soon.",
-        err->text);
+    log_error("The store cannot be written: %s Messages are kept at Signal's server until it "
+              "can; mend the disk soon.",
+              err->text);
 }
 
 static void say_store_works(struct bell *bell)

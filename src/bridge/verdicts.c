@@ -83,16 +83,58 @@ static bool note_finding(struct endpoint *endpoint, const struct finding *findin
     return changed;
 }
 
+struct likeness {
+    const struct bell *self;
+    unsigned cause;
+    bool found;
+};
+
+static void look_for_likeness(void *arg, struct account *account)
+{
+    struct likeness *likeness = arg;
+    const struct bell *bell = account->owner;
+    likeness->found |= bell && bell != likeness->self && account->endpoint.state != ENDPOINT_OK &&
+                       bell->endpoint_life.last_cause == likeness->cause;
+}
+
+/* What a setting or a login at the push server mends, it mends for all of its endpoints: the first
+ * line has said so. */
+static bool another_fails_alike(const struct bell *bell, const struct verdict *verdict)
+{
+    struct likeness likeness = {.self = bell, .cause = verdict->cause};
+    char origin[URL_ORIGIN_SIZE];
+    endpoint_origin(bell->account->endpoint.url, origin);
+    registry_each_of_origin(&bell->bridge->registry, origin, look_for_likeness, &likeness);
+    return likeness.found;
+}
+
+/* What time mends is nobody's business yet: where it lasts, another line says so (app_watch.c), and
+ * where all of a push server's endpoints fail, one about that server (push/tell.h). */
+static bool needs_person(const struct bell *bell, const struct verdict *verdict)
+{
+    if (bell->account->endpoint.state == ENDPOINT_GONE)
+        return true;
+    return (verdict_needs_person(verdict->cause) || verdict->kind == VERDICT_DENIED) &&
+           !another_fails_alike(bell, verdict);
+}
+
 static void say_state(struct bell *bell, enum endpoint_state before, const struct verdict *verdict)
 {
     enum endpoint_state state = bell->account->endpoint.state;
+    const char *meaning = verdict_meaning(verdict->cause);
     if (state == before)
         return;
     if (state == ENDPOINT_OK)
         log_info("Account %s: its endpoint accepts rings again.", bell_name(bell));
-    else
-        log_warn("Account %s: its endpoint is %s. %s", bell_name(bell), endpoint_state_name(state),
+    else if (needs_person(bell, verdict))
+        log_warn("Account %s: its endpoint is %s. %s.", bell_name(bell), endpoint_state_name(state),
                  verdict->text);
+    else if (meaning && verdict->status)
+        log_info("Account %s: its endpoint is %s. %s (%d).", bell_name(bell),
+                 endpoint_state_name(state), meaning, verdict->status);
+    else
+        log_info("Account %s: its endpoint is %s. %s.", bell_name(bell), endpoint_state_name(state),
+                 meaning ? meaning : verdict->text);
 }
 
 static void take_finding(struct bell *bell, const struct finding *finding)
@@ -484,7 +526,7 @@ int64_t verdicts_take(struct bell *bell, const struct verdict *verdict)
     if (accepted && was_unknown)
         tell_others(bell);
     if (!accepted)
-        log_debug("Account %s: not accepted (%s). %s", bell_name(bell),
+        log_debug("Account %s: not accepted (%s). %s.", bell_name(bell),
                   verdict_kind_name(verdict->kind), verdict->text);
     return step.retry_at_ms;
 }

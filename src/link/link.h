@@ -30,12 +30,14 @@ enum link_reason {
 };
 enum { LINK_REASONS = LINK_UNTIMELY + 1 };
 
+enum { LINK_TEXT_SIZE = 160 };
+
 struct link_down {
     enum link_reason reason;
-    int status;             /* HTTP status of the handshake, 0: none */
-    int close_code;         /* websocket close code, 0: none */
-    int64_t retry_after_ms; /* what the server demands, 0: nothing */
-    char text[160];         /* one printable sentence for people, with its full stop */
+    int status;                /* HTTP status of the handshake, 0: none */
+    int close_code;            /* websocket close code, 0: none */
+    int64_t retry_after_ms;    /* what the server demands, 0: nothing */
+    char text[LINK_TEXT_SIZE]; /* one printable sentence for people, with its full stop */
 };
 
 /* What the link tells its owner. `arg` is the owner's. */
@@ -66,7 +68,7 @@ struct link_request {
 };
 
 struct link_ops {
-    const char *messenger; /* "signal" */
+    const char *messenger; /* "Signal", for people */
     struct link *(*open)(void *messenger, const struct link_request *request,
                          const struct link_events *events, void *arg);
     void (*start)(struct link *link); /* must be down */

@@ -4,24 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-
-enum { AMOUNT_SIZE = 32 };
-
-/* "40 s", "12 min", "3 h", "5 days" */
-static void write_amount(char text[AMOUNT_SIZE], int64_t seconds)
-{
-    static const struct {
-        int64_t below_s, unit_s;
-        const char *unit;
-    } units[] = {{120, 1, "s"},
-                 {120 * 60, 60, "min"},
-                 {48 * 3600, 3600, "h"},
-                 {INT64_MAX, 24 * 3600, "days"}};
-    size_t i = 0;
-    while (seconds >= units[i].below_s)
-        i++;
-    snprintf(text, AMOUNT_SIZE, "%lld %s", (long long)(seconds / units[i].unit_s), units[i].unit);
-}
+#include "base/text.h"
 
 static int64_t seconds_until(int64_t at_ms, int64_t now_ms)
 {
@@ -31,27 +14,27 @@ static int64_t seconds_until(int64_t at_ms, int64_t now_ms)
 void tell_news(enum origin_news news, const struct origin_state *state, enum origin_breaker which,
                int64_t now_ms)
 {
-    char wait[AMOUNT_SIZE];
-    write_amount(wait, seconds_until(state->breakers[which].next_ms, now_ms));
+    char wait[TEXT_AMOUNT_SIZE];
+    text_amount(wait, seconds_until(state->breakers[which].next_ms, now_ms));
     if (news == ORIGIN_OPENED && which == ORIGIN_PROVEN)
-        log_warn("The push server %s does not answer (failures in a row: %u, the last: %s). Rings "
-                 "for it wait; next try in %s.",
-                 state->name, state->breakers[which].failures, state->breakers[which].why, wait);
+        log_warn("The push server %s failed %u times in a row, so rings for it wait; next try in "
+                 "%s. %s.",
+                 state->name, state->breakers[which].failures, wait, state->breakers[which].why);
     else if (news == ORIGIN_OPENED)
-        log_info("The push server %s does not answer endpoints that never worked (failures in a "
-                 "row: %u, the last: %s). Pushes to these wait; next try in %s.",
-                 state->name, state->breakers[which].failures, state->breakers[which].why, wait);
+        log_info("The push server %s failed %u times in a row for endpoints that never worked, so "
+                 "pushes to these wait; next try in %s. %s.",
+                 state->name, state->breakers[which].failures, wait, state->breakers[which].why);
     else if (news == ORIGIN_REOPENED)
-        log_debug("The push server %s still does not answer (%s); next try in %s.", state->name,
-                  state->breakers[which].why, wait);
+        log_debug("The push server %s still fails; next try in %s. %s.", state->name, wait,
+                  state->breakers[which].why);
     else if (news == ORIGIN_CLOSED)
         log_info("The push server %s answers again.", state->name);
 }
 
 void tell_clock(enum skew_news news, const char *origin, int64_t ahead_s)
 {
-    char distance[AMOUNT_SIZE];
-    write_amount(distance, llabs(ahead_s));
+    char distance[TEXT_AMOUNT_SIZE];
+    text_amount(distance, llabs(ahead_s));
     if (news == SKEW_WRONG)
         log_warn("The clock of the push server %s is %s %s ours. Push servers refuse our VAPID "
                  "tokens where the time is wrong: check this machine's date and time.",
@@ -63,9 +46,9 @@ void tell_clock(enum skew_news news, const char *origin, int64_t ahead_s)
 void tell_held(struct verdict *verdict, const struct origin_state *state, enum origin_breaker which,
                int64_t now_ms)
 {
-    char since[AMOUNT_SIZE], wait[AMOUNT_SIZE];
-    write_amount(since, (now_ms - state->breakers[which].since_ms) / 1000);
-    write_amount(wait, seconds_until(state->breakers[which].next_ms, now_ms));
+    char since[TEXT_AMOUNT_SIZE], wait[TEXT_AMOUNT_SIZE];
+    text_amount(since, (now_ms - state->breakers[which].since_ms) / 1000);
+    text_amount(wait, seconds_until(state->breakers[which].next_ms, now_ms));
     *verdict = (struct verdict){.kind = VERDICT_RETRY, .origin_trouble = true};
     snprintf(verdict->text, sizeof verdict->text,
              "The push server has not answered for %s; it is tried again in %s. The reason: %s",

@@ -286,7 +286,7 @@ int vapid_write_new(const struct vapid *vapid, const char *path, struct err *err
     int result = write_new(path, line, err);
     sodium_memzero(line, sizeof line);
     if (result == 0)
-        log_info("made the VAPID key %s; keep it: with another key phones must be linked anew",
+        log_info("Made the VAPID key %s. Keep it: with another key phones must be linked anew.",
                  path);
     if (result == ERR_IO)
         err_prefix(err, "push.vapid_key_file");

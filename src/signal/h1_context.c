@@ -28,10 +28,18 @@ enum {
 /* libwebsockets' log callback has no argument to keep this in. */
 static struct log_limit foreign_limit;
 
-static void on_foreign_log(int level, const char *line)
+/* While it starts, nothing of ours says in words what is wrong. */
+static void on_start_log(int level, const char *line)
 {
     log_foreign(&foreign_limit, level == LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
                 "libwebsockets", line, strlen(line));
+}
+
+/* Later each of its errors ends a connection, and the account's own line says why. */
+static void on_foreign_log(int level, const char *line)
+{
+    (void)level;
+    log_foreign(&foreign_limit, LOG_LEVEL_DEBUG, "libwebsockets", line, strlen(line));
 }
 
 /* SSL_get_app_data keeps the last alert, sent or received, for finish_tls. */
@@ -137,14 +145,17 @@ static int make_context(struct h1 *h1, struct err *err)
 #ifdef LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE
     info.options |= LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE;
 #endif
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_foreign_log);
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_start_log);
     h1->context = lws_create_context(&info);
     if (!h1->context)
         return err_set(err, ERR_IO,
                        "libwebsockets does not start; is its plugin for libuv installed "
                        "(Debian: libwebsockets-evlib-uv)?");
     h1->vhost = lws_create_vhost(h1->context, &info);
-    return h1->vhost ? 0 : err_set(err, ERR_IO, "libwebsockets cannot make its client");
+    if (!h1->vhost)
+        return err_set(err, ERR_IO, "libwebsockets cannot make its client");
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_foreign_log);
+    return 0;
 }
 
 struct h1 *h1_new(struct loop *loop, struct connector *connector, const struct config *config,

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { SENTENCE_SIZE = 128 }; /* without its full stop; struct link_down has 160 */
 
 struct rule {
@@ -12,38 +14,38 @@ struct rule {
 };
 
 static const struct rule statuses[] = {
-    {101, LINK_SERVER_TROUBLE, "The server answered 101, but not as a websocket should"},
+    {101, LINK_SERVER_TROUBLE, "Signal's server answered 101, but not as a websocket should"},
     {400, LINK_MISCONFIGURED,
-     "The server cannot read the request (400): check the path of signal.url"},
+     "Signal's server cannot read the request (400): check the path of signal.url"},
     {404, LINK_MISCONFIGURED,
      "There is no websocket at this path (404): signal.url should end in /v1/websocket/"},
     {407, LINK_MIDDLEBOX, "A proxy in between wants credentials of its own (407)"},
-    {426, LINK_MISCONFIGURED, "This server speaks another protocol (426): check signal.url"},
-    {429, LINK_RATE_LIMITED, "The server has had too many requests from here (429)"},
-    {431, LINK_SERVER_TROUBLE, "The server found the request too long (431)"},
+    {426, LINK_MISCONFIGURED, "What answers speaks another protocol (426): check signal.url"},
+    {429, LINK_RATE_LIMITED, "Signal's server has had too many requests from here (429)"},
+    {431, LINK_SERVER_TROUBLE, "Signal's server found the request too long (431)"},
     {499, LINK_CLIENT_REFUSED,
-     "The server wants a newer client (499): update Doorbell, or set signal.user_agent"},
-    {500, LINK_SERVER_TROUBLE, "The server could not check the credentials (500)"},
-    {502, LINK_SERVER_TROUBLE, "The server behind the messenger's front is away (502)"},
-    {503, LINK_SERVER_TROUBLE, "The server is overloaded or in maintenance (503)"},
-    {504, LINK_SERVER_TROUBLE, "The server behind the messenger's front does not answer (504)"},
+     "Signal's server wants a newer client (499): update Doorbell, or set signal.user_agent"},
+    {500, LINK_SERVER_TROUBLE, "Signal's server could not check the credentials (500)"},
+    {502, LINK_SERVER_TROUBLE, "The server behind Signal's front is away (502)"},
+    {503, LINK_SERVER_TROUBLE, "Signal's server is overloaded or in maintenance (503)"},
+    {504, LINK_SERVER_TROUBLE, "The server behind Signal's front does not answer (504)"},
 };
 
 static const struct rule close_codes[] = {
-    {1000, LINK_CLOSED, "The server closed the link in order (1000)"},
-    {1001, LINK_CLOSED, "The server restarts, or heard nothing for too long (1001)"},
-    {1002, LINK_PROTOCOL, "The server says that we broke the websocket protocol (1002)"},
-    {1003, LINK_PROTOCOL, "The server does not take what we sent (1003)"},
-    {1005, LINK_CLOSED, "The server closed the link without giving a reason"},
-    {1007, LINK_PROTOCOL, "The server could not read what we sent (1007)"},
-    {1009, LINK_PROTOCOL, "The server found a message of ours too big (1009)"},
-    {1010, LINK_PROTOCOL, "The server says that we broke the websocket protocol (1010)"},
-    {1011, LINK_SERVER_TROUBLE, "The server is in trouble (1011)"},
-    {1012, LINK_CLOSED, "The server restarts (1012)"},
-    {1013, LINK_SERVER_TROUBLE, "The server is overloaded (1013)"},
-    {1014, LINK_SERVER_TROUBLE, "The server behind the messenger's front is away (1014)"},
+    {1000, LINK_CLOSED, "Signal's server closed the link in order (1000)"},
+    {1001, LINK_CLOSED, "Signal's server restarts, or heard nothing for too long (1001)"},
+    {1002, LINK_PROTOCOL, "Signal's server says that we broke the websocket protocol (1002)"},
+    {1003, LINK_PROTOCOL, "Signal's server does not take what we sent (1003)"},
+    {1005, LINK_CLOSED, "Signal's server closed the link without giving a reason"},
+    {1007, LINK_PROTOCOL, "Signal's server could not read what we sent (1007)"},
+    {1009, LINK_PROTOCOL, "Signal's server found a message of ours too big (1009)"},
+    {1010, LINK_PROTOCOL, "Signal's server says that we broke the websocket protocol (1010)"},
+    {1011, LINK_SERVER_TROUBLE, "Signal's server is in trouble (1011)"},
+    {1012, LINK_CLOSED, "Signal's server restarts (1012)"},
+    {1013, LINK_SERVER_TROUBLE, "Signal's server is overloaded (1013)"},
+    {1014, LINK_SERVER_TROUBLE, "The server behind Signal's front is away (1014)"},
     {4401, LINK_REVOKED,
-     "The server ended the session (4401): the device was unlinked, or the account registered "
+     "Signal's server ended the session (4401): the device was unlinked, or the account registered "
      "anew"},
     {4409, LINK_CONTESTED, "Somebody else connected with the same device (4409)"},
 };
@@ -83,11 +85,11 @@ static void judge_forbidden(struct link_down *down, const struct transport_end *
 {
     if (end->has_timestamp)
         set(down, LINK_UNAUTHORIZED,
-            "The messenger refuses these credentials (403): the device is no longer linked, or the "
+            "Signal refuses these credentials (403): the device is no longer linked, or the "
             "password is wrong");
     else
         set(down, LINK_MIDDLEBOX,
-            "Something between us and the messenger refuses the connection (403): a proxy, a "
+            "Something between us and Signal refuses the connection (403): a proxy, a "
             "firewall or a login page");
 }
 
@@ -96,13 +98,14 @@ static void judge_unexpected(struct link_down *down, int status)
     char text[SENTENCE_SIZE];
     if (status >= 200 && status < 400) {
         snprintf(text, sizeof text,
-                 "Something between us and the messenger answers for it (%d): a login page, or "
+                 "Something between us and Signal answers for it (%d): a login page, or "
                  "another server's address",
                  status);
         set(down, LINK_MIDDLEBOX, text);
         return;
     }
-    snprintf(text, sizeof text, "The server gave an answer that we do not expect (%d)", status);
+    snprintf(text, sizeof text, "Signal's server gave an answer that we do not expect (%d)",
+             status);
     set(down, LINK_SERVER_TROUBLE, text);
 }
 
@@ -113,9 +116,10 @@ static void judge_status(struct link_down *down, const struct transport_end *end
     down->retry_after_ms = end->retry_after_ms;
     /* Whatever the status: who says when to come again does not say "never" (signal.md 1.4). */
     if (end->retry_after_ms > 0) {
-        char text[SENTENCE_SIZE];
-        snprintf(text, sizeof text, "The server asks us to come again in %lld s (%d)",
-                 (long long)((end->retry_after_ms + 999) / 1000), end->status);
+        char text[SENTENCE_SIZE], wait[TEXT_AMOUNT_SIZE];
+        text_amount(wait, (end->retry_after_ms + 999) / 1000);
+        snprintf(text, sizeof text, "Signal's server asks us to come again in %s (%d)", wait,
+                 end->status);
         set(down, LINK_RATE_LIMITED, text);
     } else if (end->status == 403) {
         judge_forbidden(down, end);
@@ -126,16 +130,23 @@ static void judge_status(struct link_down *down, const struct transport_end *end
     }
 }
 
+/* What comes with them only says the same once more. */
+static bool says_all(int close_code)
+{
+    return close_code == 4401 || close_code == 4409;
+}
+
 static void judge_close(struct link_down *down, const struct transport_end *end)
 {
     const struct rule *rule = find(close_codes, COUNT(close_codes), end->close_code);
     down->close_code = end->close_code;
     if (rule) {
-        set_said(down, rule->reason, rule->text, end->text);
+        set_said(down, rule->reason, rule->text, says_all(rule->number) ? "" : end->text);
         return;
     }
     char text[SENTENCE_SIZE];
-    snprintf(text, sizeof text, "The server closed the link for a reason that we do not know (%d)",
+    snprintf(text, sizeof text,
+             "Signal's server closed the link for a reason that we do not know (%d)",
              end->close_code);
     set_said(down, LINK_SERVER_TROUBLE, text, end->text);
 }
@@ -145,10 +156,10 @@ void judge(struct link_down *down, const struct transport_end *end)
     *down = (struct link_down){0};
     switch (end->kind) {
     case TRANSPORT_UNREACHABLE:
-        set_said(down, LINK_UNREACHABLE, "The server cannot be reached", end->text);
+        set_said(down, LINK_UNREACHABLE, "Signal's server cannot be reached", end->text);
         break;
     case TRANSPORT_TLS:
-        set_said(down, LINK_MISCONFIGURED, "The server cannot prove that it is the messenger",
+        set_said(down, LINK_MISCONFIGURED, "What answers cannot prove that it is Signal",
                  end->text);
         break;
     case TRANSPORT_UNTIMELY:
@@ -165,7 +176,7 @@ void judge(struct link_down *down, const struct transport_end *end)
         set_said(down, LINK_LOST, "The connection was lost", end->text);
         break;
     case TRANSPORT_VIOLATION:
-        set_said(down, LINK_PROTOCOL, "The server broke the protocol", end->text);
+        set_said(down, LINK_PROTOCOL, "Signal's server broke the protocol", end->text);
         break;
     case TRANSPORT_STOPPED:
         set(down, LINK_STOPPED, "We closed the link");

@@ -131,7 +131,7 @@ static void judge_client(struct link *link, struct link_down *down)
         return;
     down->reason = LINK_CLOSED;
     snprintf(down->text, sizeof down->text,
-             "The server wants another client (499): the other User-Agent is tried next.");
+             "Signal wants another client (499): the other User-Agent is tried next.");
 }
 
 static void on_ended(void *arg, const struct transport_end *end)
@@ -187,7 +187,7 @@ static void on_timer(void *arg)
     if (link->why_text)
         return;
     if (link->answer_by_ms && now >= link->answer_by_ms) {
-        hang_up(link, LINK_LOST, "The server did not answer a keep-alive.");
+        hang_up(link, LINK_LOST, "Signal's server did not answer a keep-alive.");
         return;
     }
     if (link->idle_at_ms && now >= link->idle_at_ms) {
@@ -226,7 +226,8 @@ static void answer(struct link *link, uint64_t id)
     uint8_t message[RESOURCE_ANSWER_MAX];
     size_t length = resource_ok(message, id);
     if (link->server->transport->send(link->channel, message, length) == ERR_LIMIT)
-        close_because(link, CLOSE_NORMAL, LINK_LOST, "The server stopped reading our answers.");
+        close_because(link, CLOSE_NORMAL, LINK_LOST,
+                      "Signal's server stopped reading our answers.");
 }
 
 static bool is_own(const struct link *link, const struct scanned *scanned)
@@ -240,7 +241,7 @@ static void on_message(struct link *link, const struct scanned *scanned)
 {
     if (!scanned->has_id) {
         close_because(link, CLOSE_UNREADABLE, LINK_PROTOCOL,
-                      "The server sent a message that cannot be answered: it has no id.");
+                      "Signal's server sent a message that cannot be answered: it has no id.");
         return;
     }
     link->unanswered++;
@@ -252,7 +253,7 @@ static void on_message(struct link *link, const struct scanned *scanned)
 static void on_unknown(struct link *link, const struct scanned *scanned)
 {
     if (!link->server->said_unknown)
-        log_warn("The messenger's server sends requests that this version of Doorbell does not "
+        log_warn("Signal's server sends requests that this version of Doorbell does not "
                  "know. They are taken for messages, so that none is lost; look for a newer "
                  "version.");
     link->server->said_unknown = true;
@@ -274,7 +275,8 @@ static void on_response(struct link *link, const struct scanned *scanned)
         return;
     link->answer_by_ms = 0;
     if (scanned->status != STATUS_OK) {
-        close_because(link, CLOSE_NORMAL, LINK_SERVER_TROUBLE, "The server refused a keep-alive.");
+        close_because(link, CLOSE_NORMAL, LINK_SERVER_TROUBLE,
+                      "Signal's server refused a keep-alive.");
         return;
     }
     arm(link);
@@ -325,7 +327,7 @@ static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first,
         result = scanner_end(link->scanner);
     if (result != 0) {
         close_because(link, CLOSE_UNREADABLE, LINK_PROTOCOL,
-                      "The server sent a message that cannot be read.");
+                      "Signal's server sent a message that cannot be read.");
         return;
     }
     if (!last)
@@ -434,7 +436,7 @@ static void link_free(struct link *link)
 }
 
 const struct link_ops signal_link_ops = {
-    .messenger = "signal",
+    .messenger = "Signal",
     .open = link_open,
     .start = link_start,
     .stop = link_stop,

@@ -4,6 +4,7 @@
 #ifndef DOORBELL_WEB_EXPORTER_H
 #define DOORBELL_WEB_EXPORTER_H
 
+#include "alert/lookout.h"
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "push/push.h"
@@ -12,7 +13,8 @@
 struct exporter;
 
 struct exporter *exporter_new(struct loop *loop, struct bridge *bridge, struct push *push,
-                              struct store *store, const struct config *config);
+                              struct store *store, const struct lookout *lookout,
+                              const struct config *config);
 void exporter_free(struct exporter *exporter);
 void exporter_reload(struct exporter *exporter, const struct config *config);
 

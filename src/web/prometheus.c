@@ -206,15 +206,32 @@ static void add_store(struct buf *out, bool failing, const struct store_counts *
             counts->failed);
 }
 
-char *prometheus_text(struct bridge *bridge, struct push *push, struct store *store)
+static void add_lookout(struct buf *out, const struct lookout_figures *figures)
+{
+    gauge(out, "clock_wrong",
+          "1 while push servers show that this machine's clock is wrong, which makes them refuse "
+          "rings.",
+          figures->clock_wrong);
+    gauge(
+        out, "certificate_end_time_seconds",
+        "When the certificate of web.tls_cert ends, in seconds since 1970; 0 where there is none.",
+        (uint64_t)figures->certificate_ends_unix);
+    gauge(out, "alerts_failing", "1 while alert.url does not take what is sent to it.",
+          figures->alerts_failing);
+}
+
+char *prometheus_text(struct bridge *bridge, struct push *push, struct store *store,
+                      const struct lookout *lookout)
 {
     struct bridge_figures accounts;
     struct push_figures pushes;
     struct store_counts stored;
+    struct lookout_figures seen;
     struct buf out;
     bridge_figures(bridge, &accounts);
     push_figures(push, &pushes);
     store_count(store, &stored);
+    lookout_figures(lookout, &seen);
     buf_init(&out, TEXT_MAX);
     add_process(&out, &accounts);
     add_accounts(&out, &accounts);
@@ -222,6 +239,7 @@ char *prometheus_text(struct bridge *bridge, struct push *push, struct store *st
     add_delay(&out, &accounts.tally->delay);
     add_pushes(&out, &pushes);
     add_store(&out, accounts.store_failing, &stored);
+    add_lookout(&out, &seen);
     char *text = mem_copy((const char *)out.bytes, out.length);
     buf_fini(&out);
     return text;

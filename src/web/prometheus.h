@@ -5,11 +5,13 @@
 #ifndef DOORBELL_WEB_PROMETHEUS_H
 #define DOORBELL_WEB_PROMETHEUS_H
 
+#include "alert/lookout.h"
 #include "bridge/bridge.h"
 #include "push/push.h"
 #include "store/store.h"
 
 /* The caller frees it. */
-char *prometheus_text(struct bridge *bridge, struct push *push, struct store *store);
+char *prometheus_text(struct bridge *bridge, struct push *push, struct store *store,
+                      const struct lookout *lookout);
 
 #endif

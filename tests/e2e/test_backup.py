@@ -11,6 +11,7 @@ import pytest
 from lib.doorbell import BINARY, Doorbell
 from lib.linked import Linked
 from lib.push_peer import PushPeer
+from lib.secrecy import secrecy
 from lib.signal_peer import SignalPeer
 from lib.terminal import Terminal
 
@@ -228,7 +229,7 @@ def test_standard_output_and_input_will_do(
     def run(place: Doorbell, *given: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
         file = str(place.write_configuration())
         command = [str(BINARY), "--config", file, *given, *words]
-        return subprocess.run(
+        done = subprocess.run(
             command,
             input=stdin,
             capture_output=True,
@@ -236,6 +237,8 @@ def test_standard_output_and_input_will_do(
             env=place.clean_environment(),
             timeout=60,
         )
+        secrecy.command(done, given)
+        return done
 
     made = run(doorbell, "backup", "-")
     assert made.returncode == DONE and b"Backed up, encrypted" in made.stderr

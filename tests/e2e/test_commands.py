@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lib.doorbell import BINARY, Doorbell
 from lib.drop_in import MollySocket
 from lib.push_peer import TEST, PushPeer
+from lib.secrecy import secrecy
 from lib.shell import OpenFolder, Shell, as_stranger, clean_environment, stranger_ids
 from lib.signal_peer import Account, SignalPeer, new_account
 from lib.terminal_qr import decode, text_of
@@ -75,7 +76,7 @@ def add(doorbell: Doorbell, account: Account, endpoint: str, *words: str, stdin:
 def wait_linked(doorbell: Doorbell, count: int) -> None:
     """Until it, not only the server, knows that so many accounts have come up."""
     doorbell.changes.wait_for(
-        lambda: sum("connected to signal." in line for line in doorbell.output()) >= count,
+        lambda: sum("connected to Signal." in line for line in doorbell.output()) >= count,
         f"the word that {count} accounts are connected",
     )
 
@@ -145,6 +146,7 @@ def test_adding_from_standard_input_acts_on_the_first_line_without_waiting_for_m
     signal.wait_connected(account)
     assert process.wait(10) == DONE  # its input is still open
     out, err = process.communicate()
+    secrecy.said(out + err, [line_of(account, endpoint)])
     assert f"Connection for {account.uuid} added." in out and account.password not in out + err
 
 

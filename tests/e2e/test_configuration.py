@@ -363,7 +363,7 @@ def test_the_first_start_makes_a_key_and_the_second_keeps_it(
     doorbell.stop()
     doorbell.start()
     assert key.read_bytes() == made
-    assert sum("made the VAPID key" in line for line in doorbell.output()) == 1
+    assert sum("Made the VAPID key" in line for line in doorbell.output()) == 1
     assert made.decode().strip() not in "\n".join(doorbell.output())
 
 

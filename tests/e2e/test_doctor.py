@@ -20,6 +20,7 @@ from lib.nginx import Nginx, server_block
 from lib.ports import free_port
 from lib.push_peer import PushPeer
 from lib.receiver import Receiver
+from lib.secrecy import secrecy
 from lib.shell import OpenFolder
 from lib.signal_peer import SignalPeer, new_account
 
@@ -801,6 +802,7 @@ def in_terminal(doorbell: Doorbell, locale: str) -> str:
         shown += piece
     os.close(ours)
     assert process.wait(30) == FAULT
+    secrecy.said(shown.decode())
     return shown.decode().replace("\r\n", "\n")
 
 

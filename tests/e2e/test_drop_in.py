@@ -32,6 +32,7 @@ from lib.nginx import Nginx, server_block
 from lib.ports import free_port
 from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
+from lib.secrecy import secrecy
 from lib.shell import STRANGER, OpenFolder, Shell, clean_environment, stranger_ids
 from lib.signal_peer import SignalPeer
 
@@ -956,6 +957,7 @@ def test_a_second_container_on_the_same_volume_reaches_the_running_server(
             text=True,
             timeout=STOP_DEADLINE,
         )
+        secrecy.command(done, ["connection", *words])
         assert done.returncode == DONE and said in done.stdout, (words[0], done.stderr)
     signal.wait_connected(account)
     rings(signal, ntfy, account, endpoint)

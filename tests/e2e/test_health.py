@@ -17,6 +17,7 @@ import pytest
 
 from lib.background import DEADLINE, Changes
 from lib.doorbell import Doorbell
+from lib.linked import Linked
 from lib.push_peer import PushPeer
 from lib.signal_peer import SignalPeer
 
@@ -258,6 +259,31 @@ def test_systemd_is_told_of_a_whole_life(
     assert systemd.wait("RELOADING=1") and systemd.wait("READY=1")
     doorbell.stop()
     assert systemd.wait("STOPPING=1") == ["STOPPING=1"]
+
+
+def test_systemds_status_follows_at_once_what_befalls_accounts_links_and_store(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, systemd: Systemd
+) -> None:
+    doorbell = make(health__links_down_after="500ms", signal__refused_confirm="50ms")
+    doorbell.environment = {"NOTIFY_SOCKET": systemd.name}
+    doorbell.start()
+    moment = time.monotonic()
+    first, second, third = (Linked(doorbell, signal, ntfy) for _ in range(3))
+    systemd.wait("STATUS=3 accounts, 3 linked")
+    third.is_unlinked()
+    systemd.wait("STATUS=3 accounts, 2 linked, 1 refused")
+    second.answer_with(410)
+    second.queue()
+    systemd.wait("STATUS=3 accounts, 2 linked, 1 refused, 1 endpoint gone")
+    signal.stop_listening()
+    signal.end("reset")
+    down = "STATUS=3 accounts, 0 linked, 1 refused, 1 endpoint gone, none connected to Signal"
+    systemd.wait(down)
+    signal.listen_again()
+    systemd.wait("STATUS=3 accounts, 2 linked, 1 refused, 1 endpoint gone")
+    signal.close(4409, "Connected elsewhere", first.account.key)
+    systemd.wait("STATUS=3 accounts, 1 linked, 1 refused, 1 contested, 1 endpoint gone")
+    assert time.monotonic() - moment < 90  # six changes, not at the sweeps that come every 30 s
 
 
 def test_without_a_watchdog_nobody_feeds_one(make: MakeDoorbell, systemd: Systemd) -> None:

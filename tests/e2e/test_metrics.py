@@ -3,6 +3,7 @@ the socket that serves it does no harm to the rest.
 """
 
 import contextlib
+import datetime
 import http.client
 import json
 import re
@@ -14,14 +15,17 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 import yaml
+from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 
 from lib.background import DEADLINE, Background, Changes
+from lib.certs import Leaf
 from lib.doorbell import Doorbell
 from lib.nameserver import Nameserver
 from lib.ports import free_port
 from lib.process import REPOSITORY
 from lib.push_peer import CONTESTED, PushPeer
+from lib.receiver import Receiver
 from lib.signal_peer import Account, SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
@@ -157,6 +161,16 @@ def names_in(text: str) -> set[str]:
     return set(re.findall(r"\bdoorbell_[a-z_]+", text))
 
 
+def matched_in(expression: str) -> list[tuple[str, str, str]]:
+    """Series, label and value of whatever it asks for by the value of a label."""
+    return [
+        (name, label, value)
+        for name, matchers in re.findall(r"\b(doorbell_[a-z_]+){([^}]*)}", expression)
+        for label, values in re.findall(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"', matchers)
+        for value in values.split("|")
+    ]
+
+
 def expressions(panel: Any) -> list[str]:
     """Everything called "expr" or "query", however deep."""
     if isinstance(panel, list):
@@ -181,16 +195,22 @@ def test_every_series_is_in_the_table_and_each_dashboard_and_alert_has_its_serie
     assert table_rows() == [(name, kinds[name], told[name]) for name in told]
 
     labels: dict[str, set[str]] = {name: set() for name in told}
+    values: dict[tuple[str, str], set[str]] = {}
     series = set(told)
     for family in text_string_to_metric_families(text):
         name = family.name + ("_total" if family.type == "counter" else "")
         assert name in told, "a series without a HELP line"
         for sample in family.samples:
             labels[name] |= set(sample.labels)
+            for label, value in sample.labels.items():
+                values.setdefault((name, label), set()).add(value)
             series.add(sample.name)
     assert labels == table_labels()
 
     rules = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
+    for rule in rules:
+        for name, label, value in matched_in(rule["expr"]):
+            assert value in values[name, label] or label == "status", (rule["alert"], label, value)
     alerts = [name for rule in rules for name in names_in(rule["expr"])]
     dashboard = json.loads(DASHBOARD.read_text())
     panels = [name for found in expressions(dashboard) for name in names_in(found)]
@@ -301,6 +321,46 @@ def test_a_database_that_cannot_be_written_shows(watch: Callable[..., Watched]) 
     watched.metrics.wait_at_least(1, "store_failed_changes_total")
     lock_out(blocker, False)
     watched.metrics.wait(0, "store_failing")
+
+
+def test_alerts_that_do_not_arrive_show_until_they_do(
+    watch: Callable[..., Watched], receiver: Receiver
+) -> None:
+    watched = watch(
+        alert__url=receiver.url,
+        alert__interval="50ms",
+        alert__retry_min="50ms",
+        alert__retry_max="200ms",
+        signal__contested_min="100ms",
+    )
+    account, _ = watched.add_account()
+    assert watched.metrics.value("alerts_failing") == 0
+    receiver.answer_with(500)
+    watched.signal.close(4409, "Connected elsewhere", account.key)
+    watched.metrics.wait(1, "alerts_failing")
+    receiver.answer_with(200)
+    watched.metrics.wait(0, "alerts_failing")
+
+
+def test_a_clock_that_is_wrong_and_the_end_of_the_own_certificate_show(
+    watch: Callable[..., Watched], leaf: Leaf
+) -> None:
+    watched = watch()
+    account, _ = watched.add_account()
+    assert watched.metrics.value("clock_wrong") == 0
+    assert watched.metrics.value("certificate_end_time_seconds") == 0
+    past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    watched.ntfy.answer_with({"status": 201, "headers": past})
+    watched.signal.queue(account.key)
+    watched.metrics.wait(1, "clock_wrong")
+    watched.ntfy.answer_with(200)
+    watched.signal.queue(account.key)
+    watched.metrics.wait(0, "clock_wrong")
+
+    secure = watch(web__tls_cert=str(leaf.cert), web__tls_key=str(leaf.key))
+    end = x509.load_pem_x509_certificate(leaf.cert.read_bytes()).not_valid_after
+    ends_unix = end.replace(tzinfo=datetime.timezone.utc).timestamp()
+    assert secure.metrics.value("certificate_end_time_seconds") == ends_unix
 
 
 def lock_out(database: Path, locked: bool) -> None:

@@ -31,6 +31,7 @@ from lib.ports import free_port
 from lib.process import STOP_DEADLINE
 from lib.push_peer import PushPeer
 from lib.samples import Start, compose, entries_of, image, kubernetes, systemd
+from lib.secrecy import secrecy
 from lib.signal_peer import SignalPeer
 
 SAMPLES = Path(__file__).parent / "fixtures" / "mollysocket"
@@ -162,12 +163,14 @@ def run_once(unit: str, doorbell: Doorbell, folders: dict[str, str]) -> None:
     tool.chmod(0o755)
     path = f"{doorbell.folder}:{os.environ['PATH']}"
     for command in entries_of(unit, "ExecStart"):
-        subprocess.run(
+        done = subprocess.run(
             shlex.split(command),
             check=True,
+            capture_output=True,
             timeout=STOP_DEADLINE,
             env={**doorbell.clean_environment(), **folders, "PATH": path},
         )
+        secrecy.command(done, shlex.split(command)[1:])
 
 
 def credentials_of(unit: str, folder: Path) -> None:

@@ -472,26 +472,29 @@ OURS, ANOTHERS = "$(stat -L -c %d:%i /proc/self/fd/2)", "$(stat -L -c %d:%i /pro
 
 
 @pytest.mark.parametrize("stream", [OURS, ANOTHERS, "''", "1:2"])
-def test_lines_for_the_journal_and_no_others_carry_their_priority(
+def test_lines_for_the_journal_carry_their_priority_and_others_their_time_and_level(
     make_doorbell: MakeDoorbell, signal: SignalPeer, stream: str
 ) -> None:
     doorbell = make_doorbell(signal__url=signal.url)
     trusted = doorbell.settings["signal.ca_file"]
     doorbell.settings["signal.ca_file"] = "/nonexistent.pem"
     doorbell.launcher = ["sh", "-c", IN_JOURNAL % stream, "sh"]
-    mark = "<%d>" if stream == OURS else ""
+    journal = stream == OURS
     refused = doorbell.spawn()
     assert refused.wait(20) == 1
-    assert refused.lines[-1].startswith((mark and mark % 3) + "20"), refused.lines
+    assert re.match("<3>[A-Z]" if journal else "20[0-9:TZ-]+ error [A-Z]", refused.lines[-1])
     doorbell.settings["signal.ca_file"] = trusted
     doorbell.start()
-    priorities = {"error": 3, "warn ": 4, "info ": 6, "debug": 7}
+    line_of = "<[3467]>[A-Za-z]" if journal else "20[0-9:TZ-]+ (error|warn |info |debug) [A-Za-z]"
     for line in doorbell.output():
-        level = re.match(r"(?:<\d>)?20[\d:TZ-]+ (.....) ", line)
-        assert level and line.startswith((mark and mark % priorities[level[1]]) + "20"), line
+        assert re.match(line_of, line), line
+    ready = [line for line in doorbell.output() if " is ready" in line][-1]
+    assert ready.startswith("<6>Doorbell " if journal else "20")
     doorbell.reload(log__format="json")
     last = doorbell.process.lines[-1]
-    assert last.startswith(mark and mark % 6) and json.loads(last.removeprefix("<6>"))["msg"]
+    assert last.startswith("<6>{") == journal
+    told = json.loads(last.removeprefix("<6>"))
+    assert told["time"] and told["level"] == "info" and told["msg"]
 
 
 # SIGKILL

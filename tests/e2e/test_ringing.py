@@ -340,7 +340,7 @@ def test_an_endpoint_that_is_refused_costs_no_account_its_link(
     linked.signal.wait_acked(linked.queue())
     for life in (1, 2):
         doorbell.changes.wait_for(
-            lambda: doorbell.has_logged("connected to signal."), f"the link of life {life}"
+            lambda: doorbell.has_logged("connected to Signal."), f"the link of life {life}"
         )
         listed = doorbell.command("connection", "list").stdout
         assert f"{linked.account.uuid}  device {linked.account.device}  up  " in listed, listed

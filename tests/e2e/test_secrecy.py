@@ -2,12 +2,19 @@
 same search every other test is watched.
 """
 
+import base64
+import ssl
+import subprocess
+import urllib.request
 from typing import Callable
 
 import pytest
 
+from lib.background import DEADLINE
+from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.push_peer import PushPeer
+from lib.receiver import Receiver
 from lib.secrecy import secrecy, spellings
 from lib.shell import Shell
 from lib.signal_peer import Account, SignalPeer
@@ -63,6 +70,65 @@ def test_a_lines_secret_is_found_where_a_command_prints_what_it_was_not_given(
     expect()
     secrecy.said(f"x: {account.uuid}.", ["connection", "list"])
     expect(account.uuid)
+
+
+def test_what_a_command_shows_on_standard_output_is_searched_as_far_as_nobody_asked_for_it(
+    doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "ok"
+    for words in (["list"], ["list", "--show-secrets"], ["list", "-a"]):
+        assert doorbell.command("connection", *words).returncode == 0
+    expect()
+    shown = f"x: {account.uuid}.\nx: {account.password}.\n"
+    done = subprocess.CompletedProcess([], 0, shown, "")
+    secrecy.command(done, ["-c", "file", "connection", "list", "-t"])
+    expect(account.password)
+    secrecy.command(done, ["--set", "a=b", "c", "l", "--show-secrets"])
+    secrecy.command(done, ["export", account.uuid])
+    expect()
+    secrecy.command(done, ["status"], [account.password])
+    expect(account.uuid)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "parts"),
+    [
+        (
+            "https://me:my%20secret1@ntfy.example:1/up1?up=1&auth=QmFzaWMgMTIz",
+            [
+                "me:my%20secret1",
+                "my%20secret1",
+                base64.b64encode(b"me:my%20secret1").decode().rstrip("="),
+                "ntfy.example:1/up1",
+                "QmFzaWMgMTIz",
+            ],
+        ),
+        ("https://ntfy.example/UP?up=1", ["ntfy.example/UP"]),
+        ("https://ntfy.example/?up=1", []),
+        ("https://ntfy.example", []),
+    ],
+)
+def test_all_parts_of_an_endpoint_that_chance_does_not_print_are_searched_for(
+    endpoint: str, parts: list[str]
+) -> None:
+    secrecy.note_endpoint(endpoint)
+    harmless = "x: up1 up=1 UP https://ntfy.example:1 https://ntfy.example/ me"
+    secrecy.said("\n".join([harmless, *(f"x: {part}." for part in parts)]))
+    expect(*parts)
+
+
+def test_a_secret_in_an_alert_is_found(
+    receiver: Receiver, signal: SignalPeer, authority: Authority
+) -> None:
+    account = signal.new_account()
+    trusted = ssl.create_default_context(cafile=str(authority.file))
+    title, text = f"x: {account.password}.", f"harmless\nx: {account.uuid}."
+    alert = urllib.request.Request(receiver.url, text.encode(), {"Title": title})
+    with urllib.request.urlopen(alert, context=trusted, timeout=DEADLINE) as answer:
+        assert answer.status == 200
+    receiver.stop()
+    expect(account.password, account.uuid)
 
 
 def test_lines_about_accounts_are_among_those_that_are_searched(

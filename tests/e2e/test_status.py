@@ -16,6 +16,7 @@ import pytest
 from lib.doorbell import Doorbell
 from lib.linked import Linked
 from lib.push_peer import PushPeer
+from lib.secrecy import secrecy
 from lib.signal_peer import Account, SignalPeer, new_account
 
 MakeDoorbell = Callable[..., Doorbell]
@@ -358,6 +359,7 @@ def in_terminal(doorbell: Doorbell, columns: int, *words: str) -> str:
         shown += piece
     os.close(ours)
     assert process.wait(20) in (DONE, NOT_DONE)
+    secrecy.said(shown.decode(), words)
     return shown.decode().replace("\r\n", "\n")
 
 

@@ -105,11 +105,17 @@ START_TEST(the_servers_own_words_are_kept_and_bounded)
     struct transport_end end = {.kind = TRANSPORT_CLOSE, .close_code = 1011};
     strcpy(end.text, "Failed to retrieve messages");
     struct link_down down = judged(&end);
-    ck_assert_str_eq(down.text, "The server is in trouble (1011): Failed to retrieve messages.");
-    end.close_code = 4401;
+    ck_assert_str_eq(down.text,
+                     "Signal's server is in trouble (1011): Failed to retrieve messages.");
+    end.close_code = 1010; /* the longest sentence */
     memset(end.text, 'x', sizeof end.text - 1);
     down = judged(&end);
+    ck_assert_int_eq(down.reason, LINK_PROTOCOL);
+    check_sentence(&down);
+    end.close_code = 4401; /* "Reauthentication required" */
+    down = judged(&end);
     ck_assert_int_eq(down.reason, LINK_REVOKED);
+    ck_assert_ptr_null(strchr(down.text, 'x'));
     check_sentence(&down);
 }
 END_TEST

@@ -58,6 +58,22 @@ START_TEST(html_is_escaped)
 }
 END_TEST
 
+START_TEST(an_amount_of_time_is_told_in_the_unit_that_people_would_use)
+{
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } cases[] = {{0, "0 s"},         {119, "119 s"},   {120, "2 min"},
+                 {7199, "119 min"},  {7200, "2 h"},    {172799, "47 h"},
+                 {172800, "2 days"}, {4186, "69 min"}, {INT64_MAX / 1000, "106751991167 days"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[TEXT_AMOUNT_SIZE];
+        text_amount(text, cases[i].seconds);
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
 START_TEST(distances_find_the_word_that_was_meant)
 {
     ck_assert_uint_eq(text_distance("push.timeot", "push.timeout"), 1);
@@ -137,6 +153,7 @@ END_TEST
 
 UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded,
           what_may_be_an_identifier_is_not_repeated, html_is_escaped,
+          an_amount_of_time_is_told_in_the_unit_that_people_would_use,
           distances_find_the_word_that_was_meant, base64_is_read_in_both_alphabets_padded_or_not,
           what_is_not_base64_is_refused, a_buffer_grows_to_its_bound_and_no_further,
           an_error_keeps_its_sentence_behind_a_prefix,

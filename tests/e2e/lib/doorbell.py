@@ -187,7 +187,7 @@ class Doorbell:
             cwd=self.folder,
             env=self.clean_environment(),
         )
-        secrecy.said(done.stderr, [*words, stdin])
+        secrecy.command(done, words, [stdin])
         return done
 
     # Its store, read beside the server or after it

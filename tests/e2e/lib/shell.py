@@ -74,7 +74,7 @@ class Shell:
             **options,
         )
         assert not any(fault in done.stderr for fault in FAULTS), done.stderr
-        secrecy.said(done.stderr, [*words, stdin, *(environment or {}).values()])
+        secrecy.command(done, words, [stdin, *(environment or {}).values()])
         return done
 
 
