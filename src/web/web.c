@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "bridge/checkup.h"
+#include "bridge/service.h"
 #include "web/about.h"
 #include "web/gate.h"
 #include "web/handed.h"
@@ -84,9 +84,9 @@ static bool may_be_setting_up(const struct web *web, const struct request *reque
     return proxies_forwarded(request) || address_classify(&client, NULL) == ADDRESS_PRIVATE;
 }
 
-static void look_at_health(struct web *web)
+static void look_at_service(struct web *web)
 {
-    if (bridge_health(web->api.bridge) == HEALTH_WELL)
+    if (bridge_serves(web->api.bridge))
         web->trouble_since_unix = 0;
     else if (!web->trouble_since_unix)
         web->trouble_since_unix = clock_unix();
@@ -94,7 +94,7 @@ static void look_at_health(struct web *web)
 
 static void show_about(struct web *web, struct response *response)
 {
-    look_at_health(web);
+    look_at_service(web);
     page_about(response, &(struct about){web->trouble_since_unix, web->contact});
 }
 
@@ -401,7 +401,7 @@ void web_reload(struct web *web, const struct config *config)
 
 void web_sweep(struct web *web)
 {
-    look_at_health(web);
+    look_at_service(web);
     if (web->https)
         https_look(web->https);
 }

@@ -115,6 +115,52 @@ def test_the_public_page_says_that_there_is_trouble_and_since_when_and_nothing_e
     until(lambda: "It is well" in said(), "the word that it is over")
 
 
+def said_in_public(doorbell: Doorbell) -> str:
+    status, _, body = doorbell.request("GET", "/status")
+    html = body.decode()
+    assert status == 200
+    assert not [secret for secret in doorbell.secrets if secret in html]
+    return html
+
+
+def test_the_public_page_tells_of_rings_that_most_phones_wait_for_and_not_of_one_among_several(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=signal.url, push__allowed_endpoints=[ntfy.origin], alert__after="1ms"
+    ).start()
+    users = [Linked(doorbell, signal, ntfy) for _ in range(3)]
+    for user in users:
+        signal.wait_connected(user.account)
+    users[0].answer_with(40301)
+    users[0].queue()
+    users[0].wait_log("its endpoint is failing")
+    assert "It is well" in said_in_public(doorbell)
+    users[1].answer_with(40301)
+    users[1].queue()
+    until(lambda: "Trouble since" in said_in_public(doorbell), "the word of the trouble")
+    assert ntfy.origin not in said_in_public(doorbell)
+    for user in users[:2]:
+        user.answer_with(200)
+        assert doorbell.command("connection", "ping", user.account.uuid).returncode == 0
+    until(lambda: "It is well" in said_in_public(doorbell), "the word that it is over")
+
+
+def test_the_public_page_tells_that_no_account_is_let_in(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=signal.url, push__allowed_endpoints=[ntfy.origin], signal__refused_confirm="50ms"
+    ).start()
+    one, other = (Linked(doorbell, signal, ntfy) for _ in range(2))
+    for user in (one, other):
+        signal.wait_connected(user.account)
+    one.is_unlinked()
+    assert "It is well" in said_in_public(doorbell)
+    other.is_unlinked()
+    until(lambda: "Trouble since" in said_in_public(doorbell), "the word of the trouble")
+
+
 # The token
 
 
