@@ -15,7 +15,7 @@ from lib.certs import Leaf
 from lib.doorbell import Doorbell
 from lib.linked import Linked
 from lib.linking_page import PAGES, PUBLIC_URL, fault_is_shown, mismatch_is_shown
-from lib.looks import VIEWS, expect_good, expect_good_here
+from lib.looks import FEW, VIEWS, expect_good, expect_good_here
 from lib.nginx import Nginx, server_block
 from lib.process import REPOSITORY
 from lib.push_peer import PushPeer
@@ -52,6 +52,21 @@ def test_the_pages_that_link_molly(
     doorbell = make_doorbell(web__public_url=PUBLIC_URL).start()
     expect_good(browser, f"http://127.0.0.1:{doorbell.port}/{PAGES[page]}", f"every-{page}")
     assert not fault_is_shown(browser)
+
+
+LONG = f"https://{'very-long-name.' * 12}example.org/{'below/' * 20}"
+LONG_WORD = f"https://{'x' * 60}.{'y' * 60}.example.org/{'z' * 90}/"
+
+
+@pytest.mark.parametrize("url", [LONG, LONG_WORD], ids=["parts", "words"])
+def test_the_linking_page_with_a_long_address(
+    browser: Browser, make_doorbell: MakeDoorbell, url: str
+) -> None:
+    doorbell = make_doorbell(web__public_url=url).start()
+    here = f"http://127.0.0.1:{doorbell.port}/"
+    expect_good(browser, here, f"every-linking-long-{len(url)}")
+    assert browser.is_visible("svg.qr")
+    expect_good(browser, f"{here}{'long' * 60}/", "every-not-found-long", FEW, expected=404)
 
 
 HTTPS, HOST = "proxy_set_header X-Forwarded-Proto https;", "proxy_set_header Host $http_host;"
