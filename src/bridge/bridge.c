@@ -330,6 +330,11 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
     return result;
 }
 
+void bridge_ping_account(struct account *account, push_fn *fn, void *arg)
+{
+    bell_ping(bell_of(account), fn, arg);
+}
+
 static void count_state(void *arg, struct account *account)
 {
     struct bridge_counts *counts = arg;

@@ -160,3 +160,18 @@ void frame_end(struct response *response, struct buf *page, const char *foot, co
     response->policy = policy_of(script);
     buf_fini(page);
 }
+
+void frame_error(struct response *response, int status, const char *what, const char *text)
+{
+    struct buf page;
+    char *title = mem_format("Doorbell: %s", what);
+    frame_begin(&page, title, "Rings your phone when a Signal message waits.");
+    frame_add(&page, "<section aria-labelledby=\"error\"><h2 id=\"error\">");
+    frame_add(&page, what);
+    frame_add(&page, "</h2>\n<p>");
+    frame_add(&page, text);
+    frame_add(&page, "</p></section>\n");
+    frame_end(response, &page, NULL, NULL);
+    response->status = status;
+    free(title);
+}

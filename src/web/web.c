@@ -73,12 +73,17 @@ static void show_page(struct web *web, const struct request *request, bool is_th
     public_url_fini(&address);
 }
 
+static bool is_browser(const struct request *request)
+{
+    const char *accept = request_header(request, "Accept");
+    return request_is_get(request) && accept && strstr(accept, "text/html");
+}
+
 /* A browser that may be of who sets this up: it came through a proxy, or from this network. */
 static bool may_be_setting_up(const struct web *web, const struct request *request)
 {
     struct address client;
-    const char *accept = request_header(request, "Accept");
-    if (!request_is_get(request) || !accept || !strstr(accept, "text/html"))
+    if (!is_browser(request))
         return false;
     proxies_client(&web->proxies, request, &client);
     return proxies_forwarded(request) || address_classify(&client, NULL) == ADDRESS_PRIVATE;
@@ -172,7 +177,7 @@ static void answer(void *arg, struct exchange *exchange)
     else if (may_be_setting_up(web, request))
         show_page(web, request, false, response);
     else
-        page_not_found(response);
+        page_not_found(response, request->path, is_browser(request));
 }
 
 /* The connection that waits for longest goes, whatever it speaks. */

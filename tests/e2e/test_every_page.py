@@ -197,6 +197,24 @@ def test_the_way_to_the_status_page(browser: Browser, page: Page) -> None:
     expect_good_here(browser, "every-admin-too-many-wrong-tokens")
 
 
+def test_what_the_status_page_refuses(browser: Browser, page: Page) -> None:
+    expect_good(browser, f"{page.url}other", "every-admin-not-found", FEW, expected=404)
+    assert "nothing here" in browser.text("main")
+    browser.follow("main a")
+    assert browser.address() == page.url
+    token = make_token(page.doorbell)
+    browser.open(page.url)
+    fill(browser, token)
+    browser.follow("form button")
+    browser.evaluate("document.querySelector('form[action=logout]').action = 'test'")
+    browser.follow("form[method=post] button")
+    expect_good_here(browser, "every-admin-gone")
+    assert "no such account any more" in browser.text("main")
+    (page.doorbell.folder / "admin.token").write_text("00\n")
+    expect_good(browser, page.url, "every-admin-token-damaged", FEW, expected=500)
+    assert "doorbell admin token" in browser.text("main")
+
+
 def test_the_status_page_in_good_and_bad_times(
     browser: Browser, page: Page, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
