@@ -12,6 +12,7 @@ from typing import Iterator
 import pytest
 
 from lib.background import Changes
+from lib.process import REPOSITORY
 from lib.shell import Shell, clean_environment
 from lib.status_page import until
 from lib.terminal import Terminal
@@ -169,8 +170,26 @@ def labels(page: str, heading: str) -> list[str]:
 
 def test_the_pages_are_without_a_warning(page: str) -> None:
     done = subprocess.run(["mandoc", "-Tlint"], input=page, capture_output=True, text=True)
-    complaints = [line for line in done.stdout.splitlines() if "missing date" not in line]
-    assert not complaints and not done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_pages_have_the_date_of_the_version(page: str) -> None:
+    version = (REPOSITORY / "src" / "version.h").read_text()
+    (date,) = re.findall(r'^#define DOORBELL_DATE "(\d{4}-\d\d-\d\d)"$', version, re.MULTILINE)
+    assert f'"{date}"' in page.splitlines()[0].replace("\\-", "-")
+    number = re.findall(r'^#define DOORBELL_VERSION "(.*)"$', version, re.MULTILINE)[0]
+    released = re.search(
+        rf"^## \[{re.escape(number)}\] - (\S+)$",
+        (REPOSITORY / "CHANGELOG.md").read_text(),
+        re.MULTILINE,
+    )
+    assert not released or released[1] == date
+
+
+def test_the_pages_name_what_systemd_hands_over_and_what_an_upgrade_leaves(shell: Shell) -> None:
+    credentials = rendered(said(shell, "man", "5"))
+    assert "a credential named vapid.key" in credentials and "one named doorbell-key" in credentials
+    assert "doorbell.db.before-vN" in labels(said(shell, "man", "1"), "FILES")
 
 
 def test_the_page_of_commands_has_those_of_help_and_no_other(
