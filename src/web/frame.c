@@ -94,7 +94,7 @@ static const char style[] =
     "button.quiet{color:var(--accent);background:none}"
     ".who{display:grid;gap:1.5rem}"
     "@media(min-width:48rem){.who{grid-template-columns:24rem 1fr;align-items:center}}"
-    "@media print{section{break-inside:avoid}}"
+    "@media print{section,.account{break-inside:avoid}}"
     "@media(forced-colors:active){.picture text,.picture .name{fill:CanvasText}"
     ".place{fill:Canvas;stroke:CanvasText}.way{stroke:CanvasText}.head{fill:CanvasText}}";
 
