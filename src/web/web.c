@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bridge/service.h"
 #include "web/about.h"
+#include "web/frame.h"
 #include "web/gate.h"
 #include "web/handed.h"
 #include "web/http1.h"
@@ -137,11 +138,15 @@ static bool lacks_tls(const struct web *web, const struct request *request)
     return web->https && !request->is_tls && request->peer.length;
 }
 
-static void refuse_without_tls(struct response *response)
+static void refuse_without_tls(const struct request *request, struct response *response)
 {
-    response_error(response, 400, "400 This port speaks HTTPS",
-                   "Ask again with an address that begins with https://. A reverse proxy must "
-                   "connect with TLS as well, or through a Unix socket.");
+    static const char title[] = "400 This port speaks HTTPS";
+    static const char text[] = "Ask again with an address that begins with https://. A reverse "
+                               "proxy must connect with TLS as well, or through a Unix socket.";
+    if (is_browser(request))
+        frame_error(response, 400, title, text);
+    else
+        response_error(response, 400, title, text);
 }
 
 static void answer(void *arg, struct exchange *exchange)
@@ -152,7 +157,7 @@ static void answer(void *arg, struct exchange *exchange)
     bool refused = lacks_tls(web, request);
     witness_look(&web->witness, &web->proxies, request, refused, loop_now_ms(web->loop));
     if (refused) {
-        refuse_without_tls(response);
+        refuse_without_tls(request, response);
         return;
     }
     if (web->mollysocket)

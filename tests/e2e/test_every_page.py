@@ -166,6 +166,15 @@ def test_a_page_that_is_not_there(
     assert len(colours) == 2
 
 
+def test_the_page_that_a_port_with_tls_shows_to_who_asks_without(
+    browser: Browser, make_doorbell: MakeDoorbell, leaf: Leaf
+) -> None:
+    doorbell = make_doorbell(web__tls_cert=str(leaf.cert), web__tls_key=str(leaf.key)).start()
+    url = f"http://127.0.0.1:{doorbell.port}/"
+    expect_good(browser, url, "every-without-tls", FEW, expected=400)
+    assert "begins with https://" in browser.text("main")
+
+
 # The operator's
 
 
