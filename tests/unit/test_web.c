@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "bridge/checkup.h"
+#include "bridge/service.h"
 #include "unit.h"
 
 enum { DEADLINE_MS = 20000, ANSWER_MAX = 256 * 1024, PENDING_MAX = 16 };
@@ -58,6 +59,11 @@ void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
 enum health bridge_health(struct bridge *bridge)
 {
     return bridge->health;
+}
+
+bool bridge_serves(struct bridge *bridge)
+{
+    return bridge->health == HEALTH_WELL;
 }
 
 void registration_forget(struct registration_wait *wait)
