@@ -53,8 +53,8 @@ void alerts_look(struct alerts *alerts);
  * NULL. It is worth a message once it has lasted for `after_ms`. */
 void alerts_bad(struct alerts *alerts, enum alert_kind kind, const char *subject, const char *where,
                 int64_t after_ms, int64_t now_ms);
-/* After alerts_bad: why, by the push server's last answer (verdict_meaning); 0: that is not known.
- */
+/* After alerts_bad: why, by the push server's last answer (verdict_meaning), or, for
+ * ALERT_UNLINKED, enum alert_unlinked; 0: that is not known. */
 void alerts_because(struct alerts *alerts, enum alert_kind kind, const char *subject,
                     unsigned cause);
 /* Nothing can be said about this kind: it stays as it was. */

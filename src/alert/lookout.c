@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "bridge/alarms.h"
+#include "bridge/arrivals.h"
 #include "bridge/checkup.h"
 #include "push/skew.h"
 
@@ -46,6 +47,7 @@ struct lookout {
     unsigned failures;             /* of alerts, in a row */
     int64_t certificate_ends_unix; /* 0: there is none */
     bool healthy, was_linked;
+    bool had_account; /* since the start */
 };
 
 static int64_t now_ms(const struct lookout *lookout)
@@ -153,6 +155,30 @@ static void look_at_clock(struct round *round)
         alerts_unknown(alerts, ALERT_CLOCK);
     else if (skew->origin[0])
         alerts_bad(alerts, ALERT_CLOCK, "", skew->origin, 0, round->now_ms);
+}
+
+static enum alert_unlinked why_unlinked(const struct lookout *lookout)
+{
+    static const enum alert_unlinked by_visit[] = {[ARRIVAL_NO_VISIT] = UNLINKED_NOBODY_CAME,
+                                                   [ARRIVAL_ELSEWHERE] = UNLINKED_ELSEWHERE,
+                                                   [ARRIVAL_MISLED] = UNLINKED_MISLED,
+                                                   [ARRIVAL_AT_PAGE] = UNLINKED_AT_PAGE};
+    const struct arrivals *arrivals = bridge_arrivals(lookout->bridge);
+    if (arrivals->count)
+        return UNLINKED_REFUSED;
+    return lookout->parts.config->web_enabled ? by_visit[arrivals->best] : UNLINKED_BY_HAND;
+}
+
+/* Who takes his last account away knows it. */
+static void look_at_nobody(struct round *round)
+{
+    struct lookout *lookout = round->lookout;
+    lookout->had_account |= registry_count(bridge_registry(lookout->bridge)) > 0;
+    if (lookout->had_account)
+        return;
+    alerts_bad(&lookout->alerts, ALERT_UNLINKED, "", NULL,
+               lookout->parts.config->alert_unlinked_after_ms, round->now_ms);
+    alerts_because(&lookout->alerts, ALERT_UNLINKED, "", why_unlinked(lookout));
 }
 
 static void look_at_certificate(struct round *round)
@@ -391,6 +417,7 @@ static void on_look(void *arg)
     if (config->alert_url) {
         alerts_look(&lookout->alerts);
         registry_each(bridge_registry(lookout->bridge), look_at, &round);
+        look_at_nobody(&round);
         look_at_clock(&round);
         look_at_certificate(&round);
         look_at_all(&round, health);

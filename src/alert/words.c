@@ -65,6 +65,30 @@ static const struct {
                            "See why whatever renews it did not; phones refuse this server once it "
                            "has ended. A new one is taken into use by itself.",
                            "The certificate of web.tls_cert is good for longer again", ""},
+    [ALERT_UNLINKED] = {"unlinked", false, "no phone linked", "phone linked",
+                        "No phone was linked with Doorbell since it started", "", NULL,
+                        "A phone is linked with Doorbell", ""},
+};
+
+static const char *const unlinked_fixes[] = {
+    [UNLINKED_NOBODY_CAME] =
+        "Nobody opened its linking page either: see that the name, the proxy and the port "
+        "forwarding of the public address lead here (\"doorbell doctor\" looks); air-gapped, paste "
+        "the line that Molly shows (\"doorbell setup\" takes it).",
+    [UNLINKED_BY_HAND] = "Its web pages are off, so the line that Molly shows has to be pasted: "
+                         "\"doorbell setup\" shows the code for Molly and takes the line.",
+    [UNLINKED_ELSEWHERE] =
+        "A phone came to a path at which it is not answered: let the proxy take the path of the "
+        "public address away. \"doorbell doctor\" has the line for it.",
+    [UNLINKED_MISLED] =
+        "Its linking page was opened, but nothing told by which address that can be reached from "
+        "outside, so its code leads nowhere: the page has the proxy's lines that mend it, and "
+        "web.public_url wins over them.",
+    [UNLINKED_AT_PAGE] =
+        "Its linking page was opened: scan the code in Molly's Settings, Notifications, "
+        "UnifiedPush. Where that entry is missing, this Molly is itself a linked device, and its "
+        "primary phone is the one to link.",
+    [UNLINKED_REFUSED] = "A phone came and was not taken: \"doorbell doctor\" says why.",
 };
 
 const char *alert_kind_name(enum alert_kind kind)
@@ -137,6 +161,10 @@ static void add(struct alert_message *message, const char *words, size_t count)
 /* What mends this cause is better than what may mend one of this kind. */
 static void write_remedy(char text[SENTENCE_SIZE], const struct alert_news *news)
 {
+    if (news->kind == ALERT_UNLINKED) {
+        snprintf(text, SENTENCE_SIZE, "%s", unlinked_fixes[news->cause]);
+        return;
+    }
     const char *meaning = verdict_meaning(news->cause), *advice = verdict_advice(news->cause);
     if (!meaning)
         snprintf(text, SENTENCE_SIZE, "%s", kinds[news->kind].fix);

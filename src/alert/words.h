@@ -18,12 +18,23 @@ enum alert_kind {
     ALERT_STORE,       /* it cannot be written */
     ALERT_CLOCK,       /* ours and a push server's differ */
     ALERT_CERTIFICATE, /* ours is about to end */
+    ALERT_UNLINKED,    /* no phone was ever linked */
     ALERT_KINDS,
 };
 
 const char *alert_kind_name(enum alert_kind kind); /* "refused": for programs */
 /* Whether it is about accounts, of which there may be many. */
 bool alert_kind_is_plural(enum alert_kind kind);
+
+/* Why it is so, as far as the server sees it: the cause of ALERT_UNLINKED. */
+enum alert_unlinked {
+    UNLINKED_NOBODY_CAME,
+    UNLINKED_BY_HAND,   /* there are no web pages, and no line of Molly's was pasted */
+    UNLINKED_ELSEWHERE, /* a phone came to a path at which it is not answered */
+    UNLINKED_MISLED,    /* the linking page was opened, and its code leads nowhere */
+    UNLINKED_AT_PAGE,   /* it was opened, and nobody registered */
+    UNLINKED_REFUSED,   /* a phone came and was not taken */
+};
 
 enum { ALERT_NAMES = 3, ALERT_TEXT_SIZE = 1024 };
 
@@ -38,7 +49,8 @@ struct alert_news {
                                        an empty one has no name */
     size_t named;
     const char *where; /* the one push server of all that are named; NULL: none, or several */
-    unsigned cause;    /* of all that are named: verdict_meaning; 0: not known, or several */
+    unsigned cause;    /* of all that are named: verdict_meaning, enum alert_unlinked; 0: not
+                          known, or several */
     int64_t lasted_ms; /* the longest of those that the message is about */
 };
 

@@ -15,6 +15,12 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
     text_printable(arrival->why, sizeof arrival->why, why, strlen(why));
 }
 
+void arrivals_visit(struct arrivals *arrivals, enum arrival_visit visit)
+{
+    if (visit > arrivals->best)
+        arrivals->best = visit;
+}
+
 const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i)
 {
     uint64_t kept = arrivals->count < ARRIVALS_KEPT ? arrivals->count : ARRIVALS_KEPT;

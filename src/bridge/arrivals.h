@@ -1,5 +1,6 @@
 /* The last few registrations and what became of them, for the operator who waits for one ("doorbell
- * setup"): neither ids nor passwords nor paths. In memory only, of bounded size. Pure. */
+ * setup"), and how far anybody came before that: neither ids nor passwords nor paths. In memory
+ * only, of bounded size. Pure. */
 #ifndef DOORBELL_BRIDGE_ARRIVALS_H
 #define DOORBELL_BRIDGE_ARRIVALS_H
 
@@ -16,10 +17,21 @@ struct arrival {
     char why[ARRIVAL_WHY_SIZE];     /* one sentence, such as the policy's; empty where it is ok */
 };
 
+/* Of a phone or a browser, from the least to the most that it tells of the way here. */
+enum arrival_visit {
+    ARRIVAL_NO_VISIT,
+    ARRIVAL_ELSEWHERE, /* to a path at which phones are not answered */
+    ARRIVAL_MISLED,    /* to the linking page, whose code leads nowhere: web/public_url.h */
+    ARRIVAL_AT_PAGE,
+};
+
 struct arrivals {
     struct arrival items[ARRIVALS_KEPT]; /* a ring */
     uint64_t count;                      /* since the start */
+    enum arrival_visit best;             /* since the start */
 };
+
+void arrivals_visit(struct arrivals *arrivals, enum arrival_visit visit);
 
 /* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. */
 void arrivals_note(struct arrivals *arrivals, enum registration_status status,

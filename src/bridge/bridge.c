@@ -358,7 +358,7 @@ struct registry *bridge_registry(struct bridge *bridge)
     return &bridge->registry;
 }
 
-const struct arrivals *bridge_arrivals(const struct bridge *bridge)
+struct arrivals *bridge_arrivals(struct bridge *bridge)
 {
     return &bridge->arrivals;
 }

@@ -89,8 +89,8 @@ struct bridge_counts {
 };
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts);
 struct registry *bridge_registry(struct bridge *bridge);
-/* The last registrations (arrivals.h). */
-const struct arrivals *bridge_arrivals(const struct bridge *bridge);
+/* The last registrations, and who came before them (arrivals.h). */
+struct arrivals *bridge_arrivals(struct bridge *bridge);
 /* Whether accounts are linked at all: not in a process beside the server. */
 bool bridge_makes_links(const struct bridge *bridge);
 

@@ -104,7 +104,8 @@ struct config {
 
     char *alert_url, *alert_token; /* secret; NULL: none */
     enum alert_format alert_format;
-    int64_t alert_after_ms, alert_certificate_within_ms, alert_every_ms, alert_interval_ms;
+    int64_t alert_after_ms, alert_unlinked_after_ms, alert_certificate_within_ms;
+    int64_t alert_every_ms, alert_interval_ms;
     int64_t alert_retry_min_ms, alert_retry_max_ms;
     char *alert_heartbeat_url; /* secret; NULL: none */
     int64_t alert_heartbeat_interval_ms;

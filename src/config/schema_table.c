@@ -289,6 +289,9 @@ const struct setting schema[] = {
              "How long a ring may be overdue, an endpoint refuse pushes, or a link be silent, "
              "before it is "
              "an alert."),
+    DURATION("alert.unlinked_after", alert_unlinked_after_ms, "1h", 1, 365 * DAY,
+             "How long after a start without any account that is an alert: whoever set this up "
+             "waits for a phone that does not come."),
     DURATION("alert.certificate_within", alert_certificate_within_ms, "14d", 1, 365 * DAY,
              "How long before the end of the certificate of web.tls_cert that is worth an alert."),
     DURATION("alert.every", alert_every_ms, "1h", 1, 30 * DAY,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "bridge/arrivals.h"
 #include "bridge/service.h"
 #include "web/about.h"
 #include "web/frame.h"
@@ -58,6 +59,31 @@ struct web {
     void *part;
 };
 
+/* Not a probe that looks whether we live. */
+static bool is_browser(const struct request *request)
+{
+    const char *accept = request_header(request, "Accept");
+    return accept && strstr(accept, "text/html");
+}
+
+static bool is_below_public_url(const struct web *web, const struct request *request)
+{
+    const char *host = web->public_url ? strstr(web->public_url, "://") : NULL;
+    const char *path = host ? strchr(host + strlen("://"), '/') : NULL;
+    return path && path[1] && strncmp(request->path, path, strlen(path)) == 0;
+}
+
+/* For the operator who waits for his first phone. Who only tries paths at random is none. */
+static void note_visit(struct web *web, const struct request *request,
+                       const struct public_url *address, bool is_there)
+{
+    struct arrivals *arrivals = bridge_arrivals(web->api.bridge);
+    if (is_there && is_browser(request))
+        arrivals_visit(arrivals, address->fault == URL_GOOD ? ARRIVAL_AT_PAGE : ARRIVAL_MISLED);
+    else if (!is_there && is_below_public_url(web, request))
+        arrivals_visit(arrivals, ARRIVAL_ELSEWHERE);
+}
+
 static void show_page(struct web *web, const struct request *request, bool is_there,
                       struct response *response)
 {
@@ -65,6 +91,7 @@ static void show_page(struct web *web, const struct request *request, bool is_th
     public_url_find(&address, &web->proxies, web->public_url, request);
     struct page page = {
         .vapid = vapid_public_text(web->vapid), .upstream = web->upstream, .address = &address};
+    note_visit(web, request, &address, is_there);
     if (!is_there)
         page_wrong_path(response, &page, request->path);
     else if (request_has_parameter(request, "airgapped"))
@@ -74,17 +101,11 @@ static void show_page(struct web *web, const struct request *request, bool is_th
     public_url_fini(&address);
 }
 
-static bool is_browser(const struct request *request)
-{
-    const char *accept = request_header(request, "Accept");
-    return request_is_get(request) && accept && strstr(accept, "text/html");
-}
-
 /* A browser that may be of who sets this up: it came through a proxy, or from this network. */
 static bool may_be_setting_up(const struct web *web, const struct request *request)
 {
     struct address client;
-    if (!is_browser(request))
+    if (!request_is_get(request) || !is_browser(request))
         return false;
     proxies_client(&web->proxies, request, &client);
     return proxies_forwarded(request) || address_classify(&client, NULL) == ADDRESS_PRIVATE;
@@ -138,6 +159,24 @@ static bool lacks_tls(const struct web *web, const struct request *request)
     return web->https && !request->is_tls && request->peer.length;
 }
 
+static void greet_phone(struct web *web, const struct request *request, struct response *response)
+{
+    if (is_molly(request))
+        arrivals_visit(bridge_arrivals(web->api.bridge), ARRIVAL_AT_PAGE);
+    molly_discover(response);
+}
+
+/* Nothing is answered there. */
+static void turn_away(struct web *web, const struct request *request, struct response *response)
+{
+    if (is_molly(request))
+        arrivals_visit(bridge_arrivals(web->api.bridge), ARRIVAL_ELSEWHERE);
+    if (may_be_setting_up(web, request))
+        show_page(web, request, false, response);
+    else
+        page_not_found(response, request->path, request_is_get(request) && is_browser(request));
+}
+
 static void refuse_without_tls(const struct request *request, struct response *response)
 {
     static const char title[] = "400 This port speaks HTTPS";
@@ -168,7 +207,7 @@ static void answer(void *arg, struct exchange *exchange)
     }
     bool root = request_is_at(request, ""), discover = request_is_at(request, "discover");
     if (request_is_get(request) && (discover || (root && is_molly(request))))
-        molly_discover(response);
+        greet_phone(web, request, response);
     else if (request_is_get(request) && root)
         show_page(web, request, true, response);
     else if (root && strcmp(request->method, "POST") == 0)
@@ -179,10 +218,8 @@ static void answer(void *arg, struct exchange *exchange)
         show_about(web, response);
     else if (probes_know(request))
         probes_answer(web->api.bridge, request, response);
-    else if (may_be_setting_up(web, request))
-        show_page(web, request, false, response);
     else
-        page_not_found(response, request->path, is_browser(request));
+        turn_away(web, request, response);
 }
 
 /* The connection that waits for longest goes, whatever it speaks. */

@@ -1,21 +1,23 @@
 """Set-ups that are broken in the usual ways, seen by an operator who does not look: each rings one
 alert, which names the cause that `doorbell doctor` names (test_doctor.py), and one when it is over.
-
-Three of the usual ways ring none, see test_where_no_phone_ever_registered_nobody_is_told.
 """
 
-from typing import Any, Callable
+from pathlib import Path
+from typing import Any, Callable, Iterator
 
 import pytest
 
+from lib.background import Changes
+from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
+from lib.front import ByFront, Front
 from lib.linked import Linked
-from lib.ports import free_port
 from lib.push_peer import PushPeer
 from lib.receiver import Receiver
 from lib.signal_peer import SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
+NO_PHONE, PHONE = "no phone linked", "phone linked"
 NOT_RUNG, RUNG = "account cannot be rung", "account can be rung again"
 
 
@@ -151,30 +153,116 @@ def test_a_private_push_server_that_is_not_allowed(watched: Watched) -> None:
     watched.is_told_twice(NOT_RUNG, RUNG)
 
 
-# Where nobody can be told
+# Where no phone ever came
 
 
-@pytest.mark.parametrize("way", ["wrong proxy host", "wrong path", "air-gapped, never added"])
-def test_where_no_phone_ever_registered_nobody_is_told(
-    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver, way: str
+class Awaited:
+    """The first phone of a server, and what its operator is told."""
+
+    def __init__(self, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver):
+        self.signal, self.ntfy, self.receiver = signal, ntfy, receiver
+
+    def is_told(self, doorbell: Doorbell, cause: str) -> None:
+        """Not before it was time."""
+        assert self.receiver.alerts() == []
+        doorbell.reload(alert__unlinked_after="1ms")
+        self.receiver.wait_titles(NO_PHONE)
+        assert cause in self.receiver.text(), self.receiver.text()
+
+    def is_missed(self, doorbell: Doorbell, cause: str, report: str) -> None:
+        """One message, with the cause; `report` is what doctor says of it."""
+        self.is_told(doorbell, cause)
+        told = " ".join(doorbell.command("doctor").stdout.split())
+        assert report in told, told
+
+    def has_come(self) -> None:
+        """Which is told as well, and nothing in between."""
+        self.receiver.wait_titles(NO_PHONE, PHONE)
+
+
+@pytest.fixture
+def awaited(signal: SignalPeer, ntfy: PushPeer, receiver: Receiver) -> Awaited:
+    return Awaited(signal, ntfy, receiver)
+
+
+@pytest.fixture
+def front(changes: Changes, tmp_path: Path, leaf: Leaf) -> Iterator[Front]:
+    front = Front(changes, tmp_path / "nginx", leaf)
+    yield front
+    front.stop()
+
+
+@pytest.fixture
+def phone(front: Front, authority: Authority) -> ByFront:
+    return ByFront(front, authority)
+
+
+def test_a_proxy_that_leads_to_the_wrong_host(
+    make: MakeDoorbell, front: Front, phone: ByFront, awaited: Awaited
 ) -> None:
-    """A proxy that leads elsewhere, or to another path, and a line of Molly that was never pasted
-    look alike from in here: nobody comes. That is also how a server looks that was set up a minute
-    ago and waits for its first phone, so it is no change to bad, and there is nobody who misses a
-    ring. To ask our own public address would not tell either: many routers lead nobody from inside
-    to their own outside, so that an alert would be a false one. Whoever sets it up looks, and
-    doctor and setup say it then. Once somebody is registered, his link does not need that address.
-    """
-    settings: dict[str, Any] = {"web__public_url": f"https://localhost:{free_port()}/somewhere/"}
-    if way.startswith("air-gapped"):
-        settings = {"web__enabled": False}
-    doorbell = make(
-        health__links_down_after="1ms",
-        alert__heartbeat_url=receiver.heartbeat_url,
-        alert__heartbeat_interval="50ms",
-        **settings,
-    )
-    receiver.changed.wait_for(lambda: receiver.beats() > 4, "looks around, all of them well")
+    doorbell = make(web__public_url=front.url())
+    front.serve("location / { proxy_pass http://127.0.0.1:1; }")
+    assert phone.ask("/")[0] == 502
+    awaited.is_missed(doorbell, "Nobody opened its linking page", "does not reach Doorbell (502)")
+    front.lead_to(doorbell)
+    account = awaited.signal.new_account()
+    assert phone.register(doorbell, "/", account, awaited.ntfy.endpoint()) == "ok"
+    awaited.has_come()
+
+
+def test_a_proxy_that_hands_the_path_on(
+    make: MakeDoorbell, front: Front, phone: ByFront, awaited: Awaited
+) -> None:
+    doorbell = make(web__public_url=front.url("/molly/"))
+    front.lead_to(doorbell, "/molly/", to="")
+    assert phone.ask("/molly/")[0] == 404
+    cause = "A phone came to a path at which it is not answered"
+    awaited.is_missed(doorbell, cause, "hands the path on")
+    front.lead_to(doorbell, "/molly/")
+    account = awaited.signal.new_account()
+    assert phone.register(doorbell, "/molly/", account, awaited.ntfy.endpoint()) == "ok"
+    awaited.has_come()
+
+
+def test_a_line_of_molly_that_was_never_pasted(make: MakeDoorbell, awaited: Awaited) -> None:
+    doorbell = make(web__enabled=False)
+    cause = "the line that Molly shows has to be pasted"
+    awaited.is_missed(doorbell, cause, 'run it here as "doorbell connection add ..."')
+    account = awaited.signal.new_account()
+    words = [account.uuid, str(account.device), account.password, awaited.ntfy.endpoint()]
+    assert doorbell.command("connection", "add", *words).returncode == 0
+    awaited.has_come()
+
+
+def test_a_phone_that_came_and_was_refused(make: MakeDoorbell, awaited: Awaited) -> None:
+    doorbell = make(push__allowed_endpoints=["*"])
+    account, endpoint = awaited.signal.new_account(), awaited.ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "invalid_endpoint"
+    awaited.is_told(doorbell, "A phone came and was not taken")
+    doorbell.reload(push__allowed_endpoints=[awaited.ntfy.origin])
+    assert doorbell.register(account, endpoint) == "ok"
+    awaited.has_come()
+
+
+def test_a_page_that_was_opened_and_a_code_that_was_not_scanned(
+    make: MakeDoorbell, awaited: Awaited
+) -> None:
+    """A probe opens no page."""
+    doorbell = make(web__public_url="https://push.example.org/")
+    assert doorbell.request("GET", "/")[0] == 200
+    browser = {"Accept": "text/html,application/xhtml+xml", "User-Agent": "Mozilla/5.0"}
+    assert doorbell.request("GET", "/", headers=browser)[0] == 200
+    awaited.is_told(doorbell, "this Molly is itself a linked device")
+
+
+def test_within_the_time_that_is_allowed_nobody_is_told(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    """Nor when the last account goes: whoever takes it away knows."""
+    doorbell = make(alert__heartbeat_url=receiver.heartbeat_url, alert__heartbeat_interval="50ms")
+    linked = Linked(doorbell, signal, ntfy)
+    doorbell.reload(alert__unlinked_after="1ms")
+    assert doorbell.command("connection", "remove", linked.account.uuid).returncode == 0
+    beats = receiver.beats()
+    receiver.changed.wait_for(lambda: receiver.beats() > beats + 4, "looks around, all well")
     assert receiver.alerts() == []
-    report = " ".join(doorbell.command("doctor").stdout.split())
-    assert "No account was ever registered here" in report, report

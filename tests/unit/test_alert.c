@@ -99,6 +99,50 @@ START_TEST(a_short_outage_is_no_alert)
 }
 END_TEST
 
+static void look_for_phones(enum alert_unlinked cause)
+{
+    alerts_look(&alerts);
+    alerts_bad(&alerts, ALERT_UNLINKED, "", NULL, HOUR, now);
+    alerts_because(&alerts, ALERT_UNLINKED, "", cause);
+    alerts_looked(&alerts, now);
+}
+
+START_TEST(a_phone_that_never_comes_is_told_with_the_cause_as_it_is_then)
+{
+    begin();
+    look_for_phones(UNLINKED_NOBODY_CAME);
+    hears_nothing();
+    now += HOUR;
+    look_for_phones(UNLINKED_ELSEWHERE);
+    hears("No phone was linked with Doorbell since it started (for 60 min). A phone came to a path "
+          "at which it is not answered: let the proxy take the path of the public address away. "
+          "\"doorbell doctor\" has the line for it.");
+    ck_assert_str_eq(message.title, "no phone linked");
+    now += 48 * HOUR;
+    look_for_phones(UNLINKED_REFUSED);
+    hears_nothing();
+    look("", false);
+    hears("A phone is linked with Doorbell.");
+    alerts_fini(&alerts);
+}
+END_TEST
+
+START_TEST(each_cause_of_no_phone_has_its_remedy)
+{
+    char told[UNLINKED_REFUSED + 1][ALERT_TEXT_SIZE];
+    for (unsigned cause = 0; cause <= UNLINKED_REFUSED; cause++) {
+        struct alert_news news = {
+            .kind = ALERT_UNLINKED, .fresh = 1, .bad = 1, .named = 1, .names = {""}};
+        news.cause = cause;
+        words_write(&news, &message);
+        strcpy(told[cause], message.text);
+        ck_assert_int_eq(told[cause][strlen(told[cause]) - 1], '.');
+        for (unsigned i = 0; i < cause; i++)
+            ck_assert_str_ne(told[cause], told[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_crowd_that_fails_alike_is_one_message)
 {
     begin();
@@ -400,7 +444,8 @@ START_TEST(every_kind_has_words_that_fit)
 END_TEST
 
 UNIT_MAIN("alert", one_message_when_it_turns_bad_and_one_when_it_is_well_again,
-          a_short_outage_is_no_alert, a_crowd_that_fails_alike_is_one_message,
+          a_short_outage_is_no_alert, a_phone_that_never_comes_is_told_with_the_cause_as_it_is_then,
+          each_cause_of_no_phone_has_its_remedy, a_crowd_that_fails_alike_is_one_message,
           the_cause_that_all_have_in_common_is_named_with_its_remedy,
           several_push_servers_are_not_named,
           what_comes_and_goes_while_it_lasts_is_one_summary_an_hour,

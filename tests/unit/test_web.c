@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "bridge/arrivals.h"
 #include "bridge/checkup.h"
 #include "bridge/service.h"
 #include "unit.h"
@@ -35,6 +36,7 @@ struct bridge {
     size_t count;
     unsigned forgotten;
     enum health health;
+    struct arrivals arrivals;
 };
 
 struct registration_wait *bridge_register(struct bridge *bridge,
@@ -54,6 +56,11 @@ void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
 {
     (void)bridge;
     *counts = (struct bridge_counts){.up = 1, .pushes = 2};
+}
+
+struct arrivals *bridge_arrivals(struct bridge *bridge)
+{
+    return &bridge->arrivals;
 }
 
 enum health bridge_health(struct bridge *bridge)
@@ -936,6 +943,48 @@ START_TEST(a_hundred_connections_of_garbage_do_not_stop_the_service)
 }
 END_TEST
 
+START_TEST(how_far_a_phone_or_a_browser_came_is_kept)
+{
+    static const char browser[] = "Accept: text/html,*/*;q=0.8\r\n";
+    static const char molly[] = "User-Agent: Signal-Android/8.19 Molly\r\n";
+    static char below[] = "https://m.example.org/molly/";
+    static const struct {
+        const char *line, *headers;
+        char *public_url;
+        enum arrival_visit visit;
+    } cases[] = {
+        {"GET /", "", below, ARRIVAL_NO_VISIT},
+        {"GET /discover", "", below, ARRIVAL_NO_VISIT},
+        {"GET /healthz", browser, below, ARRIVAL_NO_VISIT},
+        {"GET /wp-login.php", browser, below, ARRIVAL_NO_VISIT},
+        {"GET /molly/", "", below, ARRIVAL_NO_VISIT},
+        {"GET /molly/", browser, NULL, ARRIVAL_NO_VISIT},
+        {"GET /molly/", browser, below, ARRIVAL_ELSEWHERE},
+        {"GET /molly/", molly, NULL, ARRIVAL_ELSEWHERE},
+        {"POST /molly/", molly, below, ARRIVAL_ELSEWHERE},
+        {"GET /", browser, NULL, ARRIVAL_MISLED},
+        {"GET /", browser, below, ARRIVAL_AT_PAGE},
+        {"GET /", molly, NULL, ARRIVAL_AT_PAGE},
+        {"GET /discover", molly, below, ARRIVAL_AT_PAGE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server server;
+        prepare(&server);
+        server.config.web_public_url = cases[i].public_url;
+        start(&server);
+        char *request = mem_format("%s HTTP/1.1\r\n" HOST "Content-Length: 0\r\n%s\r\n",
+                                   cases[i].line, cases[i].headers);
+        free(ask(&server, request));
+        ck_assert_msg(server.bridge.arrivals.best == cases[i].visit, "%s%s: %d", cases[i].line,
+                      cases[i].headers, server.bridge.arrivals.best);
+        free(request);
+        arrivals_visit(&server.bridge.arrivals, ARRIVAL_NO_VISIT);
+        ck_assert_int_eq(server.bridge.arrivals.best, cases[i].visit);
+        stop(&server);
+    }
+}
+END_TEST
+
 START_TEST(the_unix_socket_is_a_trusted_proxy_and_its_file_comes_and_goes)
 {
     static const char request[] =
@@ -1064,6 +1113,7 @@ END_TEST
 
 UNIT_MAIN("web", requests_get_the_statuses_that_mollysocket_gave,
           a_wrong_path_is_explained_to_who_may_be_setting_up_and_refused_to_others,
+          how_far_a_phone_or_a_browser_came_is_kept,
           probes_tell_liveness_and_readiness_by_status_and_nothing_else,
           every_answer_has_the_headers_that_protect_browsers,
           a_registration_is_answered_on_the_verdict,
