@@ -88,9 +88,10 @@ static void add_macro(struct buf *page, const char *macro, const char *argument)
 
 void roff_begin(struct buf *page, const char *name, const char *section, const char *volume)
 {
-    /* Without a date: the same program prints the same page. */
-    buf_format(page, ".TH %s %s \"\" \"Doorbell " DOORBELL_VERSION "\" \"%s\"\n.nh\n.ad l\n", name,
-               section, volume);
+    buf_format(page,
+               ".TH %s %s \"" DOORBELL_DATE "\" \"Doorbell " DOORBELL_VERSION
+               "\" \"%s\"\n.nh\n.ad l\n",
+               name, section, volume);
 }
 
 void roff_heading(struct buf *page, const char *text)

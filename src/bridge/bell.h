@@ -33,6 +33,12 @@ struct checkup {
     int64_t looked_ms;
 };
 
+/* Of service.h. */
+struct service {
+    bool looked, well;
+    int64_t looked_ms;
+};
+
 struct bridge {
     struct bridge_parts parts;
     const struct config *config;
@@ -58,6 +64,7 @@ struct bridge {
     uint64_t connects, reconnections, messages, pushes; /* see bridge_counts */
     struct tally tally;
     struct checkup checkup;
+    struct service service;
     struct arrivals arrivals;
 };
 

@@ -189,8 +189,7 @@ static bool is_fleet_wide(struct bell *bell, const struct link_down *down)
                   down->text);
     else if (alarm)
         log_error("Signal refuses all accounts alike: %s That says nothing about any one of them, "
-                  "so none "
-                  "is given up; this needs a look.",
+                  "so none is given up; this needs a look.",
                   down->text);
     if (alarm && kind == FLEET_CREDENTIALS)
         bridge_absolve(bell->bridge);

@@ -331,6 +331,11 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
     return result;
 }
 
+void bridge_ping_account(struct account *account, push_fn *fn, void *arg)
+{
+    bell_ping(bell_of(account), fn, arg);
+}
+
 struct counting {
     struct bridge_counts *counts;
     int64_t overdue_unix; /* rings that have been owed since before that are */

@@ -81,6 +81,8 @@ int bridge_remove(struct bridge *bridge, const char *uuid, store_done_fn *done, 
  * `*expected` says how often. There is no taking back: `arg` must live until then. */
 int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg, unsigned *expected,
                 struct err *err);
+/* Likewise to one of them: `fn` is called once. */
+void bridge_ping_account(struct account *account, push_fn *fn, void *arg);
 
 struct bridge_counts {
     size_t accounts, up, refused, contested;

@@ -6,7 +6,7 @@
 #include "base/bucket.h"
 #include "base/mem.h"
 
-enum { CLIENTS_MAX = 4096, EVERY_MS = 5000, BURST = 30, KEY_SIZE = 1 + 9 };
+enum { CLIENTS_MAX = 4096, BURST = 30, KEY_SIZE = 1 + 9 };
 
 /* All phones of a server link anew on one day where its key has changed; a stranger who would shut
  * them out must come more often than once a second. */
@@ -75,7 +75,7 @@ bool limits_admit(struct limits *limits, const struct address *address, bool is_
         return false;
     struct client *client = mem_new(sizeof *client);
     memcpy(client->key, key, sizeof key);
-    bucket_init(&client->bucket, is_proxy ? PROXY_EVERY_MS : EVERY_MS,
+    bucket_init(&client->bucket, is_proxy ? PROXY_EVERY_MS : LIMITS_EVERY_MS,
                 is_proxy ? PROXY_BURST : BURST);
     map_add(&limits->clients, &client->node, hash);
     return bucket_take(&client->bucket, now_ms);

@@ -7,6 +7,8 @@
 #include "base/map.h"
 #include "net/address.h"
 
+enum { LIMITS_EVERY_MS = 5000 };
+
 struct limits {
     struct map clients;
 };

@@ -61,6 +61,34 @@ static bool means_setting(const char *words)
     return strcmp(words, "PATH=VALUE") == 0;
 }
 
+/* What a setting can be, where these are few words; NULL: anything. */
+static const char *const *values_of(const struct setting *setting)
+{
+    static const char *const switches[] = {"true", "false", NULL};
+    return setting->type == SETTING_BOOL ? switches : setting->choices;
+}
+
+static void print_values(const char *before, const char *const *values)
+{
+    for (size_t i = 0; values[i]; i++)
+        printf("%s%s%s", i ? " " : "", before, values[i]);
+}
+
+/* A case's lines: `end` is what stands behind the pattern. */
+static void print_cases_of_values(const char *end, const char *command, const char *after)
+{
+    for (size_t i = 0; i < schema_count; i++) {
+        const char *const *values = values_of(&schema[i]);
+        if (!values)
+            continue;
+        printf("        %s%s) %s", schema[i].path, end, command);
+        print_values("", values);
+        printf("%s ;;\n", after);
+    }
+}
+
+static const char help_of_help[] = "Tells more of this command.";
+
 /* Patterns of a case, each "path/word". */
 
 static void print_beginnings(const char *path, const struct cli_command *table,
@@ -123,7 +151,7 @@ static void values_bash(const char *path, const struct cli_command *command)
 
 static void values_zsh(const char *path, const struct cli_command *command)
 {
-    print_values_sh(path, command, "_files; ", "compadd -q -S = -a settings; ");
+    print_values_sh(path, command, "_files; ", "_doorbell_settings; ");
 }
 
 static void offer_bash(const char *path, const struct cli_command *command)
@@ -151,35 +179,51 @@ static void print_bash(const struct cli_command *program)
          "    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- \"$word\")\n"
          "    compopt -o filenames\n"
          "}\n\n"
-         "_doorbell_settings() {");
-    fputs("    mapfile -t COMPREPLY < <(compgen -S = -W '", stdout);
+         "_doorbell_settings() {\n"
+         "    local values=''\n"
+         "    if [[ $word != *=* ]]; then");
+    fputs("        mapfile -t COMPREPLY < <(compgen -S = -W '", stdout);
     print_settings(" ");
     puts("' -- \"$word\")\n"
-         "    compopt -o nospace\n"
+         "        compopt -o nospace\n"
+         "        return\n"
+         "    fi\n"
+         "    case $word in");
+    print_cases_of_values("=*", "values='", "'");
+    puts("    esac\n"
+         "    mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"${word#*=}\")\n"
          "}\n\n"
          "_doorbell() {\n"
-         "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
+         "    local word previous words=() at='' offered='' files='' i\n"
          "    COMPREPLY=()\n"
-         "    local at='' offered='' files='' i\n"
-         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-         "        case $at/${COMP_WORDS[i]} in");
+         "    # bash makes three words of --option=value\n"
+         "    for ((i = 0; i <= COMP_CWORD; i++)); do\n"
+         "        if ((i > 1)) && [[ ${COMP_WORDS[i]} == '=' || ${COMP_WORDS[i - 1]} == '=' ]]; "
+         "then\n"
+         "            words[${#words[@]} - 1]+=${COMP_WORDS[i]}\n"
+         "        else\n"
+         "            words+=(\"${COMP_WORDS[i]}\")\n"
+         "        fi\n"
+         "    done\n"
+         "    local last=$((${#words[@]} - 1))\n"
+         "    word=${words[last]} previous=${words[last - 1]}\n"
+         "    if [[ $word == --*=* ]]; then previous=${word%%=*} word=${word#*=}; fi\n"
+         "    for ((i = 1; i < last; i++)); do\n"
+         "        case $at/${words[i]} in");
     walk("", program, lead_sh);
     puts("        esac\n"
-         "        # bash makes three words of --option=value\n"
-         "        if [[ ${COMP_WORDS[i]} == '=' ]]; then ((i++)); fi\n"
          "    done\n"
-         "    if [[ $previous == '=' ]]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi\n"
-         "    if [[ $word == '=' ]]; then word=; fi\n"
          "    case $at/$previous in");
     walk("", program, values_bash);
     puts("    esac\n"
          "    case $at in");
     walk("", program, offer_bash);
     puts("    esac\n"
+         "    if [[ $at && $word == -* ]]; then offered+=' --help'; fi\n"
          "    mapfile -t COMPREPLY < <(compgen -W \"$offered\" -- \"$word\")\n"
          "    if [[ $files ]]; then _doorbell_files; fi\n"
          "}\n"
-         "complete -F _doorbell doorbell");
+         "complete -F _doorbell doorbell mollysocket ms");
 }
 
 static void print_description(const char *name, const char *help)
@@ -206,26 +250,43 @@ static void offer_zsh(const char *path, const struct cli_command *command)
 
 static void print_zsh(const struct cli_command *program)
 {
-    fputs("#compdef doorbell\n"
+    fputs("#compdef doorbell mollysocket ms\n"
           "# Completion of doorbell for zsh, made by: doorbell completion zsh\n"
-          "local at= files=\n"
+          "local at= files= previous=$words[CURRENT-1]\n"
           "local -a commands options settings\n"
           "integer i\n"
           "settings=(",
           stdout);
     print_settings(" ");
     puts(")\n"
+         "_doorbell_settings() {\n"
+         "    local setting=${PREFIX%%=*}\n"
+         "    if ! compset -P 1 '*='; then\n"
+         "        compadd -q -S = -a settings\n"
+         "        return\n"
+         "    fi\n"
+         "    case $setting in");
+    print_cases_of_values("", "compadd ", "");
+    puts("    esac\n"
+         "}\n"
+         "if [[ $PREFIX == --*=* ]]; then\n"
+         "    previous=${PREFIX%%=*}\n"
+         "    compset -P 1 '*='\n"
+         "fi\n"
          "for ((i = 2; i < CURRENT; i++)); do\n"
          "    case $at/$words[i] in");
     walk("", program, lead_sh);
     puts("    esac\n"
          "done\n"
-         "case $at/$words[CURRENT-1] in");
+         "case $at/$previous in");
     walk("", program, values_zsh);
     puts("esac\n"
          "case $at in");
     walk("", program, offer_zsh);
-    puts("esac\n"
+    puts("esac");
+    fputs("[[ -n $at ]] && options+=(", stdout);
+    print_description("--help", help_of_help);
+    puts(" )\n"
          "_describe -t commands command commands\n"
          "_describe -t options option options\n"
          "[[ -n $files ]] && _files");
@@ -254,6 +315,20 @@ static void begin_offer_fish(const char *path)
     printf("complete -c doorbell -n '__doorbell_is_at \"%s\"' ", path);
 }
 
+static void print_settings_fish(void)
+{
+    for (size_t i = 0; i < schema_count; i++) {
+        const char *const *values = values_of(&schema[i]);
+        char *before = mem_format("%s=", schema[i].path);
+        fputs(i ? " " : "", stdout);
+        if (values)
+            print_values(before, values);
+        else
+            fputs(before, stdout);
+        free(before);
+    }
+}
+
 static void offer_option_fish(const char *path, const struct cli_option *option)
 {
     begin_offer_fish(path);
@@ -262,8 +337,8 @@ static void offer_option_fish(const char *path, const struct cli_option *option)
     printf("-l %s ", option->whole + 2);
     if (option->value && means_setting(option->value)) {
         fputs("-x -a '", stdout);
-        print_settings("= ");
-        fputs("=' ", stdout);
+        print_settings_fish();
+        fputs("' ", stdout);
     } else if (option->value) {
         fputs(means_file(option->value) ? "-r -F " : "-x ", stdout);
     }
@@ -307,7 +382,12 @@ static void print_fish(const struct cli_command *program)
          "    end\n"
          "    test \"$at\" = \"$argv[1]\"\n"
          "end\n"
-         "complete -c doorbell -f");
+         "complete -c doorbell -f\n"
+         "complete -c mollysocket -w doorbell\n"
+         "complete -c ms -w doorbell");
+    fputs("complete -c doorbell -n 'not __doorbell_is_at \"\"' -s h -l help -d ", stdout);
+    print_quoted(help_of_help);
+    putchar('\n');
     walk("", program, offer_fish);
 }
 

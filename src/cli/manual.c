@@ -123,6 +123,11 @@ static void add_surroundings(struct buf *page)
                "Beside the database: the key that signs pushes; the socket on which commands "
                "reach the running server; the answers to `doorbell setup`; the hash of the token "
                "that opens the status page.");
+    roff_entry(page, "doorbell.db.before-vN",
+               "Beside the database: the copy that a newer version made before it changed the form "
+               "of the database to its own, N. With it the older version runs again; it has "
+               "passwords in it like the database, and may be deleted when there is no way back to "
+               "go.");
 }
 
 static void add_examples(struct buf *page)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/roff.h"
 #include "config/internal.h"
+#include "config/service.h"
 
 enum { PAGE_MAX = 512 * 1024 }; /* far more than the table makes */
 
@@ -98,7 +99,9 @@ static void add_environment(struct buf *page)
                "but the files.");
     roff_entry(page, "CREDENTIALS_DIRECTORY",
                "Of systemd: a credential named vapid.key in it is the key that signs pushes, where "
-               "no setting names one.");
+               "no setting names one; one named " CONFIG_STORE_CREDENTIAL
+               " is the key that the store's passwords are sealed with, where no setting names "
+               "one.");
 }
 
 static void add_choices(struct buf *kind, const struct setting *setting)

@@ -14,7 +14,9 @@ static void add_health(struct buf *page, int64_t trouble_since_unix)
     char text[32];
     if (!trouble_since_unix || !gmtime_r(&since, &utc)) {
         frame_add(page, "<section aria-labelledby=\"health\"><h2 id=\"health\">It is well</h2>\n"
-                        "<p>Nothing is known that would keep a ring back.</p></section>\n");
+                        "<p>Nothing is known that would keep back the rings of all who use "
+                        "it, or of many. A single phone&#8217;s push server may be in trouble all "
+                        "the same: whoever runs this server is shown that.</p></section>\n");
         return;
     }
     strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc);
@@ -22,8 +24,9 @@ static void add_health(struct buf *page, int64_t trouble_since_unix)
                     "since ");
     frame_add(page, text);
     frame_add(page,
-              "</h2>\n<p>Rings may come late until it is over. Nothing is lost: Signal keeps the "
-              "messages. Whoever runs this server is shown what is wrong.</p></section>\n");
+              "</h2>\n<p>Rings may come late, or not at all, until it is over. Nothing is lost: "
+              "Signal keeps the messages, and Molly shows them when it is opened. Whoever runs "
+              "this server is shown what is wrong.</p></section>\n");
 }
 
 /* What the store has is in store/migrate.c, what the memory has in account/record.h and

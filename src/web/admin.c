@@ -1,5 +1,7 @@
 #include "web/admin.h"
 
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +15,15 @@
 #include "web/admin_page.h"
 #include "web/admin_test.h"
 #include "web/form.h"
+#include "web/frame.h"
 #include "web/same_origin.h"
 #include "web/side.h"
 
 enum {
-    SEARCH_SIZE = 64,               /* longer than any pseudonym */
+    SEARCH_SIZE = 64, /* longer than any pseudonym */
+    COOKIE_TAG_BYTES = 4,
+    COOKIE_NAME_SIZE = 32,
+    COOKIES_MAX = 8,                /* that one request may try */
     COMPLAINT_EVERY_MS = 60 * 1000, /* of what anybody can cause, into the log */
 };
 
@@ -37,7 +43,6 @@ struct admin {
 };
 
 static const char below[] = "/admin";
-static const char cookie_name[] = "doorbell_session";
 
 static const struct side_words words = {
     .setting = "admin.listen",
@@ -53,8 +58,33 @@ struct visit {
     struct exchange *exchange;
     const char *path; /* within the page: "", "login" */
     uint8_t token_hash[ADMIN_HASH_SIZE];
+    char cookie_name[COOKIE_NAME_SIZE];
     struct admin_session *session; /* NULL: nobody is logged in */
 };
+
+/* Browsers keep cookies by host, whatever the port: two Doorbells there must not take away each
+ * other's, so a name is the token's. */
+static void name_cookie(struct visit *visit)
+{
+    uint8_t hash[crypto_hash_sha256_BYTES];
+    char tag[2 * COOKIE_TAG_BYTES + 1];
+    crypto_hash_sha256(hash, visit->token_hash, sizeof visit->token_hash);
+    sodium_bin2hex(tag, sizeof tag, hash, COOKIE_TAG_BYTES);
+    snprintf(visit->cookie_name, sizeof visit->cookie_name, "doorbell_session_%s", tag);
+}
+
+static void find_session(struct visit *visit)
+{
+    struct admin *admin = visit->admin;
+    for (size_t i = 0; i < COOKIES_MAX && !visit->session; i++) {
+        char *id = form_cookie(&visit->exchange->request, visit->cookie_name, i);
+        if (!id)
+            return;
+        visit->session =
+            admin_sessions_find(&admin->sessions, visit->token_hash, id, loop_now_ms(admin->loop));
+        mem_free_secret(id);
+    }
+}
 
 static bool is_post_to(const struct visit *visit, const char *path)
 {
@@ -72,8 +102,8 @@ static void refuse(struct visit *visit, const char *fault, int status)
 static void set_cookie(struct visit *visit, const char *id, int64_t seconds)
 {
     visit->exchange->response.cookie = mem_format(
-        "%s=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s", cookie_name, id, (long long)seconds,
-        same_origin_is_https(&visit->exchange->request) ? "; Secure" : "");
+        "%s=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s", visit->cookie_name, id,
+        (long long)seconds, same_origin_is_https(&visit->exchange->request) ? "; Secure" : "");
 }
 
 static void refuse_token(struct visit *visit, int64_t now_ms)
@@ -83,14 +113,17 @@ static void refuse_token(struct visit *visit, int64_t now_ms)
     proxies_client(&admin->proxies, &visit->exchange->request, &client);
     if (bucket_take(&admin->wrong_complaints, now_ms))
         log_warn("Somebody gave a wrong admin token for the status page.");
-    if (limits_admit(&admin->wrong_tokens, &client, false, now_ms))
+    if (limits_admit(&admin->wrong_tokens, &client, false, now_ms)) {
         refuse(visit, "This is not the valid token: it was mistyped, or a newer one was made.",
                403);
-    else
-        refuse(visit,
-               "This is not the valid token either, and too many wrong ones came from your "
-               "network: wait a minute, or make a new one.",
-               429);
+        return;
+    }
+    _Static_assert(LIMITS_EVERY_MS == 5000, "what is told below is another time");
+    refuse(visit,
+           "This is not the valid token either, and many wrong ones came from your network. The "
+           "right one opens the page at any time; try another one in 5 seconds, or make a new one.",
+           429);
+    visit->exchange->response.retry_after = "5";
 }
 
 /* The token is looked at before any limit: so many bits are not guessed, and strangers who use a
@@ -122,12 +155,27 @@ static void log_out(struct visit *visit)
 
 static void ask_for_test(struct visit *visit)
 {
-    char *pseudonym = form_of_body(&visit->exchange->request, "account");
-    if (!pseudonym ||
-        admin_tests_begin(&visit->admin->tests, visit->session, pseudonym, visit->exchange) != 0)
-        response_error(&visit->exchange->response, 404, "404 Not Found",
-                       "There is no such account any more. <a href=\"./\">Back</a>");
+    const struct request *request = &visit->exchange->request;
+    char *pseudonym = form_of_body(request, "account"), *device = form_of_body(request, "device");
+    if (!pseudonym || !device ||
+        admin_tests_begin(&visit->admin->tests, visit->session, pseudonym,
+                          (unsigned)strtoul(device, NULL, 10), visit->exchange) != 0)
+        frame_error(&visit->exchange->response, 404, "404: it has gone",
+                    "There is no such account any more. <a href=\"./\">Back to the others</a>");
     free(pseudonym);
+    free(device);
+}
+
+/* As the page itself names it; NULL: that is none. */
+static const char *state_asked_for(const struct request *request)
+{
+    char *asked = form_of_query(request, "state");
+    const char *found = NULL;
+    for (int health = 0; asked && health < VIEW_HEALTHS; health++)
+        if (strcmp(asked, view_health_name((enum view_health)health)) == 0)
+            found = view_health_name((enum view_health)health);
+    free(asked);
+    return found;
 }
 
 static void show(struct visit *visit)
@@ -136,12 +184,14 @@ static void show(struct visit *visit)
     char *query = form_of_query(request, "q"), *number = form_of_query(request, "page");
     char search[SEARCH_SIZE] = "";
     struct admin_sight sight;
+    struct admin_asked asked = {.search = search,
+                                .state = state_asked_for(request),
+                                .page = number ? strtoul(number, NULL, 10) : 1};
     if (query)
         text_printable(search, sizeof search, query, strlen(query));
-    admin_sight_take(&sight, visit->admin->bridge, search, number ? strtoul(number, NULL, 10) : 1,
-                     clock_wall_ms());
+    admin_sight_take(&sight, visit->admin->bridge, &asked, clock_wall_ms());
     push_figures(visit->admin->push, &sight.pushes);
-    admin_page(&visit->exchange->response, &sight, search, &visit->session->test);
+    admin_page(&visit->exchange->response, &sight, &asked, &visit->session->test);
     admin_sight_free(&sight);
     free(query);
     free(number);
@@ -150,20 +200,18 @@ static void show(struct visit *visit)
 static void answer_post(struct visit *visit)
 {
     if (!same_origin(&visit->exchange->request, visit->admin->public_url))
-        response_error(&visit->exchange->response, 403, "403 Forbidden",
-                       "This did not come from the status page itself. If it did, the proxy in "
-                       "front hands on another Host than the browser asked for: let it hand on "
-                       "that one, or set web.public_url.");
+        frame_error(&visit->exchange->response, 403, "403: not from this page",
+                    "This did not come from the status page itself. If it did, the proxy in front "
+                    "hands on another Host than the browser asked for: let it hand on that one, or "
+                    "set web.public_url. <a href=\"./\">Back</a>");
     else if (is_post_to(visit, "login"))
         log_in(visit);
     else if (!visit->session)
         refuse(visit, "You are not logged in, or not any more.", 403);
     else if (is_post_to(visit, "logout"))
         log_out(visit);
-    else if (is_post_to(visit, "test"))
-        ask_for_test(visit);
     else
-        response_error(&visit->exchange->response, 404, "404 Not Found", "There is no such form.");
+        ask_for_test(visit);
 }
 
 static bool is_form(const char *path)
@@ -173,18 +221,34 @@ static bool is_form(const char *path)
 
 static void answer(struct visit *visit)
 {
-    const struct request *request = &visit->exchange->request;
-    if (!request_is_get(request))
+    if (!request_is_get(&visit->exchange->request))
         answer_post(visit);
     else if (is_form(visit->path)) /* what a POST answered is loaded again */
         response_see_other(&visit->exchange->response, "./");
-    else if (*visit->path)
-        response_error(&visit->exchange->response, 404, "404 Not Found",
-                       "There is no such page. <a href=\"./\">Back</a>");
     else if (visit->session)
         show(visit);
     else
         admin_page_login(&visit->exchange->response, NULL);
+}
+
+/* What is no page and no form is told before anybody is asked for a token. */
+static bool refuse_unknown(struct exchange *exchange, const char *path)
+{
+    const struct request *request = &exchange->request;
+    if (*path && !is_form(path)) {
+        frame_error(&exchange->response, 404, "404: there is nothing here",
+                    "The status page has no such part. <a href=\"./\">Back</a>");
+        return true;
+    }
+    bool is_known =
+        request_is_get(request) || (is_form(path) && strcmp(request->method, "POST") == 0);
+    if (is_known)
+        return false;
+    frame_error(&exchange->response, 405, "405: not that way",
+                "This part of the status page cannot be asked for in that way. "
+                "<a href=\"./\">Back</a>");
+    exchange->response.allow = is_form(path) ? "GET, HEAD, POST" : "GET, HEAD";
+    return true;
 }
 
 /* The file is read each time: what was revoked, or made anew, is so at once. */
@@ -192,19 +256,19 @@ static void begin_visit(struct admin *admin, struct exchange *exchange, const ch
 {
     struct visit visit = {.admin = admin, .exchange = exchange, .path = path};
     struct err err;
+    if (refuse_unknown(exchange, path))
+        return;
     int result = admin_token_load(admin->token_file, visit.token_hash, &err);
     if (result == ERR_NOT_FOUND) {
         admin_page_without_token(&exchange->response);
     } else if (result != 0) {
         if (bucket_take(&admin->file_complaints, loop_now_ms(admin->loop)))
             log_error("%s Make another one: doorbell admin token.", err.text);
-        response_error(&exchange->response, 500, "500 The admin token cannot be read",
-                       "The log says why; doorbell admin token makes another one.");
+        frame_error(&exchange->response, 500, "500: the admin token cannot be read",
+                    "The log says why; <code>doorbell admin token</code> makes another one.");
     } else {
-        char *id = form_cookie(&exchange->request, cookie_name);
-        visit.session =
-            admin_sessions_find(&admin->sessions, visit.token_hash, id, loop_now_ms(admin->loop));
-        mem_free_secret(id);
+        name_cookie(&visit);
+        find_session(&visit);
         answer(&visit);
     }
 }

@@ -59,8 +59,13 @@ void admin_add_clock(struct buf *page, const char *before, int64_t unix_s, int64
     char text[32];
     if (!localtime_r(&now, &today) || !begin_time(page, before, unix_s, &local))
         return;
-    bool is_today = local.tm_year == today.tm_year && local.tm_yday == today.tm_yday;
-    strftime(text, sizeof text, is_today ? "%H:%M:%S" : "%b %e %H:%M", &local);
+    bool is_this_year = local.tm_year == today.tm_year;
+    bool is_today = is_this_year && local.tm_yday == today.tm_yday;
+    strftime(text, sizeof text,
+             is_today       ? "%H:%M:%S"
+             : is_this_year ? "%b %e %H:%M"
+                            : "%Y-%m-%d %H:%M",
+             &local);
     frame_add(page, text);
     frame_add(page, "</time>");
 }
@@ -157,11 +162,19 @@ static void add_counts(struct buf *page, const struct account_view *view)
     end_fact(page);
 }
 
-static void add_timeline(struct buf *page, const struct timeline *timeline, int64_t now_unix)
+/* Which of the many of its kind on the page it is, for who hears them one by one. */
+static void add_whose(struct buf *page, const char *before, const struct account_view *view)
 {
+    buf_format(page, "%s%s, device %u", before, view->pseudonym, view->device);
+}
+
+static void add_timeline(struct buf *page, const struct account_view *view, int64_t now_unix)
+{
+    const struct timeline *timeline = view->timeline;
     if (!timeline->used)
         return;
-    frame_add(page, "<details><summary>What happened last</summary><ol class=\"timeline\">\n");
+    add_whose(page, "<details><summary aria-label=\"What happened last: ", view);
+    frame_add(page, "\">What happened last</summary><ol class=\"timeline\">\n");
     for (size_t i = timeline->used; i-- > 0;) {
         const struct timeline_entry *entry = timeline_at(timeline, i);
         char text[TIMELINE_TEXT_SIZE];
@@ -177,28 +190,34 @@ static void add_timeline(struct buf *page, const struct timeline *timeline, int6
 /* The text is the push server's in part. */
 static void add_test(struct buf *page, const struct admin_test *test, int64_t now_unix)
 {
-    frame_add(page, "<div class=\"answer\" id=\"result\" role=\"status\" tabindex=\"-1\">\n");
-    for (size_t i = 0; i < test->count; i++) {
-        frame_add(page, "<p>");
-        frame_add(page, test->answers[i].accepted
-                            ? "The push server accepted a test push; the phone should show it now"
-                            : "The test push was not accepted: ");
-        if (!test->answers[i].accepted)
-            frame_add_escaped(page, test->answers[i].text);
-        admin_add_distance(page, " (", test->at_unix, now_unix);
-        frame_add(page, ")</p>\n");
-    }
-    frame_add(page, "</div>\n");
+    buf_format(page,
+               "<div class=\"answer\" id=\"result\" role=\"status\" tabindex=\"-1\">\n"
+               "<p>Device %u: ",
+               test->device);
+    frame_add(page, test->accepted
+                        ? "the push server accepted a test push; the phone should show it now"
+                        : "the test push was not accepted: ");
+    if (!test->accepted)
+        frame_add_escaped(page, test->text);
+    admin_add_distance(page, " (", test->at_unix, now_unix);
+    frame_add(page, ")</p>\n</div>\n");
 }
 
-/* It goes to every device of the user, which the pseudonym stands for. */
 static void add_button(struct buf *page, const struct account_view *view)
 {
     buf_format(page,
                "<form method=\"post\" action=\"test\">"
                "<input type=\"hidden\" name=\"account\" value=\"%s\">"
-               "<button aria-label=\"Send a test push to %s\">Send a test push</button></form>\n",
-               view->pseudonym, view->pseudonym);
+               "<input type=\"hidden\" name=\"device\" value=\"%u\">",
+               view->pseudonym, view->device);
+    add_whose(page, "<button aria-label=\"Send a test push to ", view);
+    frame_add(page, "\">Send a test push</button></form>\n");
+}
+
+static bool is_of(const struct admin_test *test, const struct account_view *view)
+{
+    return test->at_unix && test->device == view->device &&
+           strcmp(test->pseudonym, view->pseudonym) == 0;
 }
 
 void admin_account_add(struct buf *page, const struct account_view *view,
@@ -224,9 +243,9 @@ void admin_account_add(struct buf *page, const struct account_view *view,
     add_debt(page, view, now_unix);
     add_counts(page, view);
     frame_add(page, "</dl>\n");
-    add_timeline(page, view->timeline, now_unix);
+    add_timeline(page, view, now_unix);
     add_button(page, view);
-    if (test->at_unix && strcmp(test->pseudonym, view->pseudonym) == 0)
+    if (is_of(test, view))
         add_test(page, test, now_unix);
     frame_add(page, "</article>\n");
 }

@@ -5,13 +5,12 @@
 #include "web/admin_account.h"
 #include "web/frame.h"
 
-static const char title[] = "Doorbell: accounts";
 static const char lead[] = "How the bridge and its accounts fare, the worst first.";
 
 void admin_page_without_token(struct response *response)
 {
     struct buf page;
-    frame_begin(&page, title, lead);
+    frame_begin(&page, "Doorbell: no admin token yet", lead);
     frame_add(
         &page,
         "<section aria-labelledby=\"make\"><h2 id=\"make\">No token was made yet</h2>\n"
@@ -25,11 +24,11 @@ void admin_page_without_token(struct response *response)
 void admin_page_login(struct response *response, const char *fault)
 {
     struct buf page;
-    frame_begin(&page, title, lead);
+    frame_begin(&page, fault ? "Doorbell: not opened" : "Doorbell: open the status page", lead);
     frame_add(&page,
               "<section aria-labelledby=\"open\"><h2 id=\"open\">Open the status page</h2>\n");
     if (fault) {
-        frame_add(&page, "<p class=\"advice\" role=\"alert\">");
+        frame_add(&page, "<p class=\"advice\" id=\"fault\" role=\"alert\">");
         frame_add(&page, fault);
         frame_add(&page, "</p>\n");
     }
@@ -37,9 +36,12 @@ void admin_page_login(struct response *response, const char *fault)
               "<form method=\"post\" action=\"login\"><input name=\"username\" value=\"admin\" "
               "autocomplete=\"username\" hidden><label for=\"token\">Admin token</label>"
               "<div class=\"row\"><input type=\"password\" id=\"token\" name=\"token\" required "
-              "autocomplete=\"current-password\" spellcheck=\"false\"><button>Open</button></div>"
-              "</form>\n<p class=\"soft\">You have none? <code>doorbell admin token</code>, on the "
-              "server, makes a new one in the place of the old.</p></section>\n");
+              "autocomplete=\"current-password\" spellcheck=\"false\"");
+    if (fault)
+        frame_add(&page, " aria-invalid=\"true\" aria-describedby=\"fault\" autofocus");
+    frame_add(&page, "><button>Open</button></div></form>\n"
+                     "<p class=\"soft\">You have none? <code>doorbell admin token</code>, on the "
+                     "server, makes a new one in the place of the old.</p></section>\n");
     frame_end(response, &page, NULL, NULL);
     response->has_forms = true;
 }
@@ -50,9 +52,10 @@ static void add_count(struct buf *page, const struct bridge_view *bridge, enum v
 {
     if (!bridge->by_health[health])
         return;
-    buf_format(page, "<li>%zu ", bridge->by_health[health]);
+    buf_format(page, "<li>%zu <a href=\"./?state=%s\">", bridge->by_health[health],
+               view_health_name(health));
     admin_add_health(page, health);
-    frame_add(page, "</li>");
+    frame_add(page, "</a></li>");
 }
 
 static void add_counts(struct buf *page, const struct bridge_view *bridge)
@@ -136,68 +139,89 @@ static void add_whole(struct buf *page, const struct admin_sight *sight)
 
 /* The accounts */
 
-static void add_search(struct buf *page, const char *search)
+static bool is_asked_for_some(const struct admin_asked *asked)
 {
+    return *asked->search || asked->state;
+}
+
+static void add_search(struct buf *page, const struct admin_asked *asked)
+{
+    frame_add(page, "<form method=\"get\" action=\"./\" role=\"search\">");
+    if (asked->state)
+        buf_format(page, "<input type=\"hidden\" name=\"state\" value=\"%s\">", asked->state);
     frame_add(page,
-              "<form method=\"get\" action=\"./\" role=\"search\">"
               "<label for=\"q\">Pseudonym, or how it begins (<code>doorbell status</code> has "
               "it)</label>"
               "<div class=\"row\"><input id=\"q\" name=\"q\" autocomplete=\"off\" "
               "spellcheck=\"false\" autocapitalize=\"off\" value=\"");
-    frame_add_escaped(page, search);
+    frame_add_escaped(page, asked->search);
     frame_add(page, "\"><button>Find</button>");
-    if (*search)
+    if (is_asked_for_some(asked))
         frame_add(page, "<a href=\"./\">All</a>");
     frame_add(page, "</div></form>\n");
 }
 
 /* A search with another alphabet than pseudonyms finds nothing, and so has no other pages. */
-static void add_way(struct buf *page, const char *search, size_t to, const char *words)
+static void add_way(struct buf *page, const struct admin_asked *asked, size_t to, const char *words)
 {
     buf_format(page, "<a href=\"./?page=%zu", to);
-    if (*search) {
+    if (asked->state)
+        buf_format(page, "&amp;state=%s", asked->state);
+    if (*asked->search) {
         frame_add(page, "&amp;q=");
-        frame_add_escaped(page, search);
+        frame_add_escaped(page, asked->search);
     }
     buf_format(page, "\">%s</a>", words);
 }
 
-static void add_pager(struct buf *page, const struct admin_sight *sight, const char *search)
+static void add_pager(struct buf *page, const struct admin_sight *sight,
+                      const struct admin_asked *asked)
 {
     if (sight->pages < 2)
         return;
     frame_add(page, "<nav class=\"row\" aria-label=\"Pages\">");
     if (sight->page > 1)
-        add_way(page, search, sight->page - 1, "Worse ones");
+        add_way(page, asked, sight->page - 1, "Worse ones");
     buf_format(page, "<span class=\"soft\">page %zu of %zu</span>", sight->page, sight->pages);
     if (sight->page < sight->pages)
-        add_way(page, search, sight->page + 1, "Better ones");
+        add_way(page, asked, sight->page + 1, "Better ones");
     frame_add(page, "</nav>\n");
 }
 
-static void add_accounts(struct buf *page, const struct admin_sight *sight, const char *search,
-                         const struct admin_test *test)
+static void add_none(struct buf *page, const struct admin_asked *asked)
+{
+    if (asked->state)
+        buf_format(page, "<p>No account is %s%s.</p>\n", asked->state,
+                   *asked->search ? " and has a pseudonym that begins like that" : "");
+    else
+        frame_add(page, "<p>No pseudonym begins like that.</p>\n");
+}
+
+static void add_accounts(struct buf *page, const struct admin_sight *sight,
+                         const struct admin_asked *asked, const struct admin_test *test)
 {
     frame_add(page, "<section aria-labelledby=\"accounts\"><h2 id=\"accounts\">Accounts</h2>\n");
     if (sight->bridge.accounts)
-        add_search(page, search);
+        add_search(page, asked);
     else
         frame_add(page, "<p>No account is registered.</p>\n");
     if (sight->bridge.accounts && !sight->matching)
-        frame_add(page, "<p>No pseudonym begins like that.</p>\n");
+        add_none(page, asked);
+    else if (asked->state)
+        buf_format(page, "<p>Those that are %s:</p>\n", asked->state);
     for (size_t i = 0; i < sight->count; i++)
         admin_account_add(page, &sight->accounts[i], test, sight->now_unix);
-    add_pager(page, sight, search);
+    add_pager(page, sight, asked);
     frame_add(page, "</section>\n");
 }
 
-void admin_page(struct response *response, const struct admin_sight *sight, const char *search,
-                const struct admin_test *test)
+void admin_page(struct response *response, const struct admin_sight *sight,
+                const struct admin_asked *asked, const struct admin_test *test)
 {
     struct buf page;
-    frame_begin(&page, title, lead);
+    frame_begin(&page, "Doorbell: accounts", lead);
     add_whole(&page, sight);
-    add_accounts(&page, sight, search, test);
+    add_accounts(&page, sight, asked, test);
     frame_end(response, &page, NULL, NULL);
     response->has_forms = true;
 }

@@ -14,8 +14,8 @@
 void admin_page_without_token(struct response *response);
 /* Why what was given did not open it; NULL: nothing was given. */
 void admin_page_login(struct response *response, const char *fault);
-/* `search` as it was asked for; `test` is the last that this browser asked for. */
-void admin_page(struct response *response, const struct admin_sight *sight, const char *search,
-                const struct admin_test *test);
+/* `test` is the last that this browser asked for. */
+void admin_page(struct response *response, const struct admin_sight *sight,
+                const struct admin_asked *asked, const struct admin_test *test);
 
 #endif

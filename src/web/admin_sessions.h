@@ -15,18 +15,15 @@ enum {
     ADMIN_SESSIONS_MAX = 16,
     ADMIN_ID_BYTES = 32,
     ADMIN_ID_TEXT_SIZE = B64_TEXT_SIZE(ADMIN_ID_BYTES),
-    ADMIN_TESTED_MAX = 8, /* devices of one user: Signal allows five */
 };
 
 /* What came of the last test that this browser asked for. */
 struct admin_test {
     char pseudonym[PSEUDONYM_SIZE];
+    unsigned device;
     int64_t at_unix; /* 0: there was none */
-    size_t count;
-    struct {
-        bool accepted;
-        char text[VERDICT_TEXT_SIZE];
-    } answers[ADMIN_TESTED_MAX];
+    bool accepted;
+    char text[VERDICT_TEXT_SIZE];
 };
 
 struct admin_session {

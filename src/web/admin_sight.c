@@ -15,7 +15,7 @@ struct place {
 };
 
 struct places {
-    const char *search;
+    const struct admin_asked *asked;
     struct place *all;
     size_t count, room;
 };
@@ -42,7 +42,9 @@ static int compare(const void *one, const void *other)
 static void note_place(void *arg, const struct account_view *view)
 {
     struct places *places = arg;
-    if (strncasecmp(view->pseudonym, places->search, strlen(places->search)) != 0)
+    const char *search = places->asked->search, *state = places->asked->state;
+    if (strncasecmp(view->pseudonym, search, strlen(search)) != 0 ||
+        (state && strcmp(view_health_name(view->health), state) != 0))
         return;
     if (places->count == places->room) {
         places->room = places->room ? 2 * places->room : ADMIN_PER_PAGE;
@@ -93,17 +95,17 @@ static void note_origin(void *arg, const struct push_origin_state *state)
         sight->down[sight->down_count++] = *state;
 }
 
-void admin_sight_take(struct admin_sight *sight, struct bridge *bridge, const char *search,
-                      size_t page, int64_t wall_ms)
+void admin_sight_take(struct admin_sight *sight, struct bridge *bridge,
+                      const struct admin_asked *asked, int64_t wall_ms)
 {
-    struct places places = {.search = search};
+    struct places places = {.asked = asked};
     *sight = (struct admin_sight){.now_unix = wall_ms / 1000};
     view_bridge(bridge, wall_ms, &sight->bridge);
     view_each_origin(bridge, note_origin, sight);
     view_each(bridge, wall_ms, note_place, &places);
     sight->matching = places.count;
     sight->pages = places.count ? (places.count + ADMIN_PER_PAGE - 1) / ADMIN_PER_PAGE : 1;
-    sight->page = page < 1 ? 1 : page > sight->pages ? sight->pages : page;
+    sight->page = asked->page < 1 ? 1 : asked->page > sight->pages ? sight->pages : asked->page;
     size_t first = (sight->page - 1) * ADMIN_PER_PAGE, left = places.count - first;
     sight->count = left < ADMIN_PER_PAGE ? left : ADMIN_PER_PAGE;
     if (!sight->count)

@@ -12,16 +12,22 @@ struct admin_sight {
     struct push_origin_state down[ADMIN_DOWN_MAX]; /* push servers that do not answer, the first */
     size_t down_count;
     struct push_figures pushes;    /* the caller's to fill */
-    size_t matching;               /* accounts whose pseudonym begins as was searched for */
+    size_t matching;               /* accounts that were asked for, on all pages */
     size_t page, pages;            /* from 1 on; there is always one */
     struct account_view *accounts; /* of this page */
     size_t count;
 };
 
-/* `search` is the beginning of a pseudonym; empty: all. A page that there is not is the last one.
- * Timelines and push servers' names are borrowed from the bridge. */
-void admin_sight_take(struct admin_sight *sight, struct bridge *bridge, const char *search,
-                      size_t page, int64_t wall_ms);
+/* Which accounts are asked for. */
+struct admin_asked {
+    const char *search; /* the beginning of a pseudonym; empty: all */
+    const char *state;  /* view_health_name; NULL: any */
+    size_t page;        /* one that there is not is the last one */
+};
+
+/* Timelines and push servers' names are borrowed from the bridge. */
+void admin_sight_take(struct admin_sight *sight, struct bridge *bridge,
+                      const struct admin_asked *asked, int64_t wall_ms);
 void admin_sight_free(struct admin_sight *sight);
 
 #endif

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/uuid.h"
 
 struct pending {
     struct list place;
@@ -15,7 +14,6 @@ struct pending {
     struct exchange *exchange;       /* NULL: the browser has gone */
     uint8_t id_hash[ADMIN_HASH_SIZE];
     struct admin_test test;
-    unsigned expected, come;
 };
 
 void admin_tests_init(struct admin_tests *tests, struct bridge *bridge,
@@ -69,55 +67,44 @@ static void finish(struct pending *pending)
 static void on_verdict(void *arg, const struct verdict *verdict)
 {
     struct pending *pending = arg;
-    struct admin_test *test = &pending->test;
-    if (test->count < ADMIN_TESTED_MAX) {
-        test->answers[test->count].accepted = verdict->kind == VERDICT_ACCEPTED;
-        snprintf(test->answers[test->count++].text, VERDICT_TEXT_SIZE, "%s", verdict->text);
-    }
-    if (++pending->come == pending->expected)
-        finish(pending);
+    pending->test.accepted = verdict->kind == VERDICT_ACCEPTED;
+    snprintf(pending->test.text, sizeof pending->test.text, "%s", verdict->text);
+    finish(pending);
 }
 
 struct naming {
     const char *pseudonym;
-    const struct account *found;
+    unsigned device;
+    struct account *found;
     bool several;
 };
 
 static void look_at_name(void *arg, struct account *account)
 {
     struct naming *naming = arg;
-    if (strcmp(account->pseudonym, naming->pseudonym) != 0)
+    if (account->key.device != naming->device || strcmp(account->pseudonym, naming->pseudonym) != 0)
         return;
-    if (naming->found &&
-        memcmp(naming->found->key.uuid, account->key.uuid, sizeof account->key.uuid) != 0)
-        naming->several = true;
+    naming->several = naming->found;
     naming->found = account;
 }
 
 int admin_tests_begin(struct admin_tests *tests, const struct admin_session *session,
-                      const char *pseudonym, struct exchange *exchange)
+                      const char *pseudonym, unsigned device, struct exchange *exchange)
 {
-    struct naming naming = {.pseudonym = pseudonym};
-    char uuid[UUID_TEXT_SIZE];
-    struct err err;
+    struct naming naming = {.pseudonym = pseudonym, .device = device};
     registry_each(bridge_registry(tests->bridge), look_at_name, &naming);
     if (!naming.found || naming.several)
         return ERR_NOT_FOUND;
-    uuid_format(uuid, naming.found->key.uuid);
     struct pending *pending = mem_new(sizeof *pending);
     memcpy(pending->id_hash, session->id_hash, ADMIN_HASH_SIZE);
     memcpy(pending->test.pseudonym, naming.found->pseudonym, PSEUDONYM_SIZE);
-    int result = bridge_ping(tests->bridge, uuid, on_verdict, pending, &pending->expected, &err);
-    if (result != 0) {
-        free(pending);
-        return result;
-    }
+    pending->test.device = device;
     log_info("Account %s: the status page asked for a test push.", pending->test.pseudonym);
     pending->sessions = tests->sessions;
     pending->exchange = exchange;
     list_append(&tests->pending, &pending->place);
     exchange->waiting = pending;
     exchange->forget = forget;
+    bridge_ping_account(naming.found, on_verdict, pending);
     return 0;
 }

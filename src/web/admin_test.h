@@ -1,6 +1,6 @@
-/* The test button: a test push to every device of an account, and what the push server said of it,
- * which the browser that asked is led to. A browser that goes away meanwhile, or is logged out,
- * changes nothing for the push. */
+/* The test button: a test push to one device, and what the push server said of it, which the
+ * browser that asked is led to. A browser that goes away meanwhile, or is logged out, changes
+ * nothing for the push. */
 #ifndef DOORBELL_WEB_ADMIN_TEST_H
 #define DOORBELL_WEB_ADMIN_TEST_H
 
@@ -20,8 +20,9 @@ void admin_tests_init(struct admin_tests *tests, struct bridge *bridge,
 /* Answers that still come are for nobody. */
 void admin_tests_fini(struct admin_tests *tests);
 
-/* Answers the exchange later. ERR_NOT_FOUND: no account has this pseudonym, or two users do. */
+/* Answers the exchange later. ERR_NOT_FOUND: no user with this pseudonym has this device, or two
+ * do. */
 int admin_tests_begin(struct admin_tests *tests, const struct admin_session *session,
-                      const char *pseudonym, struct exchange *exchange);
+                      const char *pseudonym, unsigned device, struct exchange *exchange);
 
 #endif

@@ -69,25 +69,27 @@ char *form_of_body(const struct request *request, const char *name)
                : NULL;
 }
 
-/* RFC 6265 section 4.2.1: "a=b; c=d". */
-static char *find_cookie(const char *header, const char *name)
+/* RFC 6265 section 4.2.1: "a=b; c=d". Counts `skip` down by those that it passes. */
+static char *find_cookie(const char *header, const char *name, size_t *skip)
 {
     size_t length = strlen(name);
     for (const char *at = header; *at;) {
         at += strspn(at, " ;");
         size_t size = strcspn(at, ";");
-        if (strncmp(at, name, length) == 0 && at[length] == '=')
+        bool is_one = strncmp(at, name, length) == 0 && at[length] == '=';
+        if (is_one && *skip == 0)
             return mem_copy(at + length + 1, size - length - 1);
+        *skip -= is_one;
         at += size;
     }
     return NULL;
 }
 
-char *form_cookie(const struct request *request, const char *name)
+char *form_cookie(const struct request *request, const char *name, size_t skip)
 {
     char *found = NULL;
     for (size_t i = 0; i < request->header_count && !found; i++)
         if (strcasecmp(request->headers[i].name, "Cookie") == 0)
-            found = find_cookie(request->headers[i].value, name);
+            found = find_cookie(request->headers[i].value, name, &skip);
     return found;
 }

@@ -14,8 +14,9 @@ char *form_value(const char *form, size_t length, const char *name);
 char *form_of_query(const struct request *request, const char *name);
 char *form_of_body(const struct request *request, const char *name);
 
-/* The first cookie of this name; the caller frees it. NULL: there is none. HTTP/2 may bring each in
- * a header of its own (RFC 9113 section 8.2.3). */
-char *form_cookie(const struct request *request, const char *name);
+/* A cookie of this name, behind `skip` others of it: a browser that has several, of other folders
+ * or ports, sends all. The caller frees it. NULL: there is none. HTTP/2 may bring each in a header
+ * of its own (RFC 9113 section 8.2.3). */
+char *form_cookie(const struct request *request, const char *name, size_t skip);
 
 #endif

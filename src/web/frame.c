@@ -21,7 +21,7 @@ static const char style[] =
     "*{box-sizing:border-box}"
     "body{margin:0;background:var(--back);color:var(--text);"
     "font:1.0625rem/1.6 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;"
-    "overflow-wrap:break-word}"
+    "overflow-wrap:anywhere}"
     "header,main,footer{max-width:60rem;margin:0 auto;padding:0 1.25rem}"
     "header{padding-top:2.5rem;padding-bottom:1rem}"
     "main{display:grid;gap:1.25rem}"
@@ -32,8 +32,8 @@ static const char style[] =
     ".lead,.soft{color:var(--soft)}.lead{margin-top:.5rem}.soft{font-size:.9375rem}"
     "section{min-width:0;background:var(--card);border:1px solid var(--line);border-radius:.75rem;"
     "padding:1.5rem}"
-    ".link{display:grid;gap:1.75rem}"
-    "@media(min-width:48rem){.link{grid-template-columns:20rem 1fr;align-items:start}}"
+    ".link{display:grid;gap:1.75rem}.link>div{min-width:0}"
+    "@media(min-width:48rem){.link{grid-template-columns:20rem minmax(0,1fr);align-items:start}}"
     ".qr{display:block;width:100%;max-width:20rem;margin:0 auto 1rem;background:#fff;"
     "border:1px solid var(--line);border-radius:.5rem;forced-color-adjust:none}"
     "label{display:block;font-size:.9375rem;color:var(--soft);margin-bottom:.25rem}"
@@ -41,12 +41,11 @@ static const char style[] =
     "textarea{display:block;width:100%;min-height:7.5rem;field-sizing:content;resize:vertical;"
     "padding:.6rem .7rem;"
     "font-size:.8125rem;line-height:1.5;word-break:break-all;color:inherit;background:var(--code);"
-    "border:1px solid var(--line);border-radius:.5rem}"
-    "code{font-size:.9em;background:var(--code);border-radius:.25rem;padding:.1em .3em;"
-    "white-space:nowrap}"
+    "border:1px solid var(--soft);border-radius:.5rem}"
+    "code{font-size:.9em;background:var(--code);border-radius:.25rem;padding:.1em .3em}"
     "pre{margin:.5rem 0 0;padding:.8rem 1rem;font-size:.8125rem;line-height:1.5;"
     "background:var(--code);border-radius:.5rem}pre code{padding:0;background:none;"
-    "font-size:1em;white-space:pre-wrap;overflow-wrap:anywhere}"
+    "font-size:1em;white-space:pre-wrap}"
     "ol,ul{margin:0;padding-left:1.4rem}.steps li{margin-bottom:.75rem;padding-left:.25rem}"
     ".steps li::marker{color:var(--accent);font-weight:600}"
     ".parts{list-style:none;padding:0;display:grid;gap:1.25rem}"
@@ -79,11 +78,11 @@ static const char style[] =
     ".account h3{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .6rem;"
     "margin-bottom:.75rem}.account form{margin-top:.75rem}"
     "dl{margin:0;display:grid;gap:.35rem 1.5rem}dl div{display:grid;gap:0 .75rem}dd{margin:0;"
-    "min-width:0;overflow-wrap:anywhere}dt{color:var(--soft);font-size:.9375rem}"
-    "@media(min-width:22rem){dl div{grid-template-columns:6.5rem 1fr}}"
+    "min-width:0}dt{color:var(--soft);font-size:.9375rem}"
+    "@media(min-width:22rem){dl div,.timeline li{display:grid;gap:0 .75rem;"
+    "grid-template-columns:6.5rem minmax(0,1fr)}}"
     "@media(min-width:34rem){dl div{grid-template-columns:9rem 1fr}}"
     ".timeline{list-style:none;padding:0;margin-top:.5rem;font-size:.9375rem}"
-    ".timeline li{display:grid;grid-template-columns:6.5rem 1fr;gap:0 .75rem}"
     ".timeline time{color:var(--soft);font-variant-numeric:tabular-nums}"
     ".row{display:flex;flex-wrap:wrap;align-items:center;gap:.6rem 1rem}dl+.row{margin-top:1rem}"
     "form+p{margin-top:1rem}"
@@ -95,6 +94,7 @@ static const char style[] =
     "button.quiet{color:var(--accent);background:none}"
     ".who{display:grid;gap:1.5rem}"
     "@media(min-width:48rem){.who{grid-template-columns:24rem 1fr;align-items:center}}"
+    "@media print{section,.account{break-inside:avoid}}"
     "@media(forced-colors:active){.picture text,.picture .name{fill:CanvasText}"
     ".place{fill:Canvas;stroke:CanvasText}.way{stroke:CanvasText}.head{fill:CanvasText}}";
 
@@ -159,4 +159,19 @@ void frame_end(struct response *response, struct buf *page, const char *foot, co
                  mem_copy((const char *)page->bytes, page->length));
     response->policy = policy_of(script);
     buf_fini(page);
+}
+
+void frame_error(struct response *response, int status, const char *what, const char *text)
+{
+    struct buf page;
+    char *title = mem_format("Doorbell: %s", what);
+    frame_begin(&page, title, "Rings your phone when a Signal message waits.");
+    frame_add(&page, "<section aria-labelledby=\"error\"><h2 id=\"error\">");
+    frame_add(&page, what);
+    frame_add(&page, "</h2>\n<p>");
+    frame_add(&page, text);
+    frame_add(&page, "</p></section>\n");
+    frame_end(response, &page, NULL, NULL);
+    response->status = status;
+    free(title);
 }

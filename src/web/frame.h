@@ -15,4 +15,7 @@ void frame_add_escaped(struct buf *page, const char *text);
  * runs at the end of the page; NULL: none. */
 void frame_end(struct response *response, struct buf *page, const char *foot, const char *script);
 
+/* A whole page that says what went wrong; `what` and `text`, a paragraph, are HTML of ours. */
+void frame_error(struct response *response, int status, const char *what, const char *text);
+
 #endif

@@ -1,13 +1,14 @@
 #include "web/pages.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "web/frame.h"
 #include "web/picture.h"
 #include "web/qr.h"
 #include "web/remedies.h"
 
-static const char title[] = "Doorbell: connect Molly";
 static const char lead[] = "Rings your phone when a Signal message waits, so that Molly need not "
                            "keep a connection of its own.";
 static const char foot[] = " &#183; <a href=\"status\">Is it well? What does it store?</a>";
@@ -98,7 +99,7 @@ void page_link(struct response *response, const struct page *about)
 {
     const struct public_url *address = about->address;
     struct buf page;
-    frame_begin(&page, title, lead);
+    frame_begin(&page, "Doorbell: connect Molly", lead);
     if (address->fault != URL_GOOD)
         remedies_add_fault(&page, about);
     else if (address->guessed)
@@ -122,7 +123,7 @@ void page_airgapped(struct response *response, const struct page *about)
 {
     char *link = qr_link_airgapped(about->vapid);
     struct buf page;
-    frame_begin(&page, title, lead);
+    frame_begin(&page, "Doorbell: connect Molly, air-gapped", lead);
     frame_add(
         &page,
         "<section aria-labelledby=\"connect\">"
@@ -156,7 +157,7 @@ void page_airgapped(struct response *response, const struct page *about)
 void page_wrong_path(struct response *response, const struct page *about, const char *path)
 {
     struct buf page;
-    frame_begin(&page, title, lead);
+    frame_begin(&page, "Doorbell: nothing is here", lead);
     frame_add(&page,
               "<section aria-labelledby=\"nothing\"><h2 id=\"nothing\">404: there is nothing "
               "here</h2>\n"
@@ -168,9 +169,31 @@ void page_wrong_path(struct response *response, const struct page *about, const 
     response->status = 404;
 }
 
-void page_not_found(struct response *response)
+/* Where the browser finds the root, whatever path the proxy has taken away. */
+static char *way_to_root(const char *path)
 {
-    response_error(response, 404, "404 Not Found",
-                   "Doorbell answers at /, /discover and /status. A proxy that serves it below a "
-                   "path of its own must take that path away and name it in X-Original-URL.");
+    struct buf way;
+    buf_init(&way, strlen(path) * 3 + 4);
+    frame_add(&way, "./");
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        frame_add(&way, "../");
+    char *text = mem_copy((const char *)way.bytes, way.length);
+    buf_fini(&way);
+    return text;
+}
+
+void page_not_found(struct response *response, const char *path, bool for_people)
+{
+    static const char text[] = "Doorbell answers at /, /discover and /status. A proxy that serves "
+                               "it below a path of its own must take that path away and name it "
+                               "in X-Original-URL.";
+    if (!for_people) {
+        response_error(response, 404, "404 Not Found", text);
+        return;
+    }
+    char *way = way_to_root(path);
+    char *with_way = mem_format("%s</p>\n<p><a href=\"%s\">Connect Molly</a>", text, way);
+    frame_error(response, 404, "404: there is nothing here", with_way);
+    free(with_way);
+    free(way);
 }

@@ -17,7 +17,8 @@ void page_link(struct response *response, const struct page *page);
 void page_airgapped(struct response *response, const struct page *page);
 /* 404 for `path`, as it came, to whoever may be setting this up: with each proxy's lines. */
 void page_wrong_path(struct response *response, const struct page *page, const char *path);
-/* 404 to everybody else, among them most scanners: short. */
-void page_not_found(struct response *response);
+/* 404 to everybody else: a page with the way back for people, and short for programs, among them
+ * most scanners. */
+void page_not_found(struct response *response, const char *path, bool for_people);
 
 #endif

@@ -98,11 +98,12 @@ void response_see_other(struct response *response, const char *location)
 
 void response_error(struct response *response, int status, const char *title, const char *text)
 {
-    char *body = mem_format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-                            "<meta name=\"viewport\" content=\"width=device-width\">"
-                            "<meta name=\"color-scheme\" content=\"light dark\">"
-                            "<title>%s</title><h1>%s</h1><p>%s</p></html>\n",
-                            title, title, text);
+    char *body =
+        mem_format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+                   "<meta name=\"viewport\" content=\"width=device-width\">"
+                   "<meta name=\"color-scheme\" content=\"light dark\">"
+                   "<title>%s</title><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
+                   title, title, text);
     response_set(response, status, "text/html; charset=utf-8", body);
 }
 
@@ -161,8 +162,10 @@ size_t response_headers(const struct response *response,
         {"Referrer-Policy", response->has_forms ? "same-origin" : "no-referrer"},
         {"Cache-Control", "no-store"},
     };
-    _Static_assert(sizeof all / sizeof *all + 2 <= RESPONSE_HEADERS_MAX, "no room for the headers");
+    _Static_assert(sizeof all / sizeof *all + 4 <= RESPONSE_HEADERS_MAX, "no room for the headers");
     memcpy(headers, all, sizeof all);
     size_t count = add_optional(headers, sizeof all / sizeof *all, "Set-Cookie", response->cookie);
-    return add_optional(headers, count, "Location", response->location);
+    count = add_optional(headers, count, "Location", response->location);
+    count = add_optional(headers, count, "Allow", response->allow);
+    return add_optional(headers, count, "Retry-After", response->retry_after);
 }

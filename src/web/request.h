@@ -12,7 +12,7 @@
 enum {
     REQUEST_HEADERS_MAX = 64,     /* browsers and proxies send 10 to 30; more is answered 431 */
     REQUEST_BODY_MAX = 64 * 1024, /* a registration has 300 bytes (security.md 12) */
-    RESPONSE_HEADERS_MAX = 9,
+    RESPONSE_HEADERS_MAX = 11,
     /* A longer body is read up to here, so that whoever still sends gets to read the refusal. */
     REQUEST_DISCARD_MAX = 2 * 1024 * 1024,
 };
@@ -57,11 +57,13 @@ struct response {
     const char *type; /* content type, a constant */
     char *body;       /* owned */
     size_t length;
-    bool has_forms; /* the page may post them to where it came from */
-    char *cookie;   /* owned; for Set-Cookie; NULL: none */
-    char *location; /* owned; where a redirection leads; NULL: none */
-    char *policy;   /* owned; what the page's Content-Security-Policy allows beside "nothing"; NULL:
-                       nothing */
+    bool has_forms;          /* the page may post them to where it came from */
+    char *cookie;            /* owned; for Set-Cookie; NULL: none */
+    char *location;          /* owned; where a redirection leads; NULL: none */
+    const char *allow;       /* methods, for 405, a constant; NULL: none */
+    const char *retry_after; /* seconds, a constant; NULL: none */
+    char *policy; /* owned; what the page's Content-Security-Policy allows beside "nothing"; NULL:
+                     nothing */
 };
 
 struct exchange {
@@ -84,7 +86,8 @@ void response_set(struct response *response, int status, const char *type, char 
 void response_json(struct response *response, char *body);
 /* 303 to `location`, relative to the request's own: what a POST leads to. */
 void response_see_other(struct response *response, const char *location);
-/* A short HTML page that says `title` and, in one paragraph of HTML, `text`. */
+/* A short HTML page that says `title` and, in one paragraph of HTML, `text`: for programs; what
+ * people get to see is frame_error's. */
 void response_error(struct response *response, int status, const char *title, const char *text);
 /* What every carrier refuses alike: 400 that cannot be read or might be read differently by two
  * servers, 413 a body over REQUEST_BODY_MAX, 431 too many or too long headers. */

@@ -11,8 +11,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "bridge/arrivals.h"
-#include "bridge/checkup.h"
+#include "bridge/service.h"
 #include "web/about.h"
+#include "web/frame.h"
 #include "web/gate.h"
 #include "web/handed.h"
 #include "web/http1.h"
@@ -110,9 +111,9 @@ static bool may_be_setting_up(const struct web *web, const struct request *reque
     return proxies_forwarded(request) || address_classify(&client, NULL) == ADDRESS_PRIVATE;
 }
 
-static void look_at_health(struct web *web)
+static void look_at_service(struct web *web)
 {
-    if (bridge_health(web->api.bridge) == HEALTH_WELL)
+    if (bridge_serves(web->api.bridge))
         web->trouble_since_unix = 0;
     else if (!web->trouble_since_unix)
         web->trouble_since_unix = clock_unix();
@@ -120,7 +121,7 @@ static void look_at_health(struct web *web)
 
 static void show_about(struct web *web, struct response *response)
 {
-    look_at_health(web);
+    look_at_service(web);
     page_about(response, &(struct about){web->trouble_since_unix, web->contact});
 }
 
@@ -173,14 +174,18 @@ static void turn_away(struct web *web, const struct request *request, struct res
     if (may_be_setting_up(web, request))
         show_page(web, request, false, response);
     else
-        page_not_found(response);
+        page_not_found(response, request->path, request_is_get(request) && is_browser(request));
 }
 
-static void refuse_without_tls(struct response *response)
+static void refuse_without_tls(const struct request *request, struct response *response)
 {
-    response_error(response, 400, "400 This port speaks HTTPS",
-                   "Ask again with an address that begins with https://. A reverse proxy must "
-                   "connect with TLS as well, or through a Unix socket.");
+    static const char title[] = "400 This port speaks HTTPS";
+    static const char text[] = "Ask again with an address that begins with https://. A reverse "
+                               "proxy must connect with TLS as well, or through a Unix socket.";
+    if (is_browser(request))
+        frame_error(response, 400, title, text);
+    else
+        response_error(response, 400, title, text);
 }
 
 static void answer(void *arg, struct exchange *exchange)
@@ -191,7 +196,7 @@ static void answer(void *arg, struct exchange *exchange)
     bool refused = lacks_tls(web, request);
     witness_look(&web->witness, &web->proxies, request, refused, loop_now_ms(web->loop));
     if (refused) {
-        refuse_without_tls(response);
+        refuse_without_tls(request, response);
         return;
     }
     if (web->mollysocket)
@@ -443,7 +448,7 @@ void web_reload(struct web *web, const struct config *config)
 
 void web_sweep(struct web *web)
 {
-    look_at_health(web);
+    look_at_service(web);
     if (web->https)
         https_look(web->https);
 }

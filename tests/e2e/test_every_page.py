@@ -15,7 +15,7 @@ from lib.certs import Leaf
 from lib.doorbell import Doorbell
 from lib.linked import Linked
 from lib.linking_page import PAGES, PUBLIC_URL, fault_is_shown, mismatch_is_shown
-from lib.looks import VIEWS, expect_good, expect_good_here
+from lib.looks import FEW, VIEWS, expect_good, expect_good_here
 from lib.nginx import Nginx, server_block
 from lib.process import REPOSITORY
 from lib.push_peer import PushPeer
@@ -52,6 +52,21 @@ def test_the_pages_that_link_molly(
     doorbell = make_doorbell(web__public_url=PUBLIC_URL).start()
     expect_good(browser, f"http://127.0.0.1:{doorbell.port}/{PAGES[page]}", f"every-{page}")
     assert not fault_is_shown(browser)
+
+
+LONG = f"https://{'very-long-name.' * 12}example.org/{'below/' * 20}"
+LONG_WORD = f"https://{'x' * 60}.{'y' * 60}.example.org/{'z' * 90}/"
+
+
+@pytest.mark.parametrize("url", [LONG, LONG_WORD], ids=["parts", "words"])
+def test_the_linking_page_with_a_long_address(
+    browser: Browser, make_doorbell: MakeDoorbell, url: str
+) -> None:
+    doorbell = make_doorbell(web__public_url=url).start()
+    here = f"http://127.0.0.1:{doorbell.port}/"
+    expect_good(browser, here, f"every-linking-long-{len(url)}")
+    assert browser.is_visible("svg.qr")
+    expect_good(browser, f"{here}{'long' * 60}/", "every-not-found-long", FEW, expected=404)
 
 
 HTTPS, HOST = "proxy_set_header X-Forwarded-Proto https;", "proxy_set_header Host $http_host;"
@@ -151,6 +166,15 @@ def test_a_page_that_is_not_there(
     assert len(colours) == 2
 
 
+def test_the_page_that_a_port_with_tls_shows_to_who_asks_without(
+    browser: Browser, make_doorbell: MakeDoorbell, leaf: Leaf
+) -> None:
+    doorbell = make_doorbell(web__tls_cert=str(leaf.cert), web__tls_key=str(leaf.key)).start()
+    url = f"http://127.0.0.1:{doorbell.port}/"
+    expect_good(browser, url, "every-without-tls", FEW, expected=400)
+    assert "begins with https://" in browser.text("main")
+
+
 # The operator's
 
 
@@ -180,6 +204,24 @@ def test_the_way_to_the_status_page(browser: Browser, page: Page) -> None:
         fill(browser, "wrong")
         browser.follow("form button")
     expect_good_here(browser, "every-admin-too-many-wrong-tokens")
+
+
+def test_what_the_status_page_refuses(browser: Browser, page: Page) -> None:
+    expect_good(browser, f"{page.url}other", "every-admin-not-found", FEW, expected=404)
+    assert "nothing here" in browser.text("main")
+    browser.follow("main a")
+    assert browser.address() == page.url
+    token = make_token(page.doorbell)
+    browser.open(page.url)
+    fill(browser, token)
+    browser.follow("form button")
+    browser.evaluate("document.querySelector('form[action=logout]').action = 'test'")
+    browser.follow("form[method=post] button")
+    expect_good_here(browser, "every-admin-gone")
+    assert "no such account any more" in browser.text("main")
+    (page.doorbell.folder / "admin.token").write_text("00\n")
+    expect_good(browser, page.url, "every-admin-token-damaged", FEW, expected=500)
+    assert "doorbell admin token" in browser.text("main")
 
 
 def test_the_status_page_in_good_and_bad_times(

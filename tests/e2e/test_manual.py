@@ -2,6 +2,7 @@
 what one of them tells, the others tell, and the program understands.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,11 @@ from typing import Iterator
 
 import pytest
 
+from lib.background import Changes
+from lib.process import REPOSITORY
 from lib.shell import Shell, clean_environment
+from lib.status_page import until
+from lib.terminal import Terminal
 
 SHELLS = ["bash", "zsh", "fish"]
 OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
@@ -165,8 +170,26 @@ def labels(page: str, heading: str) -> list[str]:
 
 def test_the_pages_are_without_a_warning(page: str) -> None:
     done = subprocess.run(["mandoc", "-Tlint"], input=page, capture_output=True, text=True)
-    complaints = [line for line in done.stdout.splitlines() if "missing date" not in line]
-    assert not complaints and not done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_pages_have_the_date_of_the_version(page: str) -> None:
+    version = (REPOSITORY / "src" / "version.h").read_text()
+    (date,) = re.findall(r'^#define DOORBELL_DATE "(\d{4}-\d\d-\d\d)"$', version, re.MULTILINE)
+    assert f'"{date}"' in page.splitlines()[0].replace("\\-", "-")
+    number = re.findall(r'^#define DOORBELL_VERSION "(.*)"$', version, re.MULTILINE)[0]
+    released = re.search(
+        rf"^## \[{re.escape(number)}\] - (\S+)$",
+        (REPOSITORY / "CHANGELOG.md").read_text(),
+        re.MULTILINE,
+    )
+    assert not released or released[1] == date
+
+
+def test_the_pages_name_what_systemd_hands_over_and_what_an_upgrade_leaves(shell: Shell) -> None:
+    credentials = rendered(said(shell, "man", "5"))
+    assert "a credential named vapid.key" in credentials and "one named doorbell-key" in credentials
+    assert "doorbell.db.before-vN" in labels(said(shell, "man", "1"), "FILES")
 
 
 def test_the_page_of_commands_has_those_of_help_and_no_other(
@@ -289,18 +312,25 @@ def test_bash_completes_commands_options_settings_and_files(script: Path, tmp_pa
         "doorbell conn": ["connection"],
         "doorbell nothing": [],
         "doorbell connection ": ["add", "list", "ping", "remove"],
-        "doorbell c l --": ["--anonymized", "--show-secrets", "--timeline"],
+        "doorbell c l --": ["--anonymized", "--help", "--show-secrets", "--timeline"],
+        "doorbell server --": ["--help"],
+        "ms connection p": ["ping"],
         "doorbell c l --s": ["--show-secrets"],
         "doorbell -c vapid q a": ["airgapped"],
         "doorbell --config=vapid q u": ["url"],
         "doorbell --set push.timeout=5s conf ": ["check", "sample", "table"],
         "doorbell --set push.retry": ["push.retry_max=", "push.retry_min="],
         "doorbell --set=push.tim": ["push.timeout="],
+        "doorbell --set log.level=": ["debug", "error", "info", "warn"],
+        "doorbell --set=log.level=w": ["warn"],
+        "doorbell --set sandbox=": ["false", "true"],
+        "doorbell --set push.timeout=": [],
         "doorbell -c f": ["folder"],
         "doorbell --config a": ["a file"],
         "doorbell --config=a": ["a file"],
         "doorbell import a": ["a file"],
         "doorbell export --mollysocket a": ["a file"],
+        "doorbell export --mollysocket=a": ["a file"],
         "doorbell vapid generate ": [],
     }
     assert completed(script, list(expected), tmp_path) == list(expected.values())
@@ -323,6 +353,74 @@ def test_bash_takes_the_beginning_of_a_command_for_what_the_program_takes_it(
         done = shell.run(word, "--help")
         entry = Help(done.stdout) if done.returncode == 0 else helps[""]
         assert offered == sorted(entry.commands + entry.whole_options), word
+
+
+# What a shell makes of a line of which one word can only go on in one way.
+ONE_WAY = {
+    "doorbell conn": "doorbell connection ",
+    "doorbell c l --show": "doorbell c l --show-secrets ",
+    "doorbell server --he": "doorbell server --help ",
+    "ms vapid gen": "ms vapid generate ",
+    "mollysocket qr-code air": "mollysocket qr-code airgapped ",
+    "doorbell --config=a": "doorbell --config=a\\ file ",
+    "doorbell --config a": "doorbell --config a\\ file ",
+    "doorbell export --mollysocket=a": "doorbell export --mollysocket=a\\ file ",
+    "doorbell import a": "doorbell import a\\ file ",
+    "doorbell --set push.tim": "doorbell --set push.timeout=",
+    "doorbell --set=push.tim": "doorbell --set=push.timeout=",
+    "doorbell --set log.level=de": "doorbell --set log.level=debug ",
+    "doorbell --set=log.level=de": "doorbell --set=log.level=debug ",
+    "doorbell --set sandbox=f --config=a": "doorbell --set sandbox=f --config=a\\ file ",
+}
+
+PROMPT_OF_ZSH = """
+unsetopt beep
+fpath=({folder} $fpath)
+autoload -Uz compinit
+compinit -u -D
+tell() {{ print -r -- "$BUFFER" >> told; BUFFER=; zle redisplay }}
+zle -N tell
+bindkey '^G' tell
+: > told
+"""
+
+
+def test_zsh_completes_at_a_prompt(shell: Shell, changes: Changes, tmp_path: Path) -> None:
+    functions = tmp_path / "functions"
+    functions.mkdir()
+    (functions / "_doorbell").write_text(said(shell, "completion", "zsh"))
+    (tmp_path / ".zshrc").write_text(PROMPT_OF_ZSH.format(folder=functions))
+    (tmp_path / "a file").touch()
+    told = tmp_path / "told"
+    environment = {**clean_environment(), "ZDOTDIR": str(tmp_path), "TERM": "dumb"}
+    terminal = Terminal(changes, ["zsh", "--no-globalrcs", "-i"], tmp_path, environment)
+    try:
+        until(told.exists, "the prompt of zsh")
+        for count, line in enumerate(ONE_WAY, 1):
+            os.write(terminal.ours, f"{line}\t\a".encode())
+            until(lambda: told.read_text().count("\n") == count, f"an answer to {line}")
+    finally:
+        terminal.close()
+    assert dict(zip(ONE_WAY, told.read_text().splitlines())) == ONE_WAY
+
+
+def test_fish_completes_at_a_prompt(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "doorbell.fish").write_text(said(shell, "completion", "fish"))
+    (tmp_path / "a file").touch()
+    lines = "".join(f"echo '>'; complete -C '{line}'\n" for line in ONE_WAY)
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"source doorbell.fish\n{lines}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**clean_environment(), "HOME": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = done.stdout.split(">\n")[1:]
+    for (line, whole), answer in zip(ONE_WAY.items(), answers):
+        offered = [one.partition("\t")[0] for one in answer.splitlines()]
+        word = whole.replace("\\ ", "?").split()[-1].replace("?", " ")
+        assert offered in ([word], [word.partition("=")[2]]), line
 
 
 @pytest.mark.parametrize("name", SHELLS)

@@ -2,9 +2,6 @@
 home, in a Tailscale network. Between the strict Signal server and the fake push server.
 """
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -14,7 +11,7 @@ from lib.background import Background, Changes
 from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.nameserver import Nameserver
-from lib.own_network import OwnNetwork
+from lib.own_network import OwnNetwork, may_have_network
 from lib.ports import free_port, has_ipv6_loopback
 from lib.push_peer import RING, TEST, PushPeer
 from lib.shell import Shell
@@ -28,15 +25,8 @@ AT_HOME = {"tailscale.doorbell.test": TAILSCALE, "ula.doorbell.test": ULA}
 needs_ipv6 = pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6")
 
 
-def may_have_a_network() -> bool:
-    make = f"ip link set lo up && ip address add {ULA}/128 dev lo"
-    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
-        return False
-    return subprocess.run(["unshare", "--net", "sh", "-c", make], capture_output=True).returncode == 0
-
-
 needs_network = pytest.mark.skipif(
-    not may_have_a_network(), reason="a network of one's own needs root, ip and the kernel's leave"
+    not may_have_network(f"{ULA}/128"), reason="a network of one's own needs root, ip and the kernel's leave"
 )
 
 

@@ -175,6 +175,15 @@ def test_what_a_page_must_not_do_reaches_the_console(browser: Browser, named: Do
     assert any("Content Security Policy" in line for line in browser.complaints())
 
 
+@each_page
+def test_a_section_is_not_cut_in_two_on_paper(
+    browser: Browser, named: Doorbell, page: str
+) -> None:
+    browser.open(page_of(named, page))
+    rules = "[...document.styleSheets[0].cssRules].filter((one) => one.media?.mediaText == 'print')"
+    assert "break-inside: avoid" in browser.evaluate(f"{rules}.map((one) => one.cssText).join('')")
+
+
 # Getting about
 
 

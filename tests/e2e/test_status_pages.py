@@ -25,7 +25,7 @@ from lib.status_page import Page, User, command, fill, make_token, start_with_pa
 
 MakeDoorbell = Callable[..., Doorbell]
 
-COOKIE = "doorbell_session"
+COOKIE = re.compile(r"doorbell_session_[0-9a-f]{8}")
 
 @pytest.fixture
 def make_page(
@@ -115,6 +115,52 @@ def test_the_public_page_says_that_there_is_trouble_and_since_when_and_nothing_e
     until(lambda: "It is well" in said(), "the word that it is over")
 
 
+def said_in_public(doorbell: Doorbell) -> str:
+    status, _, body = doorbell.request("GET", "/status")
+    html = body.decode()
+    assert status == 200
+    assert not [secret for secret in doorbell.secrets if secret in html]
+    return html
+
+
+def test_the_public_page_tells_of_rings_that_most_phones_wait_for_and_not_of_one_among_several(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=signal.url, push__allowed_endpoints=[ntfy.origin], alert__after="1ms"
+    ).start()
+    users = [Linked(doorbell, signal, ntfy) for _ in range(3)]
+    for user in users:
+        signal.wait_connected(user.account)
+    users[0].answer_with(40301)
+    users[0].queue()
+    users[0].wait_log("its endpoint is failing")
+    assert "It is well" in said_in_public(doorbell)
+    users[1].answer_with(40301)
+    users[1].queue()
+    until(lambda: "Trouble since" in said_in_public(doorbell), "the word of the trouble")
+    assert ntfy.origin not in said_in_public(doorbell)
+    for user in users[:2]:
+        user.answer_with(200)
+        assert doorbell.command("connection", "ping", user.account.uuid).returncode == 0
+    until(lambda: "It is well" in said_in_public(doorbell), "the word that it is over")
+
+
+def test_the_public_page_tells_that_no_account_is_let_in(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(
+        signal__url=signal.url, push__allowed_endpoints=[ntfy.origin], signal__refused_confirm="50ms"
+    ).start()
+    one, other = (Linked(doorbell, signal, ntfy) for _ in range(2))
+    for user in (one, other):
+        signal.wait_connected(user.account)
+    one.is_unlinked()
+    assert "It is well" in said_in_public(doorbell)
+    other.is_unlinked()
+    until(lambda: "Trouble since" in said_in_public(doorbell), "the word of the trouble")
+
+
 # The token
 
 
@@ -164,14 +210,48 @@ def test_the_right_token_opens_the_page_with_a_cookie_for_this_page_alone(page: 
     assert (status, headers["Location"], html) == (303, "./", "")
     parts = headers["Set-Cookie"].split("; ")
     name, _, value = parts[0].partition("=")
-    assert name == COOKIE and len(value) == 43
+    assert COOKIE.fullmatch(name) and len(value) == 43
     assert parts[1:] == ["Max-Age=43200", "HttpOnly", "SameSite=Strict"]
     assert "No account is registered" in page.shown(parts[0])
     secure = page.ask("POST", "login", urlencode({"token": token}), Sec_Fetch_Site="same-origin",
                       Origin="https://push.example.org")[1]["Set-Cookie"]
     assert secure.endswith("; Secure")
     assert page.ask("GET", "login")[0] == 303
-    assert page.ask("GET", "other")[0] == 404
+
+
+@pytest.mark.parametrize("has_token", [False, True])
+def test_what_is_no_part_of_the_page_is_not_found_and_other_methods_are_not_allowed(
+    page: Page, has_token: bool
+) -> None:
+    if has_token:
+        make_token(page.doorbell)
+    for method in ("GET", "POST", "DELETE"):
+        for path in ("other", "favicon.ico", "login/", "test/2"):
+            status, _, html = page.ask(method, path)
+            assert status == 404 and "Back" in html, (method, path)
+    for method, path, allowed in (
+        ("POST", "", "GET, HEAD"),
+        ("DELETE", "", "GET, HEAD"),
+        ("PUT", "login", "GET, HEAD, POST"),
+        ("OPTIONS", "test", "GET, HEAD, POST"),
+    ):
+        status, headers, _ = page.ask(method, path)
+        assert (status, headers["Allow"]) == (405, allowed), (method, path)
+
+
+def test_a_session_is_found_behind_the_cookies_of_others_on_the_same_host(
+    make_page: Callable[..., Page],
+) -> None:
+    """Browsers keep cookies by host, whatever the port."""
+    one, other = make_page(), make_page()
+    first, second = (page.log_in(make_token(page.doorbell)) for page in (one, other))
+    assert first.partition("=")[0] != second.partition("=")[0]
+    both = f"{first}; {second}"
+    one.shown(both)
+    other.shown(both)
+    stale = f"{first.partition('=')[0]}={'A' * 43}"
+    one.shown(f"{stale}; {both}")
+    assert "The whole" not in one.ask("GET", Cookie=stale)[2]
 
 
 def test_a_wrong_token_opens_nothing(page: Page) -> None:
@@ -179,7 +259,8 @@ def test_a_wrong_token_opens_nothing(page: Page) -> None:
     for wrong in ("", token[:-1], token + "A", token.swapcase(), "%00"):
         status, headers, html = page.ask("POST", "login", f"token={wrong}")
         assert status == 403 and "not the valid token" in html and not headers["Set-Cookie"]
-    for cookie in ("", f"{COOKIE}=", f"{COOKIE}={'A' * 43}", f"{COOKIE}={token}"):
+    name = page.log_in(token).partition("=")[0]
+    for cookie in ("", f"{name}=", f"{name}={'A' * 43}", f"{name}={token}"):
         html = page.ask("GET", Cookie=cookie)[2]
         assert "Open the status page" in html and "The whole" not in html
 
@@ -201,7 +282,8 @@ def test_who_logs_out_is_out_and_the_other_browser_is_not(page: Page) -> None:
     token = make_token(page.doorbell)
     one, other = page.log_in(token), page.log_in(token)
     status, headers, _ = page.ask("POST", "logout", Cookie=one)
-    assert status == 303 and headers["Set-Cookie"].startswith(f"{COOKIE}=; Max-Age=0")
+    assert status == 303 and COOKIE.match(headers["Set-Cookie"])
+    assert "=; Max-Age=0" in headers["Set-Cookie"]
     assert "The whole" not in page.ask("GET", Cookie=one)[2]
     page.shown(other)
 
@@ -229,11 +311,14 @@ def count_logged(page: Page, text: str) -> int:
 
 def test_who_gives_many_wrong_tokens_waits_and_keeps_nobody_out(page: Page) -> None:
     token = make_token(page.doorbell)
-    guess = lambda: page.ask("POST", "login", "token=a", X_Forwarded_For="192.0.2.7")[0]
+    ask = lambda: page.ask("POST", "login", "token=a", X_Forwarded_For="192.0.2.7")
+    guess = lambda: ask()[0]
     answers = [guess()]
     while answers[-1] == 403 and len(answers) < 500:
         answers.append(guess())
     assert answers[-1] == 429 and set(answers[:-1]) == {403}
+    _, headers, html = ask()
+    assert headers["Retry-After"] == "5" and "in 5 seconds" in html
     page.shown(page.log_in(token, X_Forwarded_For="192.0.2.7"))
     assert 1 <= count_logged(page, "a wrong admin token") < len(answers)
 
@@ -256,7 +341,7 @@ def test_a_post_from_elsewhere_is_refused(
     user = User(page, signal, ntfy)
     token = make_token(page.doorbell)
     cookie = page.log_in(token)
-    body = urlencode({"token": token, "account": pseudonym_in(page.shown(cookie))})
+    body = urlencode({"token": token, **device_in(page.shown(cookie))})
     for headers in ELSEWHERE:
         for path in ("login", "logout", "test"):
             status, answered, _ = page.ask("POST", path, body, Cookie=cookie, **headers)
@@ -271,7 +356,7 @@ def test_a_test_without_a_session_is_refused(
 ) -> None:
     user = User(page, signal, ntfy)
     cookie = page.log_in(make_token(page.doorbell))
-    body = urlencode({"account": pseudonym_in(page.shown(cookie))})
+    body = urlencode(device_in(page.shown(cookie)))
     assert page.ask("POST", "test", body)[0] == 403
     assert page.ask("GET", f"test?{body}", Cookie=cookie)[0] == 303
     assert page.ask("POST", "test", body, Cookie=cookie)[0] == 303
@@ -280,14 +365,14 @@ def test_a_test_without_a_session_is_refused(
 
 def test_a_test_of_nobody_is_not_found(page: Page) -> None:
     cookie = page.log_in(make_token(page.doorbell))
-    for body in ("", "account=", "account=0123456789", "account=%00"):
+    for body in ("", "account=", "account=0123456789&device=2", "account=%00", "device=2"):
         assert page.ask("POST", "test", body, Cookie=cookie)[0] == 404
 
 
 @contextlib.contextmanager
 def hanging_test(page: Page, user: User, ntfy: PushPeer, cookie: str) -> Iterator[None]:
     """Asked for, and at the push server, which says nothing yet; then the browser goes away."""
-    body = urlencode({"account": pseudonym_in(page.shown(cookie))})
+    body = urlencode(device_in(page.shown(cookie)))
     headers = {"Origin": page.url.rstrip("/"), "Cookie": cookie}
     ntfy.answer_with("hang", times=1)
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
@@ -341,7 +426,7 @@ def test_on_the_web_port_it_is_below_admin_and_so_is_its_cookie(
     jar = http.cookiejar.CookieJar()
     log_in = CookieRequest(f"{page.url}login")
     jar.extract_cookies(CookieResponse(page, token), log_in)  # type: ignore[arg-type]
-    assert [(cookie.name, cookie.path) for cookie in jar] == [(COOKIE, "/admin")]
+    assert [cookie.path for cookie in jar] == ["/admin"]
 
 
 class CookieRequest:
@@ -402,10 +487,14 @@ def test_an_address_that_is_taken_is_a_warning_and_the_rest_runs(
 # What it shows
 
 
-def pseudonym_in(html: str) -> str:
-    found = re.search(r'name="account" value="([0-9a-f]{10})"', html)
+def device_in(html: str) -> dict[str, str]:
+    """What the first test button there sends."""
+    found = re.search(
+        r'name="account" value="([0-9a-f]{10})"><input type="hidden" name="device" value="(\d+)"',
+        html,
+    )
     assert found, html
-    return found[1]
+    return {"account": found[1], "device": found[2]}
 
 
 def test_it_shows_an_account_and_its_test_by_keyboard_alone(
@@ -450,9 +539,17 @@ def test_without_javascript_there_is_all_of_it(
     assert "No token was made yet" in browser.text("main")
     token = make_token(page.doorbell)
     browser.open(page.url, PHONE._replace(script=False))
+    assert browser.evaluate("document.title") == "Doorbell: open the status page"
     fill(browser, "wrong")
     browser.follow("form button")
     assert "not the valid token" in browser.text("[role=alert]")
+    field = "document.getElementById('token')"
+    assert browser.evaluate("document.title") == "Doorbell: not opened"
+    assert browser.evaluate(f"document.activeElement === {field}")
+    assert browser.evaluate(f"[{field}.ariaInvalid, {field}.getAttribute('aria-describedby')]") == [
+        "true",
+        "fault",
+    ]
     fill(browser, token)
     browser.follow("form button")
     browser.click("details summary")
@@ -485,13 +582,60 @@ def test_what_is_broken_comes_first_with_its_remedy_and_foreign_words_are_only_w
     (card,) = [card for card in cards if "a ring, since" in card]
     assert "(answer 400)" in card
     pseudonym = card[:10]
-    browser.follow(f"button[aria-label$={pseudonym!r}]")
+    browser.follow(f"button[aria-label*={pseudonym!r}]")
     assert "not accepted" in browser.text("#result")
     assert 'no <img onerror> & "so" on' in browser.text("#result")
     assert not browser.is_visible("main img")
     expect_good(browser, page.url, "admin-broken")
     page.expect_no_secret(browser.evaluate("document.documentElement.outerHTML"))
     owed.answer_with(200)
+
+
+def test_two_devices_of_one_user_are_told_apart_and_each_is_tested_by_itself(
+    browser: Browser, page: Page, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    user = User(page, signal, ntfy)
+    second = Linked(page.doorbell, signal, ntfy, uuid_text=user.account.uuid, device=3)
+    signal.wait_connected(second.account)
+    token = make_token(page.doorbell)
+    browser.open(page.url)
+    fill(browser, token)
+    browser.follow("form button")
+    for controls in (".account button", ".account summary"):
+        labels = browser.evaluate(
+            f"[...document.querySelectorAll('{controls}')].map((one) => one.ariaLabel)"
+        )
+        assert len(labels) == len(set(labels)) == 2, labels
+    for one, device in ((user, 2), (second, 3)):
+        before = len(one.tests())
+        browser.follow(f"button[aria-label$='device {device}']")
+        assert browser.evaluate("document.querySelectorAll('#result').length") == 1
+        assert browser.text("#result").startswith(f"Device {device}: the push server accepted")
+        assert len(one.tests()) == before + 1
+    page.expect_no_secret(browser.evaluate("document.documentElement.outerHTML"))
+
+
+def test_the_counts_lead_to_the_accounts_of_that_state(
+    browser: Browser, make_page: Callable[..., Page], signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    page = make_page(signal__refused_confirm="50ms")
+    User(page, signal, ntfy)
+    User(page, signal, ntfy).is_unlinked()
+    token = make_token(page.doorbell)
+    browser.open(page.url)
+    fill(browser, token)
+    browser.follow("form button")
+    badges = "[...document.querySelectorAll('.account .badge')].map((one) => one.innerText)"
+    for state in ("broken", "well"):
+        browser.open(page.url)
+        browser.follow(f".counts a:has(.{state})")
+        assert browser.address() == f"{page.url}?state={state}"
+        assert browser.evaluate(badges) == [state]
+        assert f"Those that are {state}" in browser.text("main")
+    browser.open(f"{page.url}?state=off&q=aa")
+    assert "No account is off and has a pseudonym that begins" in browser.text("main")
+    browser.open(f"{page.url}?state=%3Cb%3E")
+    assert browser.evaluate(badges) == ["broken", "well"]
 
 
 CROWD = 250

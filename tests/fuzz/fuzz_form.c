@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct request request = {.header_count = 1, .headers = {{"Cookie", text}}};
     expect_short(form_value((const char *)data, size, "token"), size);
     expect_short(form_value((const char *)data, size, ""), size);
-    expect_short(form_cookie(&request, "token"), size);
+    expect_short(form_cookie(&request, "token", 0), size);
     free(text);
     return 0;
 }

@@ -4,7 +4,7 @@
 // Arguments: the rules, and the SHA-256 of the trusted key in base64.
 // In:  {"op":"open","url","width","height","scheme":"light"|"dark","script":bool,"forced":bool,
 //       "tag":1}   the value: the HTTP status
-//      {"op":"look","width","height","scheme","forced","tag":10}   at the page that is shown
+//      {"op":"look","width","height","scheme","forced","font","tag":10}   at the page that is shown
 //      {"op":"evaluate","expression":"document.title","tag":2}
 //      {"op":"click","selector","tag":3}
 //      {"op":"follow","selector","tag":4}   a click that leads to another document
@@ -60,19 +60,22 @@ async function newPage(script) {
   return made;
 }
 
-async function open({ url, width, height, scheme, script, forced }) {
+async function open({ url, script, ...view }) {
   if (!pages.has(script)) {
     pages.set(script, await newPage(script));
   }
   page = pages.get(script);
   complaints = [];
-  await look({ width, height, scheme, forced });
+  await look(view);
   return (await page.goto(url)).status();
 }
 
-async function look({ width, height, scheme, forced }) {
+async function look({ width, height, scheme, forced, font }) {
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: scheme, forcedColors: forced ? 'active' : 'none' });
+  const session = await page.context().newCDPSession(page);
+  await session.send('Page.setFontSizes', { fontSizes: { standard: font } });
+  await session.detach();
 }
 
 async function follow({ selector }) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "web/admin_account.h"
 #include "web/admin_token.h"
 
 static const char file[] = "admin.token", store[] = "doorbell.db";
@@ -227,7 +228,30 @@ START_TEST(a_session_starts_without_the_test_of_the_one_before)
 }
 END_TEST
 
-UNIT_MAIN("admin", a_token_is_long_is_kept_as_a_hash_for_its_owner_alone_and_fits_it,
+static void expect_clock(const char *expected, int64_t at_unix, int64_t now_unix)
+{
+    struct buf page;
+    char text[512];
+    buf_init(&page, sizeof text);
+    admin_add_clock(&page, "", at_unix, now_unix);
+    snprintf(text, sizeof text, "%.*s", (int)page.length, (const char *)page.bytes);
+    ck_assert_msg(strstr(text, expected), "%s", text);
+    buf_fini(&page);
+}
+
+START_TEST(a_time_of_another_day_has_its_day_and_one_of_another_year_has_its_year)
+{
+    setenv("TZ", "UTC", 1);
+    tzset();
+    enum { NOON = 1768305600 }; /* 2026-01-13 */
+    expect_clock(">11:59:00</time>", NOON - 60, NOON);
+    expect_clock(">Jan 12 12:00</time>", NOON - 86400, NOON);
+    expect_clock(">2025-12-31 12:00</time>", NOON - 13 * 86400, NOON);
+}
+END_TEST
+
+UNIT_MAIN("admin", a_time_of_another_day_has_its_day_and_one_of_another_year_has_its_year,
+          a_token_is_long_is_kept_as_a_hash_for_its_owner_alone_and_fits_it,
           a_new_token_takes_the_place_of_the_one_before,
           a_token_that_is_revoked_is_gone_and_one_that_was_not_made_is_not_there,
           a_damaged_file_opens_nothing_and_is_named, a_token_that_cannot_be_kept_is_not_told,

@@ -43,7 +43,7 @@ END_TEST
 
 static void expect_cookie(const struct request *request, const char *expected)
 {
-    char *value = form_cookie(request, "id");
+    char *value = form_cookie(request, "id", 0);
     if (expected)
         ck_assert_str_eq(value, expected);
     else
@@ -64,6 +64,20 @@ START_TEST(a_cookie_is_found_in_one_header_or_in_one_of_several)
     expect_cookie(&request, "z");
     request.header_count = 0;
     expect_cookie(&request, NULL);
+}
+END_TEST
+
+START_TEST(each_of_several_cookies_of_one_name_is_found)
+{
+    static const char *const expected[] = {"1", "2", "", "3"};
+    struct request request = {.header_count = 2,
+                              .headers = {{"Cookie", "id=1; a=b; id=2"}, {"Cookie", "id=; id=3"}}};
+    for (size_t skip = 0; skip < 4; skip++) {
+        char *value = form_cookie(&request, "id", skip);
+        ck_assert_str_eq(value, expected[skip]);
+        free(value);
+    }
+    ck_assert_ptr_null(form_cookie(&request, "id", 4));
 }
 END_TEST
 
@@ -198,7 +212,8 @@ END_TEST
 
 UNIT_MAIN("form", a_value_is_found_by_its_whole_name_and_decoded,
           what_is_not_there_or_cannot_be_decoded_is_nothing,
-          a_cookie_is_found_in_one_header_or_in_one_of_several, query_and_body_are_forms,
+          a_cookie_is_found_in_one_header_or_in_one_of_several,
+          each_of_several_cookies_of_one_name_is_found, query_and_body_are_forms,
           a_post_is_ours_when_the_browser_says_that_it_comes_from_our_own_page,
           where_tls_ends_here_the_origin_is_one_of_https,
           https_is_what_the_browser_has_whoever_took_it_off,

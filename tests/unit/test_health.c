@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "bridge/service.h"
+
 #include "unit.h"
 
 enum { AFTER_MS = 300 * 1000 };
@@ -102,7 +104,61 @@ START_TEST(each_fault_is_told_with_what_to_do)
 }
 END_TEST
 
-UNIT_MAIN("health", without_accounts_that_want_a_link_all_is_well_for_ever,
+/* What the public page may say is well. */
+
+static bool serves(struct bridge_figures figures)
+{
+    return service_judge(&figures, HEALTH_WELL);
+}
+
+START_TEST(the_service_is_well_while_a_phone_could_be_rung_or_there_is_none)
+{
+    ck_assert(serves((struct bridge_figures){0}));
+    ck_assert(serves((struct bridge_figures){.accounts = {[ACCOUNT_DISABLED] = 3}}));
+    ck_assert(serves((struct bridge_figures){.accounts = {[ACCOUNT_UP] = 1}, .owed = 1}));
+    ck_assert(
+        serves((struct bridge_figures){.accounts = {[ACCOUNT_UP] = 1, [ACCOUNT_BACKING_OFF] = 9}}));
+}
+END_TEST
+
+START_TEST(the_service_is_in_trouble_at_once_where_no_account_is_connected)
+{
+    static const enum account_state states[] = {ACCOUNT_CONNECTING, ACCOUNT_BACKING_OFF,
+                                                ACCOUNT_CONTESTED, ACCOUNT_REFUSED};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        struct bridge_figures figures = {0};
+        figures.accounts[states[i]] = 2;
+        ck_assert(!serves(figures));
+        figures.accounts[ACCOUNT_UP] = 1;
+        ck_assert(serves(figures));
+    }
+    struct bridge_figures well = {.accounts = {[ACCOUNT_UP] = 1}};
+    ck_assert(!service_judge(&well, HEALTH_STORE_FAILING));
+}
+END_TEST
+
+START_TEST(rings_that_are_late_are_trouble_of_the_service_where_they_are_not_one_users)
+{
+    struct bridge_figures figures = {.accounts = {[ACCOUNT_UP] = 1}, .late = 1};
+    ck_assert(!serves(figures)); /* nobody else is here */
+    figures.accounts[ACCOUNT_UP] = 2;
+    ck_assert(serves(figures));
+    figures.late = 2;
+    ck_assert(!serves(figures));
+    figures.accounts[ACCOUNT_UP] = 100;
+    figures.late = SERVICE_SEVERAL - 1;
+    ck_assert(serves(figures));
+    figures.late = SERVICE_SEVERAL;
+    ck_assert(!serves(figures));
+    figures.rung = SERVICE_SEVERAL; /* as many were rung meanwhile */
+    ck_assert(serves(figures));
+}
+END_TEST
+
+UNIT_MAIN("health", the_service_is_well_while_a_phone_could_be_rung_or_there_is_none,
+          the_service_is_in_trouble_at_once_where_no_account_is_connected,
+          rings_that_are_late_are_trouble_of_the_service_where_they_are_not_one_users,
+          without_accounts_that_want_a_link_all_is_well_for_ever,
           links_that_are_all_down_count_from_the_first_look_that_finds_none,
           a_start_has_the_same_time_for_its_first_link, a_link_that_was_up_between_two_looks_counts,
           an_outage_ends_when_no_link_is_wanted_any_more, only_the_store_ends_liveness,

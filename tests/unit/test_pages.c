@@ -308,6 +308,26 @@ START_TEST(the_public_page_says_whether_all_is_well_and_who_runs_it)
 }
 END_TEST
 
+START_TEST(what_is_not_there_is_a_page_with_a_way_back_for_people_and_short_for_programs)
+{
+    static const char *const ways[][2] = {
+        {"/x", "\"./\""}, {"/x/", "\"./../\""}, {"//x/y.z", "\"./../../\""}};
+    struct response response = {0};
+    page_not_found(&response, "/x", false);
+    ck_assert_int_eq(response.status, 404);
+    ck_assert_uint_lt(response.length, 600);
+    assert_has(&response, "<html lang=\"en\">");
+    assert_has(&response, "<main>");
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        page_not_found(&response, ways[i][0], true);
+        ck_assert_int_eq(response.status, 404);
+        assert_has(&response, "<footer");
+        assert_has(&response, ways[i][1]);
+    }
+    response_fini(&response);
+}
+END_TEST
+
 static void render_wrong_path(struct response *response, enum url_fault fault, const char *path)
 {
     struct public_url address = {.host = "m.example.org", .fault = fault};
@@ -391,6 +411,7 @@ UNIT_MAIN("pages", a_good_address_gives_code_link_and_steps_and_no_warning,
           the_script_compares_only_an_address_that_was_guessed,
           pages_say_their_language_and_title_and_fit_a_phone,
           the_picture_of_who_does_what_has_words_for_those_who_do_not_see_it,
+          what_is_not_there_is_a_page_with_a_way_back_for_people_and_short_for_programs,
           the_public_page_says_whether_all_is_well_and_who_runs_it,
           a_path_that_was_not_taken_away_gets_the_lines_that_do_so,
           where_only_the_path_is_wrong_strangers_do_not_learn_our_own_address,

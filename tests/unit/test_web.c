@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "bridge/arrivals.h"
 #include "bridge/checkup.h"
+#include "bridge/service.h"
 #include "unit.h"
 
 enum { DEADLINE_MS = 20000, ANSWER_MAX = 256 * 1024, PENDING_MAX = 16 };
@@ -65,6 +66,11 @@ struct arrivals *bridge_arrivals(struct bridge *bridge)
 enum health bridge_health(struct bridge *bridge)
 {
     return bridge->health;
+}
+
+bool bridge_serves(struct bridge *bridge)
+{
+    return bridge->health == HEALTH_WELL;
 }
 
 void registration_forget(struct registration_wait *wait)

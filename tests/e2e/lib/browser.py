@@ -25,6 +25,7 @@ class View(NamedTuple):
     scheme: str = "light"
     script: bool = True
     forced: bool = False  # the system's own few colours, such as Windows' contrast themes
+    font: int = 16  # what the browser's settings have for text, in pixels
 
 
 class Node(NamedTuple):

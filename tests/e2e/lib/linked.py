@@ -10,9 +10,11 @@ from lib.signal_peer import Account, SignalPeer
 class Linked:
     """An account that is registered and whose test push has arrived."""
 
-    def __init__(self, doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer):
+    def __init__(
+        self, doorbell: Doorbell, signal: SignalPeer, ntfy: PushPeer, **details: Any
+    ):
         self.doorbell, self.signal, self.ntfy = doorbell, signal, ntfy
-        self.account: Account = signal.new_account()
+        self.account: Account = signal.new_account(**details)
         self.endpoint: str = ntfy.endpoint()
         assert doorbell.register(self.account, self.endpoint) == "ok"
         signal.changed.wait_for(

@@ -14,9 +14,11 @@ VIEWS = {
     "desktop-light": DESKTOP,
     "desktop-dark": DESKTOP._replace(scheme="dark"),
     "narrowest": NARROWEST,
+    "large-text": NARROWEST._replace(font=32),
 }
-FEW = ("phone-dark", "narrowest")  # of what has little on it
+FEW = ("phone-dark", "narrowest", "large-text")  # of what has little on it
 LEAST_CONTRAST = 4.5  # WCAG 2.1, 1.4.3
+LEAST_CONTRAST_OF_FIELDS = 3  # 1.4.11
 
 
 def expect_fitting(browser: Browser) -> None:
@@ -63,10 +65,32 @@ def expect_contrast(browser: Browser) -> None:
     assert not [one for one in contrasts if one[1] < LEAST_CONTRAST]
 
 
+# Of the border of each field to write in or to copy from, against the ground around it.
+FIELDS = CONTRASTS.replace("!one.closest('svg') && has_text(one)", "one.matches('input, textarea')")
+FIELDS = FIELDS.replace("getComputedStyle(one).color)", "getComputedStyle(one).borderTopColor)")
+FIELDS = FIELDS.replace("ground(one))", "ground(one.parentElement))")
+
+
+# WCAG 2.1, 1.4.12: what readers may set.
+SPACED = """
+document.querySelectorAll('body *').forEach((one) => Object.assign(one.style, {
+    lineHeight: '1.5', letterSpacing: '.12em', wordSpacing: '.16em'}))
+"""
+NOT_SPACED = SPACED.replace("'1.5'", "''").replace("'.12em'", "''").replace("'.16em'", "''")
+
+
+def expect_fitting_when_spaced(browser: Browser) -> None:
+    browser.evaluate(SPACED)
+    expect_fitting(browser)
+    browser.evaluate(NOT_SPACED)
+
+
 def expect_good_look(browser: Browser, name: str) -> None:
     browser.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     expect_fitting(browser)
+    expect_fitting_when_spaced(browser)
     expect_contrast(browser)
+    assert not [one for one in browser.evaluate(FIELDS) if one[1] < LEAST_CONTRAST_OF_FIELDS]
     browser.screenshot(name)
 
 

@@ -5,6 +5,7 @@ started there belongs to it for good. Needs root.
 import contextlib
 import ctypes
 import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterator
@@ -26,6 +27,13 @@ def network_of_this_thread() -> int:
 
 def move_to(network: int) -> None:
     checked(libc.setns(network, CLONE_NEWNET))
+
+
+def may_have_network(address: str) -> bool:
+    make = f"ip link set lo up && ip address add {address} dev lo"
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
+        return False
+    return subprocess.run(["unshare", "--net", "sh", "-c", make], capture_output=True).returncode == 0
 
 
 class OwnNetwork:
