@@ -308,6 +308,11 @@ int bridge_remove(struct bridge *bridge, const char *uuid, store_done_fn *done, 
     return 0;
 }
 
+void bridge_ping_account(struct account *account, push_fn *fn, void *arg)
+{
+    bell_ping(bell_of(account), fn, arg);
+}
+
 struct pinging {
     struct bridge *bridge;
     push_fn *fn;
@@ -317,7 +322,7 @@ struct pinging {
 static void ping_one(void *arg, struct account *account)
 {
     struct pinging *pinging = arg;
-    bell_ping(bell_of(account), pinging->fn, pinging->arg);
+    bridge_ping_account(account, pinging->fn, pinging->arg);
 }
 
 int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg, unsigned *expected,
@@ -329,11 +334,6 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
         registry_each_of_user(&bridge->registry, &key, ping_one,
                               &(struct pinging){bridge, fn, arg});
     return result;
-}
-
-void bridge_ping_account(struct account *account, push_fn *fn, void *arg)
-{
-    bell_ping(bell_of(account), fn, arg);
 }
 
 struct counting {
