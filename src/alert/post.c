@@ -85,6 +85,8 @@ static void write_failure(char why[WHY_SIZE], enum push_failure failure, const c
     static const char *const words[] = {[PUSH_NO_ADDRESS] = "its name has no address",
                                         [PUSH_NO_CONNECT] = "it cannot be reached",
                                         [PUSH_NO_TLS] = "there is no trusted TLS connection to it",
+                                        [PUSH_UNTIMELY] =
+                                            "by this machine's clock its certificate is not valid",
                                         [PUSH_NO_ANSWER] = "it gives no answer in time",
                                         [PUSH_BROKEN] = "it closes the connection without an "
                                                         "answer",
@@ -110,13 +112,8 @@ static void explain(const struct post *post, CURLcode result, char why[WHY_SIZE]
                  "it makes no TLS connection: check that its port is one for https "
                  "(%s)",
                  detail);
-    else if (curl_end_is_untimely(post->easy, result))
-        snprintf(why, WHY_SIZE,
-                 "its certificate is out of date: renew it, or check this machine's "
-                 "date and time (%s)",
-                 detail);
     else
-        write_failure(why, curl_end_failure(result, sent_us > 0), detail);
+        write_failure(why, curl_end_failure(post->easy, result, sent_us > 0), detail);
 }
 
 static void on_ended(void *arg, CURLcode result)

@@ -2,7 +2,14 @@
 
 #include <openssl/x509_vfy.h>
 
-enum push_failure curl_end_failure(CURLcode result, bool sent)
+static bool is_untimely(CURL *easy)
+{
+    long verdict = X509_V_OK;
+    curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
+}
+
+enum push_failure curl_end_failure(CURL *easy, CURLcode result, bool sent)
 {
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -11,8 +18,9 @@ enum push_failure curl_end_failure(CURLcode result, bool sent)
         return PUSH_NO_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
         return sent ? PUSH_NO_ANSWER : PUSH_NO_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
+        return is_untimely(easy) ? PUSH_UNTIMELY : PUSH_NO_TLS;
+    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
@@ -27,13 +35,4 @@ enum push_failure curl_end_failure(CURLcode result, bool sent)
     default:
         return PUSH_BROKEN;
     }
-}
-
-bool curl_end_is_untimely(CURL *easy, CURLcode result)
-{
-    long verdict = X509_V_OK;
-    if (result != CURLE_PEER_FAILED_VERIFICATION)
-        return false;
-    curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-    return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
 }

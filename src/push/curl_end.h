@@ -7,8 +7,6 @@
 #include "push/verdict.h"
 
 /* `sent`: all of the request may have gone out. */
-enum push_failure curl_end_failure(CURLcode result, bool sent);
-/* Whether a certificate is not valid yet by our clock, or no more. */
-bool curl_end_is_untimely(CURL *easy, CURLcode result);
+enum push_failure curl_end_failure(CURL *easy, CURLcode result, bool sent);
 
 #endif

@@ -228,7 +228,7 @@ enum origin_news push_request_teach_origin(struct push_request *request)
 void push_request_compare_clocks(struct push_request *request, const struct push_answer *answer)
 {
     struct push *push = request->push;
-    if (answer->untimely)
+    if (answer->failure == PUSH_UNTIMELY)
         skew_untimely(&push->skew);
     if (answer->date_unix <= 0 || !request->proven)
         return;

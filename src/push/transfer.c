@@ -329,7 +329,7 @@ static enum push_failure failure_of(const struct transfer *transfer, CURLcode re
         return why_no_connect(transfer);
     if (result == CURLE_ABORTED_BY_CALLBACK && transfer->refused)
         return PUSH_FORBIDDEN;
-    return curl_end_failure(result, transfer->sent > 0);
+    return curl_end_failure(transfer->easy, result, transfer->sent > 0);
 }
 
 /* The policy's sentence is there already where it was the reason. */
@@ -356,7 +356,6 @@ static void on_ended(void *arg, CURLcode result)
     explain(transfer, failure, result);
     struct push_answer answer;
     answer_tell(&transfer->answer, failure, clock_unix(), &answer);
-    answer.untimely = curl_end_is_untimely(transfer->easy, result);
     transfer->fn(transfer->arg, &answer, transfer->why);
     give_back(transfer);
 }

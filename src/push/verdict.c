@@ -113,7 +113,7 @@ static const struct rule rules[] = {
     {STATUS(403), .code = 40301, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
      .cap_ms = 6 * HOUR, .meaning = "The push server's access list refuses us",
      .advice = "On it run: ntfy access '*' 'up*' write-only"},
-    {STATUS(403), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER,
+    {STATUS(403), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER | TELL_CLOCK,
      .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
      .meaning = "The push server, or a proxy before it, refuses us",
      .advice = "Look at its access rules"},
@@ -181,6 +181,11 @@ static const struct rule failures[] = {
                      .traits = ORIGIN_TROUBLE,
                      .meaning = "No trusted TLS connection to the push server",
                      .advice = "Check its certificate; a CA of your own goes into push.ca_file"},
+    [PUSH_UNTIMELY] = {.kind = VERDICT_RETRY,
+                       .traits = ORIGIN_TROUBLE,
+                       .meaning = "By this machine's clock the push server's certificate is not "
+                                  "valid",
+                       .advice = "Renew it, or check this machine's date and time"},
     /* It may have been accepted. Prosody holds the request while a phone is silent. */
     [PUSH_NO_ANSWER] = {.kind = VERDICT_RETRY,
                         .traits = DOUBTFUL,

@@ -11,6 +11,7 @@ enum push_failure {
     PUSH_NO_ADDRESS, /* the name did not resolve */
     PUSH_NO_CONNECT, /* TCP refused, unreachable, connect deadline */
     PUSH_NO_TLS,     /* certificate or handshake */
+    PUSH_UNTIMELY,   /* by our clock the certificate is not valid yet, or no more */
     PUSH_NO_ANSWER,  /* our total deadline passed */
     PUSH_BROKEN,     /* EOF, reset or garbage before an answer, also after the one retry at once */
     PUSH_FORBIDDEN,  /* policy refused the endpoint or all of its addresses */
@@ -34,7 +35,6 @@ struct push_answer {
     const char *body;      /* of any bytes, read up to VERDICT_BODY_MAX; may be NULL */
     size_t body_length;
     enum push_login login;
-    bool untimely;     /* with PUSH_NO_TLS: the certificate is not valid yet, or no more */
     bool names_secret; /* the body repeats a part of the endpoint's path, of its user name and
                           password or of a header that the operator has added: it is not quoted */
 };

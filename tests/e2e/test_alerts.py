@@ -577,8 +577,8 @@ def test_why_an_alert_does_not_arrive_is_said_with_what_mends_it(
     expected = {
         "a stranger's root": "there is no trusted TLS connection to it: check its certificate; a "
         "CA of your own goes into push.ca_file (",
-        "too late": "its certificate is out of date: renew it, or check this machine's date and "
-        "time (",
+        "too late": "by this machine's clock its certificate is not valid: renew it, or check this "
+        "machine's date and time (",
         "http for https": "it closes the connection without an answer (",
         "no HTTP": "what answers speaks no HTTP: check the port of the URL (",
         "no name": "its name has no address: check the name and this machine's DNS (",

@@ -487,7 +487,7 @@ static void note_hold_up(unsigned origin)
 static bool is_own_trouble(const struct push_answer *answer)
 {
     return answer->failure == PUSH_NO_CONNECT || answer->failure == PUSH_NO_TLS ||
-           (answer->status >= 502 && answer->status <= 504);
+           answer->failure == PUSH_UNTIMELY || (answer->status >= 502 && answer->status <= 504);
 }
 
 /* Any status but 500, which a phone may cause, ends an outage of the push server, only an accepted

@@ -2230,6 +2230,7 @@ START_TEST(whatever_keeps_a_ring_from_being_taken_it_is_owed_and_tried_again)
         {.failure = PUSH_NO_ADDRESS},
         {.failure = PUSH_NO_CONNECT},
         {.failure = PUSH_NO_TLS},
+        {.failure = PUSH_UNTIMELY},
         {.failure = PUSH_NO_ANSWER},
         {.failure = PUSH_BROKEN},
         {.failure = PUSH_OURS},

@@ -221,6 +221,7 @@ START_TEST(what_gave_no_answer_is_told_apart)
         {PUSH_NO_ADDRESS, VERDICT_RETRY, 0, 0, 0, false, "DNS"},
         {PUSH_NO_CONNECT, VERDICT_RETRY, 0, 0, 0, true, "cannot be reached"},
         {PUSH_NO_TLS, VERDICT_RETRY, 0, 0, 0, true, "push.ca_file"},
+        {PUSH_UNTIMELY, VERDICT_RETRY, 0, 0, 0, true, "date and time"},
         {PUSH_NO_ANSWER, VERDICT_RETRY, 2 * MIN, 15 * MIN, 15 * S, false, "in time"},
         {PUSH_BROKEN, VERDICT_RETRY, 0, 0, 0, false, "closed the connection"},
         {PUSH_FORBIDDEN, VERDICT_DENIED, 15 * MIN, 6 * H, 0, false, "push.allowed_endpoints"},
@@ -245,7 +246,7 @@ START_TEST(what_gave_no_answer_is_told_apart)
 }
 END_TEST
 
-START_TEST(a_401_tells_how_far_the_clocks_are_apart_and_only_when_they_are)
+START_TEST(a_refusal_tells_how_far_the_clocks_are_apart_and_only_when_they_are)
 {
     static const struct {
         int64_t ahead_s;
@@ -279,7 +280,11 @@ START_TEST(a_401_tells_how_far_the_clocks_are_apart_and_only_when_they_are)
             check_text(&verdict);
         }
     }
-    ck_assert_ptr_null(strstr(judged(401, NULL).text, "its clock")); /* no Date */
+    ck_assert_ptr_null(strstr(judged(401, NULL).text, "its clock"));       /* no Date */
+    struct push_answer answer = {.status = 403, .date_unix = NOON + 3600}; /* some say it so */
+    struct verdict verdict;
+    verdict_judge(&verdict, &answer, NOON);
+    ck_assert_ptr_nonnull(strstr(verdict.text, "60 min ahead of ours"));
 }
 END_TEST
 
@@ -537,7 +542,7 @@ END_TEST
 UNIT_MAIN("verdict", a_refused_login_of_the_operators_is_neither_the_phones_nor_our_keys_fault,
           every_answer_means_what_the_measured_table_says,
           what_time_alone_does_not_mend_needs_a_person, what_gave_no_answer_is_told_apart,
-          a_401_tells_how_far_the_clocks_are_apart_and_only_when_they_are,
+          a_refusal_tells_how_far_the_clocks_are_apart_and_only_when_they_are,
           a_daily_quota_is_waited_for_in_hours_until_just_after_midnight,
           a_body_that_is_no_json_is_just_text, no_more_than_the_bound_of_a_body_is_read,
           a_servers_words_are_printable_and_short, the_longest_text_is_not_cut_off,
