@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,7 +159,7 @@ static void tell_clear(FILE *out, const struct words *words, const struct archiv
             "token%s%s.\n",
             out == stdout ? " to " : "", out == stdout ? words->path : "", head->left_out,
             head->left_out == 1 ? "" : "s", head->left_out == 1 ? "its" : "their",
-            head->left_out == 1 ? "" : "s", *head->environment ? ", and the secret settings " : "",
+            head->left_out == 1 ? "" : "s", *head->environment ? ", and the settings " : "",
             head->environment);
     tell_rest(out, head);
     fprintf(out, "With this file alone every phone has to be linked anew.\n");
@@ -260,6 +259,5 @@ int cli_backup(struct cli *cli, int argc, char **argv)
         return CLI_WRONG_WORDS;
     }
     umask(077);
-    prctl(PR_SET_DUMPABLE, 0);
     return run(cli, &words);
 }

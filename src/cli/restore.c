@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +145,8 @@ static int restore(const struct config *config, const struct words *words, struc
     if (result == 0)
         result = restore_check(&archive, err);
     if (result == 0)
+        result = restore_check_credential(&archive, config, err);
+    if (result == 0)
         result = put(config, &archive, err);
     archive_fini(&archive);
     backup_wipe(&content);
@@ -187,7 +188,6 @@ int cli_restore(struct cli *cli, int argc, char **argv)
     if (!config)
         return CLI_NOT_DONE;
     umask(077);
-    prctl(PR_SET_DUMPABLE, 0);
     log_configure(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     int result = restore(config, &words, &err);
     config_free(config);
