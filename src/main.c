@@ -244,6 +244,7 @@ int main(int argc, char **argv)
     /* Whatever it is going to do, secrets stay out of core dumps and of the reach of others
      * (security.md 18). */
     prctl(PR_SET_DUMPABLE, 0);
+    json_set_alloc_funcs(malloc, mem_free_wiped); /* what control says may have passwords in it */
     log_find_journal(getenv("JOURNAL_STREAM"));
     if (sodium_init() < 0) {
         fprintf(stderr, "doorbell: libsodium cannot be initialised.\n");

@@ -20,13 +20,6 @@ enum {
     LIST_MOST = 8 * 1024,    /* the names of all settings */
 };
 
-void backup_wipe(struct buf *buf)
-{
-    if (buf->length)
-        sodium_memzero(buf->bytes, buf->length);
-    buf_clear(buf);
-}
-
 /* What is not in it */
 
 static void add_name(struct buf *list, const char *name)

@@ -36,7 +36,6 @@ static int take_answer(json_t *answer, struct buf *content, struct err *err)
                      : ERR_INVALID;
     sodium_memzero(bytes, length);
     free(bytes);
-    explicit_bzero((char *)(uintptr_t)text, length);
     if (result != 0)
         err_set(err, result, "The answer of the running server cannot be read.");
     return result;
@@ -181,7 +180,7 @@ static int back_up(const struct config *config, const struct words *words, const
 {
     struct buf content, file;
     struct archive archive = {0};
-    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    buf_init_secret(&content, ENVELOPE_CONTENT_MAX);
     buf_init(&file, ENVELOPE_FILE_MAX);
     int result = gather(config, !words->without_secrets, &content, err);
     if (result == 0)
@@ -194,7 +193,6 @@ static int back_up(const struct config *config, const struct words *words, const
     if (result == 0)
         tell(words, &archive);
     archive_fini(&archive);
-    backup_wipe(&content);
     buf_fini(&content);
     buf_fini(&file);
     return result;

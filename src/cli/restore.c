@@ -65,7 +65,7 @@ static int open_file(const struct words *words, struct buf *content, struct err 
 {
     struct buf file;
     struct envelope envelope;
-    buf_init(&file, ENVELOPE_FILE_MAX);
+    buf_init_secret(&file, ENVELOPE_FILE_MAX);
     int result = read_file(words->path, &file, err);
     if (result == 0)
         result = envelope_look(&envelope, file.bytes, file.length, err);
@@ -73,7 +73,6 @@ static int open_file(const struct words *words, struct buf *content, struct err 
         result = open_sealed(words, &envelope, &file, content, err);
     else if (result == 0)
         result = envelope_open(&envelope, file.bytes, file.length, NULL, content, err);
-    backup_wipe(&file);
     buf_fini(&file);
     return result;
 }
@@ -138,7 +137,7 @@ static int restore(const struct config *config, const struct words *words, struc
 {
     struct buf content;
     struct archive archive = {0};
-    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    buf_init_secret(&content, ENVELOPE_CONTENT_MAX);
     int result = open_file(words, &content, err);
     if (result == 0)
         result = archive_read(&archive, &content, err);
@@ -149,7 +148,6 @@ static int restore(const struct config *config, const struct words *words, struc
     if (result == 0)
         result = put(config, &archive, err);
     archive_fini(&archive);
-    backup_wipe(&content);
     buf_fini(&content);
     return result;
 }

@@ -17,7 +17,10 @@
 #include "base/user.h"
 #include "control/proto.h"
 
-enum { ANSWER_TIMEOUT_S = 60 }; /* longer than any push may take */
+enum {
+    ANSWER_TIMEOUT_S = 60, /* longer than any push may take */
+    PIECE = 4096,
+};
 
 static int connect_to(const char *path, int seconds, struct err *err)
 {
@@ -109,11 +112,10 @@ static int send_all(int fd, const char *text, size_t length)
     return 0;
 }
 
-static int receive_all(int fd, struct buf *answer)
+static int receive_pieces(int fd, char piece[PIECE], struct buf *answer)
 {
-    char piece[4096];
     for (;;) {
-        ssize_t got = recv(fd, piece, sizeof piece, 0);
+        ssize_t got = recv(fd, piece, PIECE, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -123,6 +125,14 @@ static int receive_all(int fd, struct buf *answer)
         if (buf_add(answer, piece, (size_t)got) != 0)
             return ERR_LIMIT;
     }
+}
+
+static int receive_all(int fd, struct buf *answer)
+{
+    char piece[PIECE];
+    int result = receive_pieces(fd, piece, answer);
+    explicit_bzero(piece, sizeof piece);
+    return result;
 }
 
 static int exchange(int fd, const char *text, struct buf *answer)
@@ -140,7 +150,7 @@ json_t *control_ask_within(const struct config *config, const json_t *request, i
     struct buf answer;
     json_t *result = NULL;
     char *text = NULL;
-    buf_init(&answer, CONTROL_ANSWER_MAX);
+    buf_init_secret(&answer, CONTROL_ANSWER_MAX);
     int fd = connect_to(path, seconds, err);
     if (fd < 0 || check_peer(fd, config, err) != 0)
         goto out;
@@ -157,8 +167,6 @@ out:
     if (fd >= 0)
         close(fd);
     mem_free_secret(text);
-    if (answer.length)
-        explicit_bzero(answer.bytes, answer.length);
     buf_fini(&answer);
     return result;
 }
