@@ -143,7 +143,8 @@ static int add_setup_without_secrets(struct archive_writer *writer, const struct
 static int add_settings(struct archive_writer *writer, const struct config *config, struct err *err)
 {
     char *text = schema_written_yaml(config);
-    archive_add_file(writer, ARCHIVE_CONFIG, text, strlen(text));
+    if (*text)
+        archive_add_file(writer, ARCHIVE_CONFIG, text, strlen(text));
     free(text);
     return add_setup_without_secrets(writer, config, err);
 }
