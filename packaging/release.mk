@@ -19,4 +19,6 @@ reproducible:
 
 sbom: $(PROGRAM)
 	@tests/install-packages python3
-	@packaging/sbom $(PROGRAM) $(BUILD)
+	@mkdir -p $(BUILD)/shipped
+	@packaging/strip $(PROGRAM) $(BUILD)/shipped/doorbell
+	@packaging/sbom $(BUILD)/shipped/doorbell $(BUILD)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "backup/restore.h"
@@ -240,6 +241,10 @@ int main(int argc, char **argv)
                       .commands = commands,
                       .options = options};
     struct words words = {.cli = &cli, .overrides = overrides};
+    /* Whatever it is going to do, secrets stay out of core dumps and of the reach of others
+     * (security.md 18). */
+    prctl(PR_SET_DUMPABLE, 0);
+    json_set_alloc_funcs(malloc, mem_free_wiped); /* what control says may have passwords in it */
     log_find_journal(getenv("JOURNAL_STREAM"));
     if (sodium_init() < 0) {
         fprintf(stderr, "doorbell: libsodium cannot be initialised.\n");

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/schema.h"
+#include "config/service.h"
 #include "config/setup_file.h"
 #include "push/vapid.h"
 
@@ -18,13 +19,6 @@ enum {
     FILE_MOST = 1024 * 1024, /* a configuration may be no longer */
     LIST_MOST = 8 * 1024,    /* the names of all settings */
 };
-
-void backup_wipe(struct buf *buf)
-{
-    if (buf->length)
-        sodium_memzero(buf->bytes, buf->length);
-    buf_clear(buf);
-}
 
 /* What is not in it */
 
@@ -59,11 +53,15 @@ static bool is_left_to_the_operator(const struct config *config, const struct se
     return is_in_no_file(place) && !is_covered(setting);
 }
 
+/* Of a service that rests only its file tells which variables it has. */
 static void list_settings(struct buf *list, const struct config *config, bool secrets)
 {
+    char *variables = service_environment(config);
     for (size_t i = 0; i < schema_count; i++)
-        if (is_left_to_the_operator(config, &schema[i], secrets))
+        if (is_left_to_the_operator(config, &schema[i], secrets) ||
+            (service_environment_sets(variables, &schema[i]) && !is_covered(&schema[i])))
             add_name(list, schema[i].path);
+    mem_free_secret(variables);
     buf_add(list, "", 1);
 }
 
@@ -144,8 +142,9 @@ static int add_setup_without_secrets(struct archive_writer *writer, const struct
 
 static int add_settings(struct archive_writer *writer, const struct config *config, struct err *err)
 {
-    char *text = schema_effective_yaml(config);
-    archive_add_file(writer, ARCHIVE_CONFIG, text, strlen(text));
+    char *text = schema_written_yaml(config);
+    if (*text)
+        archive_add_file(writer, ARCHIVE_CONFIG, text, strlen(text));
     free(text);
     return add_setup_without_secrets(writer, config, err);
 }

@@ -7,13 +7,10 @@
 #include "backup/archive.h"
 #include "config/config.h"
 
-/* Adds an archive to `content`, which is initialised with ENVELOPE_CONTENT_MAX and which the caller
- * wipes. Without `secrets` it has the settings that are none, and no account: one without its
- * password is of no use. `seal` opens what is sealed in the store. */
+/* Adds an archive to `content`, which is a secret one with ENVELOPE_CONTENT_MAX. Without `secrets`
+ * it has the settings that are none, and no account: one without its password is of no use. `seal`
+ * opens what is sealed in the store. */
 int backup_collect(const struct config *config, const struct seal *seal, bool secrets,
                    struct buf *content, struct err *err);
-
-/* Overwrites what is in it. */
-void backup_wipe(struct buf *buf);
 
 #endif

@@ -121,32 +121,43 @@ static int place_key_file(struct restore *restore, const char *path, struct err 
 }
 
 /* Whoever has given this place its key in another way has given the same one. */
-static int compare_key(const struct archive *archive, const struct vapid *vapid, struct err *err)
+static int compare_key(const struct archive *archive, const struct config *config, struct err *err)
 {
+    const char *path = config->push_vapid_key_file;
     char text[VAPID_PRIVATE_TEXT_SIZE];
+    struct vapid *vapid = vapid_from_config(config, err);
+    if (!vapid)
+        return err->code;
     vapid_private_text(vapid, text);
+    vapid_free(vapid);
     bool same = strcmp(text, archive->vapid) == 0;
     sodium_memzero(text, sizeof text);
     return same ? 0
                 : err_set(err, ERR_BUSY,
                           "This place has another VAPID key than the backup, which the phones were "
-                          "linked with. Take push.vapid_key or the file of push.vapid_key_file "
-                          "away.");
+                          "linked with. Take %s away.",
+                          path ? path : "push.vapid_key");
+}
+
+static bool is_handed_over(const struct config *config)
+{
+    return config_is_credential(config, "push.vapid_key_file");
+}
+
+int restore_check_credential(const struct archive *archive, const struct config *config,
+                             struct err *err)
+{
+    return archive->vapid && is_handed_over(config) ? compare_key(archive, config, err) : 0;
 }
 
 static int place_key(struct restore *restore, struct err *err)
 {
     const char *path = restore->config->push_vapid_key_file;
-    if (!restore->archive->vapid)
+    if (!restore->archive->vapid || is_handed_over(restore->config))
         return 0;
     if (path && access(path, F_OK) != 0)
         return place_key_file(restore, path, err);
-    struct vapid *vapid = vapid_from_config(restore->config, err);
-    if (!vapid)
-        return err->code;
-    int result = compare_key(restore->archive, vapid, err);
-    vapid_free(vapid);
-    return result;
+    return compare_key(restore->archive, restore->config, err);
 }
 
 static bool is_in_force(const char *path, const struct archive_bytes *file)

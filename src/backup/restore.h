@@ -19,6 +19,10 @@ struct restored {
 
 /* Whether its parts can be used, before anything is written. */
 int restore_check(const struct archive *archive, struct err *err);
+/* Whether the service that will have the restored store is handed another VAPID key (ERR_BUSY). For
+ * whoever may read the key's file, who need not be the one that puts the rest in place. */
+int restore_check_credential(const struct archive *archive, const struct config *config,
+                             struct err *err);
 /* ERR_BUSY: something is there, or a server runs. */
 int restore_put(const struct archive *archive, const struct config *config,
                 struct restored *restored, struct err *err);

@@ -12,7 +12,8 @@ void b64_encode(char *text, const void *bytes, size_t length);
 void b64url_encode(char *text, const void *bytes, size_t length);
 
 /* Decodes either alphabet, padded or not, spaces nowhere. Returns the number of bytes, or
- * ERR_INVALID (not base64) or ERR_LIMIT (more than `size` bytes). */
+ * ERR_INVALID (not base64) or ERR_LIMIT (more than `size` bytes, or more than 4096 of text, which
+ * no key, token or header has). */
 long b64_decode(void *bytes, size_t size, const char *text, size_t length);
 
 #endif

@@ -1,15 +1,19 @@
-/* Bytes that grow up to a bound. */
+/* Bytes that grow up to a bound. Those of a secret one leave nothing behind in memory: not where
+ * they grow, are cleared or consumed, nor at the end. */
 #ifndef DOORBELL_BASE_BUF_H
 #define DOORBELL_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf {
     unsigned char *bytes;
     size_t length, room, most;
+    bool is_secret;
 };
 
 void buf_init(struct buf *buf, size_t most);
+void buf_init_secret(struct buf *buf, size_t most);
 void buf_fini(struct buf *buf);
 void buf_clear(struct buf *buf); /* keeps the room */
 

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,4 +54,12 @@ void mem_free_secret(char *secret)
         return;
     sodium_memzero(secret, strlen(secret));
     free(secret);
+}
+
+void mem_free_wiped(void *memory)
+{
+    if (!memory)
+        return;
+    sodium_memzero(memory, malloc_usable_size(memory));
+    free(memory);
 }

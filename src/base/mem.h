@@ -14,5 +14,7 @@ char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Overwrites and frees a secret text; NULL is fine. */
 void mem_free_secret(char *secret);
+/* Likewise anything of malloc's, for libraries that know no better. */
+void mem_free_wiped(void *memory);
 
 #endif

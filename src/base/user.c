@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -217,5 +218,7 @@ int user_become(const struct user *user, struct err *err)
                        strerror(errno));
     if (user->uid != 0 && setuid(0) == 0)
         return err_set(err, ERR_IO, "user: this process can become root again");
+    /* With another user the machine's fs.suid_dumpable decides it anew. */
+    prctl(PR_SET_DUMPABLE, 0);
     return 0;
 }

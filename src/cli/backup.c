@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,7 +36,6 @@ static int take_answer(json_t *answer, struct buf *content, struct err *err)
                      : ERR_INVALID;
     sodium_memzero(bytes, length);
     free(bytes);
-    explicit_bzero((char *)(uintptr_t)text, length);
     if (result != 0)
         err_set(err, result, "The answer of the running server cannot be read.");
     return result;
@@ -160,7 +158,7 @@ static void tell_clear(FILE *out, const struct words *words, const struct archiv
             "token%s%s.\n",
             out == stdout ? " to " : "", out == stdout ? words->path : "", head->left_out,
             head->left_out == 1 ? "" : "s", head->left_out == 1 ? "its" : "their",
-            head->left_out == 1 ? "" : "s", *head->environment ? ", and the secret settings " : "",
+            head->left_out == 1 ? "" : "s", *head->environment ? ", and the settings " : "",
             head->environment);
     tell_rest(out, head);
     fprintf(out, "With this file alone every phone has to be linked anew.\n");
@@ -182,7 +180,7 @@ static int back_up(const struct config *config, const struct words *words, const
 {
     struct buf content, file;
     struct archive archive = {0};
-    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    buf_init_secret(&content, ENVELOPE_CONTENT_MAX);
     buf_init(&file, ENVELOPE_FILE_MAX);
     int result = gather(config, !words->without_secrets, &content, err);
     if (result == 0)
@@ -195,7 +193,6 @@ static int back_up(const struct config *config, const struct words *words, const
     if (result == 0)
         tell(words, &archive);
     archive_fini(&archive);
-    backup_wipe(&content);
     buf_fini(&content);
     buf_fini(&file);
     return result;
@@ -260,6 +257,5 @@ int cli_backup(struct cli *cli, int argc, char **argv)
         return CLI_WRONG_WORDS;
     }
     umask(077);
-    prctl(PR_SET_DUMPABLE, 0);
     return run(cli, &words);
 }

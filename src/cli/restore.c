@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,7 +65,7 @@ static int open_file(const struct words *words, struct buf *content, struct err 
 {
     struct buf file;
     struct envelope envelope;
-    buf_init(&file, ENVELOPE_FILE_MAX);
+    buf_init_secret(&file, ENVELOPE_FILE_MAX);
     int result = read_file(words->path, &file, err);
     if (result == 0)
         result = envelope_look(&envelope, file.bytes, file.length, err);
@@ -74,7 +73,6 @@ static int open_file(const struct words *words, struct buf *content, struct err 
         result = open_sealed(words, &envelope, &file, content, err);
     else if (result == 0)
         result = envelope_open(&envelope, file.bytes, file.length, NULL, content, err);
-    backup_wipe(&file);
     buf_fini(&file);
     return result;
 }
@@ -139,16 +137,17 @@ static int restore(const struct config *config, const struct words *words, struc
 {
     struct buf content;
     struct archive archive = {0};
-    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    buf_init_secret(&content, ENVELOPE_CONTENT_MAX);
     int result = open_file(words, &content, err);
     if (result == 0)
         result = archive_read(&archive, &content, err);
     if (result == 0)
         result = restore_check(&archive, err);
     if (result == 0)
+        result = restore_check_credential(&archive, config, err);
+    if (result == 0)
         result = put(config, &archive, err);
     archive_fini(&archive);
-    backup_wipe(&content);
     buf_fini(&content);
     return result;
 }
@@ -187,7 +186,6 @@ int cli_restore(struct cli *cli, int argc, char **argv)
     if (!config)
         return CLI_NOT_DONE;
     umask(077);
-    prctl(PR_SET_DUMPABLE, 0);
     log_configure(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     int result = restore(config, &words, &err);
     config_free(config);

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -49,7 +48,6 @@ int cli_unseal(struct cli *cli, int argc, char **argv)
     if (!config)
         return CLI_NOT_DONE;
     umask(077);
-    prctl(PR_SET_DUMPABLE, 0);
     log_configure(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     int result = run(config, &err);
     if (result == 0)

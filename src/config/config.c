@@ -328,22 +328,26 @@ static int read_setup(struct config *config, const struct config_sources *source
     return result;
 }
 
+/* A command of root's has no credentials; the service's own keys lie where it may read. */
+static char *key_of_service(const struct config *config, const char *path)
+{
+    bool is_there =
+        text_starts(config->store_path, CONFIG_SERVICE_FOLDER) && access(path, R_OK) == 0;
+    return is_there ? mem_text(path) : NULL;
+}
+
 static void derive_key_file(struct config *config, char **environment)
 {
     if (config->push_vapid_key_file || config->push_vapid_key)
         return;
-    config->push_vapid_key_file = credential(environment, "vapid.key");
+    config->push_vapid_key_file = credential(environment, CONFIG_VAPID_CREDENTIAL);
     if (!config->push_vapid_key_file)
-        config->push_vapid_key_file = config_beside_store(config, "vapid.key");
+        config->push_vapid_key_file = key_of_service(config, CONFIG_SERVICE_VAPID_KEY);
+    if (config->push_vapid_key_file)
+        config_note_place(config, schema_find("push.vapid_key_file"),
+                          "credential " CONFIG_VAPID_CREDENTIAL);
     else
-        config_note_place(config, schema_find("push.vapid_key_file"), "credential vapid.key");
-}
-
-/* A command of root's has no credentials; the service's own key lies where it may read. */
-static bool is_of_service(const struct config *config)
-{
-    return text_starts(config->store_path, CONFIG_SERVICE_FOLDER) &&
-           access(CONFIG_SERVICE_STORE_KEY, R_OK) == 0;
+        config->push_vapid_key_file = config_beside_store(config, "vapid.key");
 }
 
 static void derive_store_key(struct config *config, char **environment)
@@ -351,8 +355,8 @@ static void derive_store_key(struct config *config, char **environment)
     if (config->store_key_file || config->store_key)
         return;
     config->store_key_file = credential(environment, CONFIG_STORE_CREDENTIAL);
-    if (!config->store_key_file && is_of_service(config))
-        config->store_key_file = mem_text(CONFIG_SERVICE_STORE_KEY);
+    if (!config->store_key_file)
+        config->store_key_file = key_of_service(config, CONFIG_SERVICE_STORE_KEY);
     if (config->store_key_file)
         config_note_place(config, schema_find("store.key_file"),
                           "credential " CONFIG_STORE_CREDENTIAL);

@@ -66,10 +66,12 @@ char *schema_get(const struct config *config, const struct setting *setting);
 
 /* The documents that come from the table: a commented sample YAML, the README's Markdown table and
  * the manual page doorbell.yaml(5); and what a configuration comes to, as a file whose comments
- * tell where each value was written, without secrets. The caller frees them. */
+ * tell where each value was written, without secrets: all of it, or only what somebody wrote. The
+ * caller frees them. */
 char *schema_sample_yaml(void);
 char *schema_markdown(void);
 char *schema_manual(void);
 char *schema_effective_yaml(const struct config *config);
+char *schema_written_yaml(const struct config *config);
 
 #endif

@@ -50,11 +50,15 @@ static const char *indent_of(const struct setting *setting)
     return stands_alone(setting) ? "" : "  ";
 }
 
+static bool is_of_section(const struct setting *setting, const struct setting *other)
+{
+    size_t length = section_length(setting);
+    return length == section_length(other) && strncmp(setting->path, other->path, length) == 0;
+}
+
 static bool begins_section(size_t i)
 {
-    size_t length = section_length(&schema[i]);
-    return i == 0 || length != section_length(&schema[i - 1]) ||
-           strncmp(schema[i].path, schema[i - 1].path, length) != 0;
+    return i == 0 || !is_of_section(&schema[i], &schema[i - 1]);
 }
 
 /* "auto, ipv4 or ipv6", after the help of a choice. */
@@ -295,6 +299,34 @@ char *schema_effective_yaml(const struct config *config)
         if (begins_section(i) && !stands_alone(&schema[i]))
             buf_format(&buf, "%.*s:\n", (int)section_length(&schema[i]), schema[i].path);
         add_effective(&buf, config, &schema[i]);
+    }
+    return take_text(&buf);
+}
+
+/* By somebody, in words that would be right elsewhere, too, and may be shown around. */
+static bool is_written(const struct config *config, const struct setting *setting)
+{
+    if (config_is_of_package(config, setting->path) || config_is_credential(config, setting->path))
+        return false;
+    char *value = schema_get(config, setting);
+    bool is_open = !is_to_be_hidden(setting, value);
+    mem_free_secret(value);
+    return is_open;
+}
+
+char *schema_written_yaml(const struct config *config)
+{
+    struct buf buf;
+    const struct setting *before = NULL;
+    buf_init(&buf, DOCUMENT_MAX + CONFIG_FILE_MAX);
+    for (size_t i = 0; i < schema_count; i++) {
+        const struct setting *setting = &schema[i];
+        if (!is_written(config, setting))
+            continue;
+        if (!stands_alone(setting) && !(before && is_of_section(setting, before)))
+            buf_format(&buf, "%.*s:\n", (int)section_length(setting), setting->path);
+        add_effective(&buf, config, setting);
+        before = setting;
     }
     return take_text(&buf);
 }

@@ -21,7 +21,8 @@
 
 enum {
     WORK_TIMEOUT_S = 60, /* longer than any push may take */
-    LOOK_TIMEOUT_S = 10  /* many times what a list of every account that there can be takes */
+    LOOK_TIMEOUT_S = 10, /* many times what a list of every account that there can be takes */
+    PIECE = 4096,
 };
 
 /* What the server has at hand: one that works answers at once. */
@@ -142,11 +143,10 @@ static int send_all(int fd, const char *text, size_t length)
     return 0;
 }
 
-static int receive_all(int fd, struct buf *answer)
+static int receive_pieces(int fd, char piece[PIECE], struct buf *answer)
 {
-    char piece[4096];
     for (;;) {
-        ssize_t got = recv(fd, piece, sizeof piece, 0);
+        ssize_t got = recv(fd, piece, PIECE, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -156,6 +156,14 @@ static int receive_all(int fd, struct buf *answer)
         if (buf_add(answer, piece, (size_t)got) != 0)
             return ERR_LIMIT;
     }
+}
+
+static int receive_all(int fd, struct buf *answer)
+{
+    char piece[PIECE];
+    int result = receive_pieces(fd, piece, answer);
+    explicit_bzero(piece, sizeof piece);
+    return result;
 }
 
 static int exchange(int fd, const char *text, struct buf *answer)
@@ -176,7 +184,7 @@ json_t *control_ask_within(const struct config *config, const json_t *request, i
     if (look && seconds > LOOK_TIMEOUT_S)
         seconds = LOOK_TIMEOUT_S;
     char *text = NULL;
-    buf_init(&answer, CONTROL_ANSWER_MAX);
+    buf_init_secret(&answer, CONTROL_ANSWER_MAX);
     int fd = connect_to(path, seconds, err);
     if (fd < 0 || check_peer(fd, config, err) != 0)
         goto out;
@@ -193,8 +201,6 @@ out:
     if (fd >= 0)
         close(fd);
     mem_free_secret(text);
-    if (answer.length)
-        explicit_bzero(answer.bytes, answer.length);
     buf_fini(&answer);
     return result;
 }

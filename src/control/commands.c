@@ -244,12 +244,11 @@ static void run_backup(const struct commands_host *host, const json_t *request,
         finish(command, refusal("No server runs that could be asked for a backup."));
         return;
     }
-    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    buf_init_secret(&content, ENVELOPE_CONTENT_MAX);
     if (host->back_up(host->arg, secrets, &content, &err) == 0)
         finish(command, answer_with_backup(&content));
     else
         finish(command, refusal(err.text));
-    backup_wipe(&content);
     buf_fini(&content);
 }
 

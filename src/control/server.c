@@ -42,8 +42,6 @@ static void free_if_over(struct client *client)
 {
     if (!client->closed || client->running)
         return;
-    if (client->request.bytes)
-        explicit_bzero(client->request.bytes, client->request.length);
     buf_fini(&client->request);
     mem_free_secret(client->answer);
     free(client);
@@ -73,14 +71,6 @@ static void on_written(uv_write_t *write, int status)
     close_client(client_of((uv_handle_t *)write->handle));
 }
 
-/* What is secret in it is not left in memory. */
-static void forget_text(json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    if (text)
-        explicit_bzero((char *)(uintptr_t)text, strlen(text));
-}
-
 static void on_answer(void *arg, json_t *answer)
 {
     struct client *client = arg;
@@ -91,7 +81,6 @@ static void on_answer(void *arg, json_t *answer)
         if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &piece, 1, on_written) != 0)
             close_client(client);
     }
-    forget_text(answer, "backup");
     json_decref(answer);
     free_if_over(client);
 }
@@ -104,7 +93,6 @@ static void run(struct client *client, size_t length)
         commands_run(&client->control->host, request, on_answer, client);
     else
         on_answer(client, json_pack("{s:b, s:s}", "done", 0, "error", "This is not a request."));
-    forget_text(request, "password");
     json_decref(request);
 }
 
@@ -176,7 +164,7 @@ static void on_connection(uv_stream_t *stream, int status)
     uv_pipe_init(stream->loop, &client->pipe, 0);
     client->pipe.data = client;
     client->control = control;
-    buf_init(&client->request, CONTROL_REQUEST_MAX);
+    buf_init_secret(&client->request, CONTROL_REQUEST_MAX);
     if (control->client_count >= CONTROL_CLIENTS_MAX)
         make_room(control);
     list_append(&control->clients, &client->node);

@@ -42,6 +42,7 @@ static const char *const steps[] = {
 enum {
     VERSION = sizeof steps / sizeof *steps,
     APPLICATION_ID = 0x446f6f72, /* "Door" */
+    KNOWN_AHEAD = VERSION + 100, /* whose copies are looked for: the file may say anything */
 };
 
 static int read_number(sqlite3 *db, const char *path, const char *query, int *number,
@@ -74,6 +75,31 @@ static int foreign(sqlite3 *db, const char *path, struct err *err)
         path, mollysocket ? "MollySocket's" : "another application's");
 }
 
+/* The oldest of the copies that upgrades beyond this version have made (back_up); a schema in
+ * between may have been passed over. NULL: there is none. The caller frees it. */
+static char *find_copy(const char *path, int version)
+{
+    for (int made_for = VERSION + 1; made_for <= version && made_for <= KNOWN_AHEAD; made_for++) {
+        char *copy = mem_format("%s.before-v%d", path, made_for);
+        if (access(copy, F_OK) == 0)
+            return copy;
+        free(copy);
+    }
+    return NULL;
+}
+
+static int newer(const char *path, int version, struct err *err)
+{
+    char *copy = find_copy(path, version);
+    err_set(err, ERR_NOT_NOW,
+            "%s was written by a newer Doorbell (schema %d, this one knows %d). Install the newer "
+            "one again%s%s%s.",
+            path, version, VERSION, copy ? ", or put the copy " : "", copy ? copy : "",
+            copy ? " in its place, which the upgrade has made" : "");
+    free(copy);
+    return ERR_NOT_NOW;
+}
+
 int migrate_check(sqlite3 *db, const char *path, struct err *err)
 {
     int application, version, things, result;
@@ -86,11 +112,7 @@ int migrate_check(sqlite3 *db, const char *path, struct err *err)
     if (application != APPLICATION_ID)
         return foreign(db, path, err);
     if (version > VERSION)
-        return err_set(err, ERR_NOT_NOW,
-                       "%s was written by a newer Doorbell (schema %d, this one knows %d). Install "
-                       "the newer one again, or put the copy %s.before-v%d in its place, which the "
-                       "upgrade has made.",
-                       path, version, VERSION, path, VERSION + 1);
+        return newer(path, version, err);
     return 0;
 }
 

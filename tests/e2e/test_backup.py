@@ -203,6 +203,9 @@ def test_without_secrets_nothing_secret_is_in_the_file(
     done = backup.restore(elsewhere)
     assert "settings only" in done.stdout and "1 account has to be linked anew" in done.stdout
     assert not (elsewhere.folder / "doorbell.db").exists()
+    written = elsewhere.folder / "doorbell.yaml.restored"
+    assert "signal:\n" in written.read_text() and "# default" not in written.read_text()
+    assert elsewhere.command("--config", str(written), "config").returncode == DONE
 
 
 # The file

@@ -80,7 +80,8 @@ def test_the_data_outlives_the_container(name: str) -> None:
     text = yaml.safe_load((DOCKER / name).read_text())
     (volume,) = text["services"]["doorbell"]["volumes"]
     source, _, place = volume.partition(":")
-    assert source in text["volumes"] and instructions("VOLUME") == [place] == ["/data"]
+    assert text["volumes"][source] == {"name": "doorbell"}
+    assert instructions("VOLUME") == [place] == ["/data"]
 
 
 @each_file

@@ -160,3 +160,39 @@ def test_the_same_source_is_packed_into_the_same_bytes(tree: Path, tmp_path: Pat
     os.utime(unpacked / "src/main.c", (1800000000, 1800000000))
     (unpacked / "Makefile").chmod(0o640)
     assert pack(unpacked).read_bytes() == first.read_bytes()
+
+
+# The commit
+
+
+def test_an_image_of_a_checkout_knows_its_commit_without_the_history(tree: Path) -> None:
+    """Engines are given only what .dockerignore lets in of .git."""
+    let_in = [line[1:] for line in (TOP / ".dockerignore").read_text().split() if line[0] == "!"]
+    assert let_in == [".git/HEAD", ".git/packed-refs", ".git/refs/heads"]
+    branch = tree / ".git/refs/heads/topic/one.more"
+    branch.parent.mkdir(parents=True)
+    (tree / "packaging/COMMIT").write_text("$Format:%H$\n")
+
+    def commit() -> str:
+        return subprocess.run(
+            [tree / "packaging/print-commit"],
+            env=environment(),
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.strip()
+
+    assert commit() == "unknown"
+    (tree / ".git/HEAD").write_text("ref: refs/heads/topic/one.more\n")
+    assert commit() == "unknown"
+    (tree / ".git/packed-refs").write_text(
+        f"# pack-refs with: peeled\n{'b' * 40} refs/heads/topic/onexmore\n"
+        f"{'c' * 40} refs/heads/topic/one.more\n"
+    )
+    assert commit() == "c" * 40 + "-unchecked"
+    branch.write_text("d" * 40 + "\n")
+    assert commit() == "d" * 40 + "-unchecked"
+    (tree / ".git/HEAD").write_text("e" * 40 + "\n")
+    assert commit() == "e" * 40 + "-unchecked"
+    (tree / "packaging/COMMIT").write_text("f" * 40 + "\n")
+    assert commit() == "f" * 40

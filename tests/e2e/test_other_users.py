@@ -17,6 +17,7 @@ from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_p
 from lib.push_peer import PushPeer
 from lib.shell import OpenFolder, as_user
 from lib.signal_peer import SignalPeer
+from lib.status_page import until
 
 NAMELESS = 4242  # in no /etc/passwd
 FIRST = 100000  # what /etc/subuid gives a user
@@ -128,6 +129,36 @@ def test_a_user_without_name_and_home_is_enough_on_a_read_only_system(
     check_that_it_rings(dropped_in, signal, ntfy)
     made = {entry.stat().st_uid for entry in data.iterdir() if entry.name != "mollysocket.db"}
     assert made == {NAMELESS}
+
+
+def is_closed(process: int) -> bool:
+    """Not even its own user may trace it or read its memory, and it leaves no core dump."""
+    return Path(f"/proc/{process}/environ").stat().st_uid == 0
+
+
+@pytest.mark.parametrize("becomes", [False, True])
+def test_neither_server_nor_command_can_be_looked_into_by_their_own_user(
+    dropped_in: Doorbell, data: Path, becomes: bool
+) -> None:
+    os.chown(data, NAMELESS, NAMELESS)
+    if becomes:
+        dropped_in.environment["DOORBELL_USER"] = f"{NAMELESS}:{NAMELESS}"
+    else:
+        dropped_in.launcher = as_user(NAMELESS, NAMELESS)
+    dropped_in.start()
+    assert dropped_in.process
+    server = dropped_in.process.popen.pid
+    assert users_of(server) == {str(NAMELESS)} and is_closed(server)
+    command = subprocess.Popen(
+        [*as_user(NAMELESS, NAMELESS), str(dropped_in.binary), "connection", "add", "-"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=data,
+    )
+    try:
+        until(lambda: is_closed(command.pid), "the command closes itself")
+    finally:
+        command.communicate()
 
 
 def test_a_folder_of_somebody_elses_is_told_with_who_needs_it(

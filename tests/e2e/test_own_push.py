@@ -276,7 +276,7 @@ def test_a_refused_token_has_a_cause_of_its_own_also_after_a_restart_and_ends_wi
             said = said_by(doorbell, *words)
             assert "refuses the authorization that push.headers_file has for it" in said, said
             assert "look whether what stands there is still valid and may publish" in said, said
-            assert "vapid" not in said and "ntfy access" not in said, said
+            assert "another vapid key" not in said and "ntfy access" not in said, said
         doorbell.stop()
         doorbell.start()
 

@@ -414,7 +414,8 @@ def test_in_a_terminal_no_line_is_longer_than_it_is_wide(
 
 def test_the_doctors_report_keeps_to_the_terminal(make: MakeDoorbell) -> None:
     lines = in_terminal(make(), 60, "doctor").splitlines()
-    assert 50 < max(len(line) for line in lines if " " in line) <= 60
+    wrapped = [line for line in lines if max(map(len, line.split()), default=0) < 50]
+    assert 50 < max(map(len, wrapped)) <= 60  # a path in it may be longer than that
 
 
 def test_a_server_that_hangs_is_told_soon_with_the_remedy(make: MakeDoorbell) -> None:

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/internal.h"
 #include "config/schema.h"
+#include "config/service.h"
 #include "folder.h"
 #include "unit.h"
 
@@ -634,6 +635,39 @@ START_TEST(the_markdown_table_has_a_row_for_each_setting)
 }
 END_TEST
 
+START_TEST(settings_that_somebody_wrote_are_told_without_defaults_and_secrets)
+{
+    struct err err;
+    char port[] = "DOORBELL_WEB_TIMEOUT=7s", token[] = "DOORBELL_ALERT_TOKEN=tk_secret";
+    char user[] = "DOORBELL_USER=somebody";
+    char *variables[] = {port, token, user, NULL};
+    struct config *config = load("/dev/null", variables, &err);
+    ck_assert_msg(config, "%s", err.text);
+    char *text = schema_written_yaml(config);
+    ck_assert_str_eq(text, "web:\n  timeout: 7s  # DOORBELL_WEB_TIMEOUT\n"
+                           "user: \"somebody\"  # DOORBELL_USER\n");
+    free(text);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(a_service_file_of_variables_tells_which_settings_it_has)
+{
+    static const char text[] = "# DOORBELL_LOG_LEVEL=debug\n;DOORBELL_LOG_FORMAT=json\n"
+                               "  DOORBELL_ALERT_TOKEN=tk_secret\r\nMOLLY_PORT=8021\n"
+                               "DOORBELL_WEB_PUBLIC_URL\nMOLLY_VAPID=x\nDOORBELL_USER = x\n"
+                               "DOORBELL_PUSH_JITTER=\"1s\"";
+    static const char *const set[] = {"alert.token", "web.listen", "push.jitter"};
+    size_t found = 0;
+    for (size_t i = 0; i < schema_count; i++)
+        found += service_environment_sets(text, &schema[i]);
+    ck_assert_uint_eq(found, sizeof set / sizeof *set);
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++)
+        ck_assert(service_environment_sets(text, schema_find(set[i])));
+    ck_assert(!service_environment_sets(NULL, schema_find("alert.token")));
+}
+END_TEST
+
 UNIT_MAIN("config", an_empty_file_gives_the_defaults,
           files_stand_beside_the_store_unless_they_are_named,
           a_store_too_deep_for_a_socket_beside_it_is_told, later_sources_win,
@@ -649,4 +683,6 @@ UNIT_MAIN("config", an_empty_file_gives_the_defaults,
           paths_that_are_not_utf8_are_told_apart_at_a_reload, the_sample_loads_and_changes_nothing,
           the_sample_with_all_settings_uncommented_gives_the_defaults,
           the_lines_of_the_sample_are_short_and_plain, the_shipped_sample_is_what_the_table_says,
-          the_markdown_table_has_a_row_for_each_setting)
+          the_markdown_table_has_a_row_for_each_setting,
+          settings_that_somebody_wrote_are_told_without_defaults_and_secrets,
+          a_service_file_of_variables_tells_which_settings_it_has)

@@ -1073,6 +1073,25 @@ START_TEST(a_path_that_cannot_be_is_told)
 }
 END_TEST
 
+START_TEST(a_newer_schema_names_the_oldest_copy_that_is_there)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    close_it(&place);
+    run_sql(place.path, "PRAGMA user_version = 9");
+    const char *copies[] = {".before-v5", ".before-v9",
+                            ".before-v7"}; /* 6 and 8 were passed over */
+    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) {
+        char copy[600];
+        snprintf(copy, sizeof copy, "%s%s", place.path, copies[i]);
+        ck_assert_int_eq(close(open(copy, O_WRONLY | O_CREAT, 0600)), 0);
+    }
+    cannot_open(&place, ERR_NOT_NOW, "doorbell.db.before-v7 in its place");
+    place_remove(&place);
+}
+END_TEST
+
 START_TEST(a_newer_schema_is_refused_and_left_alone)
 {
     struct place place;
@@ -1082,7 +1101,10 @@ START_TEST(a_newer_schema_is_refused_and_left_alone)
     put_and_wait(&place, &row);
     close_it(&place);
     run_sql(place.path, "PRAGMA user_version = 6");
-    cannot_open(&place, ERR_NOT_NOW, "newer Doorbell (schema 6, this one knows 5)");
+    cannot_open(&place, ERR_NOT_NOW,
+                "newer Doorbell (schema 6, this one knows 5). Install the newer one again.");
+    run_sql(place.path, "PRAGMA user_version = 2147483647");
+    cannot_open(&place, ERR_NOT_NOW, "Install the newer one again.");
     run_sql(place.path, "PRAGMA user_version = 5");
     ck_assert_uint_eq(count_rows(&place), 1);
     place_remove(&place);
@@ -1804,7 +1826,8 @@ UNIT_MAIN(
     a_callback_without_end_does_not_keep_it_open, a_store_that_was_never_changed_closes,
     a_second_process_may_not_open_it, nobody_else_can_read_it,
     the_mode_of_a_folder_that_is_there_stays, a_path_that_cannot_be_is_told,
-    a_newer_schema_is_refused_and_left_alone, an_older_schema_is_upgraded_and_a_copy_is_kept,
+    a_newer_schema_is_refused_and_left_alone, a_newer_schema_names_the_oldest_copy_that_is_there,
+    an_older_schema_is_upgraded_and_a_copy_is_kept,
     the_third_schema_keeps_what_it_knows_of_an_endpoint,
     an_upgrade_without_room_for_the_copy_changes_nothing,
     databases_of_others_are_refused_and_left_alone,
