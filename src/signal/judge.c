@@ -163,8 +163,7 @@ void judge(struct link_down *down, const struct transport_end *end)
                  end->text);
         break;
     case TRANSPORT_UNTIMELY:
-        set_said(down, LINK_UNTIMELY, "The server cannot prove that it is Signal",
-                 end->text);
+        set_said(down, LINK_UNTIMELY, "The server cannot prove that it is Signal", end->text);
         break;
     case TRANSPORT_STATUS:
         judge_status(down, end);
