@@ -114,10 +114,12 @@ static char *shown(const struct question *question, const char *value)
     return mem_format("%s%s", origin, whole ? "" : "/...");
 }
 
-/* None is what it is without a line, unless the package has set something. */
+/* None is what it is without a line, unless the package has set something. That there is no public
+ * URL is an answer all the same: the doctor tells by it how phones are to be linked. */
 static const char *none_of(const struct setup *setup, const char *setting)
 {
-    return config_is_of_package(setup->config, setting) ? "" : NULL;
+    bool is_answer = strcmp(setting, "web.public_url") == 0;
+    return is_answer || config_is_of_package(setup->config, setting) ? "" : NULL;
 }
 
 static int take(struct setup *setup, const struct question *question, const char *text,
@@ -125,12 +127,12 @@ static int take(struct setup *setup, const struct question *question, const char
 {
     char *value = NULL;
     int result = is_none(text) ? 0 : question->read(&value, text, err);
+    const char *line = value ? value : none_of(setup, question->setting);
     if (result == 0)
-        result = setup_file_set(setup->answers, question->setting,
-                                value ? value : none_of(setup, question->setting), err);
-    const char *now = value_now(setup, question);
+        result = setup_file_set(setup->answers, question->setting, line, err);
+    bool is_new = line && !setup_file_decides(setup->config, question->setting);
     if (result == 0)
-        setup->changed |= !is_same(value, now);
+        setup->changed |= is_new || !is_same(value, value_now(setup, question));
     mem_free_secret(value);
     return result;
 }

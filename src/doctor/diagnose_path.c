@@ -65,6 +65,8 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
     const char *fix = "Check this machine's internet connection and its firewall.";
     if (visit->end == VISIT_NO_ADDRESS)
         fix = "Check this machine's DNS, or name nameservers in net.nameservers.";
+    else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_EXPIRED)
+        fix = "Check this machine's date and time: by them that certificate is not valid.";
     else if (visit->end == VISIT_NO_TLS)
         fix = facts->own_roots ? "Check signal.ca_file and signal.url."
                                : "Something intercepts TLS on the way: let this machine reach "
@@ -207,6 +209,8 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
         findings_add(findings, SEVERITY_FAULT, push_subject,
                      "Check that it runs, and look at its log or that of the proxy before it.",
                      "%s gives no answer (%s).", facts->origin, visit->why);
+    else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_EXPIRED)
+        diagnose_failure(findings, facts, &(struct push_answer){.failure = PUSH_UNTIMELY});
     else if (!answered(visit))
         diagnose_failure(findings, facts, &(struct push_answer){.failure = failures[visit->end]});
     else if (behind_proxy)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "config/setup_file.h"
@@ -116,7 +115,9 @@ static void visit_watcher(struct probe *probe, const char *url, struct origin_fa
                                     .lane = RESOLVER_ENDPOINT,
                                     .family = AF_UNSPEC,
                                     .user_agent = our_agent,
-                                    .trust = probe->trust};
+                                    .trust = probe->trust,
+                                    .policy = probe->policy,
+                                    .is_trusted = true};
     visits_add(probe->visits, &request, &watcher->visit);
 }
 
@@ -280,18 +281,10 @@ int probes_run(struct probe_facts *facts, const struct config *config, const jso
     return result;
 }
 
-/* Setup keeps its answers in a file, in which "none" is a line that is not there. */
-static bool is_answered(const struct config *config)
-{
-    char *path = setup_file_path(config);
-    bool answered = access(path, F_OK) == 0;
-    free(path);
-    return answered;
-}
-
 enum linking probes_linking(const struct config *config)
 {
     if (config->web_enabled && config->web_public_url)
         return LINKING_BY_WEB;
-    return !config->web_enabled || is_answered(config) ? LINKING_BY_HAND : LINKING_UNKNOWN;
+    bool is_answered = setup_file_decides(config, "web.public_url"); /* by none */
+    return !config->web_enabled || is_answered ? LINKING_BY_HAND : LINKING_UNKNOWN;
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/cert_time.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -169,10 +170,9 @@ static enum visit_flaw flaw_of(const struct visit *visit, CURLcode result)
 {
     long verdict = X509_V_OK;
     curl_easy_getinfo(visit->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-    switch (verdict) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-    case X509_V_ERR_CERT_NOT_YET_VALID:
+    if (cert_time_is_the_fault(verdict))
         return VISIT_FLAW_EXPIRED;
+    switch (verdict) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -279,14 +279,14 @@ static bool send_request(struct visit *visit, const struct address_list *address
 static void choose(const struct visit *visit, const struct address_list *from,
                    struct address_list *to, struct err *err)
 {
+    const struct policy *policy = visit->request.is_trusted ? NULL : visit->request.policy;
     to->count = 0;
     err->code = 0;
     for (size_t i = 0; i < from->count; i++) {
         const struct address *address = &from->items[i];
         if (visit->request.family != AF_UNSPEC && address->any.sa_family != visit->request.family)
             continue;
-        if (!visit->request.policy ||
-            policy_check_address(visit->request.policy, &visit->url, false, address, err) == 0)
+        if (!policy || policy_check_address(policy, &visit->url, false, address, err) == 0)
             to->items[to->count++] = *address;
     }
 }

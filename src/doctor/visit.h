@@ -60,7 +60,9 @@ struct visit_request {
     /* What its certificate must lead to: one of the two, which must outlive the visits. */
     const struct trust *trust;
     X509_STORE *roots;
-    const struct policy *policy; /* NULL: any address will do */
+    /* Whose push.connect_to holds, and where it may lead; NULL: anywhere. */
+    const struct policy *policy;
+    bool is_trusted; /* it may lead anywhere all the same */
 };
 
 struct visits;

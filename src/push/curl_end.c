@@ -1,12 +1,12 @@
 #include "push/curl_end.h"
 
-#include <openssl/x509_vfy.h>
+#include "base/cert_time.h"
 
 static bool is_untimely(CURL *easy)
 {
-    long verdict = X509_V_OK;
+    long verdict = 0;
     curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-    return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
+    return cert_time_is_the_fault(verdict);
 }
 
 enum push_failure curl_end_failure(CURL *easy, CURLcode result, bool sent)

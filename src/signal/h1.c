@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/cert_time.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -259,19 +260,13 @@ static bool speaks_no_tls(const SSL *ssl)
     return SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO && BIO_number_read(SSL_get_rbio(ssl)) > 0;
 }
 
-/* A board without a clock of its own begins in 1970. */
-static bool is_about_time(long verdict)
-{
-    return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
-}
-
 static void finish_tls(struct channel *channel, SSL *ssl)
 {
     char text[sizeof channel->end->text];
     long verdict = SSL_get_verify_result(ssl);
     int alert = (int)(intptr_t)SSL_get_app_data(ssl);
     if (verdict != X509_V_OK) {
-        bool untimely = is_about_time(verdict);
+        bool untimely = cert_time_is_the_fault(verdict);
         snprintf(text, sizeof text, "its certificate is not accepted: %s%s",
                  X509_verify_cert_error_string(verdict),
                  untimely ? "; is this machine's clock right?" : "");

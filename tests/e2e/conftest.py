@@ -17,6 +17,7 @@ from lib.background import Background, Changes
 from lib.browser import Browser
 from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
+from lib.front import Front
 from lib.linking_page import NAME
 from lib.phone import Phone
 from lib.ports import free_port
@@ -71,6 +72,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def leaf(authority: Authority) -> Leaf:
     return authority.leaf("localhost")
+
+
+@pytest.fixture
+def front(changes: Changes, tmp_path: Path, leaf: Leaf) -> Iterator[Front]:
+    front = Front(changes, tmp_path / "nginx", leaf)
+    yield front
+    front.stop()
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 alert, which names the cause that `doorbell doctor` names (test_doctor.py), and one when it is over.
 """
 
-from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 
-from lib.background import Changes
-from lib.certs import Authority, Leaf
+from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.front import ByFront, Front
 from lib.linked import Linked
@@ -167,6 +165,8 @@ class Awaited:
         assert self.receiver.alerts() == []
         doorbell.reload(alert__unlinked_after="1ms")
         self.receiver.wait_titles(NO_PHONE)
+        known = f"The operator was told: {NO_PHONE}."  # another reload would send it again
+        doorbell.changes.wait_for(lambda: doorbell.has_logged(known), known)
         assert cause in self.receiver.text(), self.receiver.text()
 
     def is_missed(self, doorbell: Doorbell, cause: str, report: str) -> None:
@@ -183,13 +183,6 @@ class Awaited:
 @pytest.fixture
 def awaited(signal: SignalPeer, ntfy: PushPeer, receiver: Receiver) -> Awaited:
     return Awaited(signal, ntfy, receiver)
-
-
-@pytest.fixture
-def front(changes: Changes, tmp_path: Path, leaf: Leaf) -> Iterator[Front]:
-    front = Front(changes, tmp_path / "nginx", leaf)
-    yield front
-    front.stop()
 
 
 @pytest.fixture

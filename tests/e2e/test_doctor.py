@@ -8,16 +8,14 @@ import pty
 import re
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Optional
 
 import pytest
 
-from lib.background import Changes
 from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
+from lib.front import Front
 from lib.linked import Linked
-from lib.nginx import Nginx, server_block
-from lib.ports import free_port
 from lib.push_peer import PushPeer
 from lib.receiver import Receiver
 from lib.secrecy import secrecy
@@ -277,43 +275,13 @@ def test_the_same_trouble_at_two_push_servers_is_two_findings(
 # The way by which phones come in
 
 
-class Front:
-    """nginx at the public address, with one location."""
-
-    def __init__(self, changes: Changes, folder: Path, leaf: Leaf):
-        self.changes, self.folder, self.leaf = changes, folder, leaf
-        self.port = free_port()
-        self.nginx: Optional[Nginx] = None
-
-    @property
-    def url(self) -> str:
-        return f"https://localhost:{self.port}/"
-
-    def serve(self, path: str, words: str) -> None:
-        inside = f"        location {path} {{ {words} }}"
-        self.nginx = Nginx(
-            self.changes, self.folder, server_block(self.port, self.leaf, inside)
-        )
-
-    def stop(self) -> None:
-        if self.nginx:
-            self.nginx.stop()
-
-
-@pytest.fixture
-def front(changes: Changes, tmp_path: Path, leaf: Leaf) -> Iterator[Front]:
-    front = Front(changes, tmp_path / "nginx", leaf)
-    yield front
-    front.stop()
-
-
 def test_a_public_address_that_leads_to_this_server(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
 ) -> None:
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
-    front.serve("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
-    assert f"{front.url[:-1]} leads to this Doorbell." in examine(doorbell, WELL)
+    front.serve_at("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
+    assert f"{front.url()[:-1]} leads to this Doorbell." in examine(doorbell, WELL)
 
 
 # What tests/e2e/test_proxies.py has from the samples.
@@ -326,10 +294,10 @@ GOOD = (
 def test_what_a_proxy_says_of_a_request_is_looked_at_and_mended_by_the_lines_that_are_told(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
 ) -> None:
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
     there = f"proxy_pass http://127.0.0.1:{doorbell.port}/;"
-    front.serve("/", f"{there} proxy_set_header X-Forwarded-Proto http;")
+    front.serve_at("/", f"{there} proxy_set_header X-Forwarded-Proto http;")
     warnings = findings(doorbell, "warning")
     told = [warning["what"] for warning in warnings]
     assert len(told) == 3 and f"asks Doorbell for the host 127.0.0.1:{doorbell.port}" in told[0]
@@ -337,7 +305,7 @@ def test_what_a_proxy_says_of_a_request_is_looked_at_and_mended_by_the_lines_tha
     assert "does not say who asks" in told[2]
     lines = [re.search("in nginx: (.*;)$", warning["fix"]) for warning in warnings]
     front.stop()
-    front.serve("/", there + " ".join(line[1] for line in lines if line))
+    front.serve_at("/", there + " ".join(line[1] for line in lines if line))
     assert findings(doorbell, "warning") == findings(doorbell, "fault") == []
 
 
@@ -364,9 +332,9 @@ def test_what_only_the_server_can_see_of_its_public_address(
     cause: str,
     fix: str,
 ) -> None:
-    doorbell = make(web__public_url=front.url + "molly/", **more)
+    doorbell = make(web__public_url=front.url() + "molly/", **more)
     Patient(doorbell, signal, ntfy)
-    front.serve("/molly/", words.format(there=f"http://127.0.0.1:{doorbell.port}") + GOOD)
+    front.serve_at("/molly/", words.format(there=f"http://127.0.0.1:{doorbell.port}") + GOOD)
     troubles = findings(doorbell, "fault") + findings(doorbell, "warning")
     (trouble,) = [one for one in troubles if one["subject"] == "public address"]
     assert cause in trouble["what"] and fix in trouble["fix"], trouble
@@ -376,11 +344,11 @@ def test_a_page_of_this_server_that_the_server_did_not_send_is_a_fault(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
 ) -> None:
     """A cache in front, or a copy of this server with the same key."""
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
     (front.folder).mkdir()
     (front.folder / "page").write_bytes(doorbell.request("GET", "/")[2])
-    front.serve("/", f"root {front.folder}; try_files /page =404;")
+    front.serve_at("/", f"root {front.folder}; try_files /page =404;")
     (fault,) = findings(doorbell, "fault")
     assert "but the request did not come here" in fault["what"]
 
@@ -424,9 +392,9 @@ def test_a_public_address_that_leads_elsewhere(
     words: str,
     cause: str,
 ) -> None:
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
-    front.serve(path, words)
+    front.serve_at(path, words)
     (fault,) = findings(doorbell, "fault")
     assert fault["subject"] == "public address" and cause in fault["what"]
     assert ("web.public_url" if "301" in words else f"127.0.0.1:{doorbell.port}") in fault["fix"]
@@ -455,9 +423,9 @@ def test_what_molly_cannot_answer_before_a_public_address(
     cause: str,
     fix: str,
 ) -> None:
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
-    front.serve("/", words.format(there=f"http://127.0.0.1:{doorbell.port}/") + GOOD)
+    front.serve_at("/", words.format(there=f"http://127.0.0.1:{doorbell.port}/") + GOOD)
     (fault,) = findings(doorbell, "fault")
     assert fault["subject"] == "public address"
     assert cause in fault["what"] and fix in fault["fix"], fault
@@ -490,13 +458,13 @@ def test_each_flaw_of_a_certificate_has_its_own_remedy(
     flaw: str,
     fix: str,
 ) -> None:
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     if flaw == "no TLS":
         doorbell.reload(web__public_url=f"https://localhost:{doorbell.port}/")
     else:
         front.leaf = leaf_for(flaw, authority, tmp_path / "other")
     Patient(doorbell, signal, ntfy)
-    front.serve("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
+    front.serve_at("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
     (fault,) = findings(doorbell, "fault")
     assert fault["subject"] == "public address" and fix in fault["fix"], fault
 
@@ -505,7 +473,7 @@ def test_a_public_address_that_nobody_answers_is_a_warning(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
 ) -> None:
     """Many routers lead nobody from inside to their own outside."""
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
     (warning,) = findings(doorbell, "warning")
     assert "From this machine https://localhost:" in warning["what"]
@@ -521,11 +489,11 @@ def test_an_air_gapped_server_to_which_no_account_was_added(make: MakeDoorbell) 
 
 
 def test_setup_that_was_answered_with_no_public_url_makes_a_server_air_gapped(
-    make: MakeDoorbell, receiver: Receiver
+    make: MakeDoorbell,
 ) -> None:
     doorbell = make()
     assert "web.public_url is not set" in examine(doorbell, FAULT)
-    done = doorbell.command("setup", "--url", "none", "--alert", receiver.url, "--no-link")
+    done = doorbell.command("setup", "--url", "none", "--no-link")
     assert done.returncode == WELL, done.stderr
     report = examine(doorbell, FAULT)
     assert "-> No phone comes in by itself" in report and "web.public_url" not in report
@@ -544,8 +512,8 @@ def test_a_server_at_which_no_phone_ever_registered(make: MakeDoorbell) -> None:
 def test_what_is_in_a_phones_way_is_told_before_that_none_came(
     make: MakeDoorbell, front: Front
 ) -> None:
-    doorbell = make(web__public_url=front.url)
-    front.serve("/", NOWHERE)
+    doorbell = make(web__public_url=front.url())
+    front.serve_at("/", NOWHERE)
     faults = findings(doorbell, "fault")
     assert [fault["subject"] for fault in faults] == ["public address", "accounts"]
 
@@ -672,9 +640,9 @@ def test_a_server_that_does_not_run(
 def test_a_proxy_is_not_blamed_for_a_server_that_does_not_run(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, front: Front
 ) -> None:
-    doorbell = make(web__public_url=front.url)
+    doorbell = make(web__public_url=front.url())
     Patient(doorbell, signal, ntfy)
-    front.serve("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
+    front.serve_at("/", f"proxy_pass http://127.0.0.1:{doorbell.port};")
     doorbell.stop()
     (fault,) = findings(doorbell, "fault")
     assert fault["subject"] == "server"

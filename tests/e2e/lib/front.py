@@ -29,6 +29,9 @@ class Front:
             self.changes, self.folder, server_block(self.port, self.leaf, inside)
         )
 
+    def serve_at(self, path: str, words: str) -> None:
+        self.serve(f"location {path} {{ {words} }}")
+
     def lead_to(self, doorbell: Doorbell, path: str = "/", to: str = "/") -> None:
         """Without `to` it hands the path on."""
         self.serve(
