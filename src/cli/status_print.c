@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "cli/when.h"
+#include "doctor/diagnose.h"
 #include "doctor/refusal.h"
 
 enum { NAMES_MOST = 5 };
@@ -340,15 +341,6 @@ static void print_advice_on_all(const json_t *bridge)
     }
 }
 
-static bool is_said_of_all(const json_t *bridge, const char *advice)
-{
-    const json_t *list = json_object_get(bridge, "advice");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(json_string_value(json_array_get(list, i)), advice) == 0)
-            return true;
-    return false;
-}
-
 static void print_all_advice(const json_t *answer)
 {
     const json_t *accounts = json_object_get(answer, "accounts");
@@ -357,7 +349,7 @@ static void print_all_advice(const json_t *answer)
     print_advice_on_all(bridge);
     for (size_t i = 0; i < json_array_size(accounts); i++) {
         const char *advice = text_of(json_array_get(accounts, i), "advice");
-        if (!*advice || is_said_of_all(bridge, advice) || is_said_before(said, advice))
+        if (!*advice || diagnose_is_said_of_all(bridge, advice) || is_said_before(said, advice))
             continue;
         printf("\n");
         print_advice(accounts, i);
@@ -468,7 +460,7 @@ static void print_account(const json_t *account, const json_t *bridge)
     print_rings(json_object_get(account, "ring"), now);
     print_debt(account, now);
     print_timeline(account, now);
-    if (*advice && !is_said_of_all(bridge, advice))
+    if (*advice && !diagnose_is_said_of_all(bridge, advice))
         text_wrap(stdout, advice, 0, 2, terminal_columns(stdout));
 }
 

@@ -33,6 +33,9 @@ struct key_facts {
 /* Nothing where it cannot be read: that is said of all files. */
 void diagnose_key(struct findings *findings, const struct key_facts *facts);
 
+/* Whether this advice for an account is among those for all accounts; `bridge` is of the status. */
+bool diagnose_is_said_of_all(const json_t *bridge, const char *advice);
+
 /* Whether the running server has walled itself in. */
 void diagnose_sandbox(struct findings *findings, const json_t *status);
 

@@ -72,7 +72,7 @@ static void diagnose_all(struct findings *findings, const json_t *bridge)
                      json_string_value(json_array_get(advice, i)));
 }
 
-static bool is_said_of_all(const json_t *bridge, const char *advice)
+bool diagnose_is_said_of_all(const json_t *bridge, const char *advice)
 {
     const json_t *list = json_object_get(bridge, "advice");
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -294,7 +294,7 @@ static void diagnose_each(struct findings *findings, const json_t *status,
         json_t *account = json_array_get(accounts, i);
         if (is_troubled(account) || is(account, "health", "off")) {
             if (!is_told_before(told, account) &&
-                !is_said_of_all(bridge, text_of(account, "advice")))
+                !diagnose_is_said_of_all(bridge, text_of(account, "advice")))
                 diagnose_trouble(findings, accounts, i, key);
         } else if (running && well++ < WELL_NAMED_MOST) {
             diagnose_well(findings, account, bridge, key);
