@@ -132,10 +132,9 @@ static void look_at(void *arg, struct account *account)
 
 /* The pinned roots are good for decades, those of signal.ca_file may not be: there a push
  * server's certificate has to say the same. */
-static bool no_certificate_is_valid(const struct round *round)
+static bool no_certificate_is_valid(const struct lookout_parts *parts,
+                                    const struct bridge_alarms *alarms)
 {
-    const struct bridge_alarms *alarms = &round->alarms;
-    const struct lookout_parts *parts = &round->lookout->parts;
     return alarms->untimely && alarms->untimely == alarms->wanted &&
            (!parts->config->signal_ca_file || push_skew(parts->push)->untimely);
 }
@@ -146,7 +145,7 @@ static void look_at_clock(struct round *round)
     const struct skew *skew = push_skew(lookout->parts.push);
     struct alerts *alerts = &lookout->alerts;
     char why[WHY_SIZE];
-    round->untimely = no_certificate_is_valid(round);
+    round->untimely = no_certificate_is_valid(&lookout->parts, &round->alarms);
     lookout->was_untimely |= round->untimely;
     /* A link that is up ends what certificates have shown, and nothing else. */
     if (!skew->judged && !(lookout->was_untimely && round->alarms.up))
@@ -505,8 +504,11 @@ void lookout_certificate(struct lookout *lookout, int64_t ends_unix)
 void lookout_figures(const struct lookout *lookout, struct lookout_figures *figures)
 {
     const struct skew *skew = push_skew(lookout->parts.push);
+    struct bridge_alarms alarms;
+    bridge_alarms(lookout->bridge, &alarms);
+    bool untimely = no_certificate_is_valid(&lookout->parts, &alarms);
     *figures = (struct lookout_figures){.alerts_failing = lookout->alert.failing,
-                                        .clock_wrong = skew->judged && skew->origin[0],
+                                        .clock_wrong = skew->origin[0] || untimely,
                                         .certificate_ends_unix = lookout->certificate_ends_unix};
 }
 

@@ -41,8 +41,10 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
 /* Those that are kept, oldest first: `i` from 0; NULL behind the last. */
 const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i);
 
-/* The last that was refused, within a week, and is not mended since: nobody came later, with the
- * same endpoint's origin or under the same pseudonym, who was taken. NULL: none. */
+/* The last that was refused for what needs a person, within a week, and is not mended since: nobody
+ * came later, with the same endpoint's origin or under the same pseudonym, who was taken. One
+ * refused for its endpoint goes before one refused for its credentials, that before one for its
+ * account id. NULL: none. */
 const struct arrival *arrivals_refused(const struct arrivals *arrivals, int64_t now_unix);
 
 #endif

@@ -314,14 +314,13 @@ void bridge_ping_account(struct account *account, push_fn *fn, void *arg)
 }
 
 struct pinging {
-    struct bridge *bridge;
     push_fn *fn;
     void *arg;
 };
 
 static void ping_one(void *arg, struct account *account)
 {
-    struct pinging *pinging = arg;
+    const struct pinging *pinging = arg;
     bridge_ping_account(account, pinging->fn, pinging->arg);
 }
 
@@ -331,8 +330,7 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
     struct account_key key;
     int result = find_user(bridge, uuid, &key, expected, err);
     if (result == 0)
-        registry_each_of_user(&bridge->registry, &key, ping_one,
-                              &(struct pinging){bridge, fn, arg});
+        registry_each_of_user(&bridge->registry, &key, ping_one, &(struct pinging){fn, arg});
     return result;
 }
 

@@ -16,10 +16,7 @@ static size_t count_enabled(const struct bridge_figures *figures)
 
 bool service_judge(const struct bridge_figures *figures, enum health health)
 {
-    size_t accounts = count_enabled(figures);
-    if (health != HEALTH_WELL || (accounts && !figures->accounts[ACCOUNT_UP]))
-        return false;
-    if (2 * figures->late > accounts)
+    if (health != HEALTH_WELL || (count_enabled(figures) && !figures->accounts[ACCOUNT_UP]))
         return false;
     /* Most phones get no message for hours: those that were to be rung show how it is. */
     return figures->late < SERVICE_SEVERAL || figures->late <= figures->rung;

@@ -158,7 +158,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     look_at_alerts(findings, config);
     look_outside(findings, config, status);
     if (status)
-        diagnose_nobody(findings, status, probes_linking(config));
+        diagnose_phones(findings, status, probes_linking(config));
     json_decref(status);
 }
 

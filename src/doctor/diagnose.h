@@ -17,9 +17,9 @@
 void diagnose_accounts(struct findings *findings, const json_t *status,
                        const uint8_t key[PSEUDONYM_KEY_SIZE]);
 
-/* Where there is no account. To be called last, as what is in a phone's way is to be mended first.
- */
-void diagnose_nobody(struct findings *findings, const json_t *status, enum linking linking);
+/* The phone that came and was refused, and that there is no account. To be called last, as what is
+ * in a phone's way is to be mended first. */
+void diagnose_phones(struct findings *findings, const json_t *status, enum linking linking);
 
 /* The key that signs pushes, which phones were linked with. */
 struct key_facts {

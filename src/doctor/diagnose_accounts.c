@@ -97,13 +97,20 @@ static void diagnose_room(struct findings *findings, const json_t *bridge)
                      "The server may open as many as %lld accounts need.", (long long)most);
 }
 
+static bool is_refused(const json_t *bridge)
+{
+    const json_t *refused = json_object_get(bridge, "refused");
+    return json_is_object(refused) &&
+           refusal_needs_person(text_of(refused, "status"), text_of(refused, "why"));
+}
+
 /* A phone that came and was refused is all that there is to mend where there is no account. */
 static void diagnose_refused(struct findings *findings, const json_t *bridge)
 {
     const json_t *refused = json_object_get(bridge, "refused");
     bool alone = !number_of(bridge, "accounts");
     char at[TIME_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
-    if (!json_is_object(refused))
+    if (!is_refused(bridge))
         return;
     refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
                     what, fix);
@@ -136,13 +143,13 @@ static const char *advise_nobody(enum linking linking)
     return "No phone comes in by itself: " PASTED_LINE;
 }
 
-void diagnose_nobody(struct findings *findings, const json_t *status, enum linking linking)
+void diagnose_phones(struct findings *findings, const json_t *status, enum linking linking)
 {
     const json_t *bridge = json_object_get(status, "bridge");
-    bool refused = json_is_object(json_object_get(bridge, "refused"));
+    diagnose_refused(findings, bridge);
     if (!number_of(bridge, "accounts"))
         findings_add(findings, SEVERITY_FAULT, accounts_subject,
-                     refused ? NULL : advise_nobody(linking),
+                     is_refused(bridge) ? NULL : advise_nobody(linking),
                      "No account is registered, so nobody is rung.");
 }
 
@@ -314,6 +321,5 @@ void diagnose_accounts(struct findings *findings, const json_t *status,
     bool running = diagnose_server(findings, bridge);
     diagnose_all(findings, bridge);
     diagnose_room(findings, bridge);
-    diagnose_refused(findings, bridge);
     diagnose_each(findings, status, key, running);
 }

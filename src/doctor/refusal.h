@@ -1,12 +1,14 @@
 /* What to do about a phone that came and was refused (bridge/arrivals.h). For all who tell of it.
- * Pure.
- */
+ * Pure. */
 #ifndef DOORBELL_DOCTOR_REFUSAL_H
 #define DOORBELL_DOCTOR_REFUSAL_H
 
 #include "doctor/findings.h"
 
-/* `status` is the word that the phone got, "invalid_endpoint"; `why` is our own sentence. */
+/* Not where it was no phone, or Molly asks again by itself. `status` is the word that it got,
+ * "invalid_endpoint"; `why` is our own sentence. */
+bool refusal_needs_person(const char *status, const char *why);
+/* Likewise. */
 const char *refusal_remedy(const char *status, const char *why);
 
 /* Where the policy's sentence has the entry to add in it, both apart: what is (`what`), and what to

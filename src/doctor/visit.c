@@ -185,7 +185,7 @@ static enum visit_flaw flaw_of(const struct visit *visit, CURLcode result)
     if (result == CURLE_PEER_FAILED_VERIFICATION && strstr(visit->says, "subject name"))
         return VISIT_FLAW_NAME;
     /* What speaks TLS and declines says so by an alert. */
-    bool declined = strstr(visit->says, "alert");
+    bool declined = strstr(visit->says, " alert ");
     return result == CURLE_SSL_CONNECT_ERROR && !declined ? VISIT_FLAW_NO_TLS : VISIT_FLAW_OTHER;
 }
 

@@ -209,8 +209,8 @@ static void add_store(struct buf *out, bool failing, const struct store_counts *
 static void add_lookout(struct buf *out, const struct lookout_figures *figures)
 {
     gauge(out, "clock_wrong",
-          "1 while push servers show that this machine's clock is wrong, which makes them refuse "
-          "rings.",
+          "1 while push servers, or certificates that are not valid by it, show that this machine's "
+          "clock is wrong.",
           figures->clock_wrong);
     gauge(
         out, "certificate_end_time_seconds",

@@ -417,6 +417,7 @@ def test_fish_completes_at_a_prompt(shell: Shell, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     answers = done.stdout.split(">\n")[1:]
+    assert len(answers) == len(ONE_WAY), answers
     for (line, whole), answer in zip(ONE_WAY.items(), answers):
         offered = [one.partition("\t")[0] for one in answer.splitlines()]
         word = whole.replace("\\ ", "?").split()[-1].replace("?", " ")

@@ -13,17 +13,23 @@
 
 static const uint8_t key[PSEUDONYM_KEY_SIZE] = {1};
 
-/* The one finding that there has to be; `fix` NULL: none. */
-static void expect(const struct findings *findings, enum severity severity, const char *what,
-                   const char *fix)
+static void expect_first(const struct findings *findings, enum severity severity, const char *what,
+                         const char *fix)
 {
-    ck_assert_uint_eq(findings->count, 1);
     const struct finding *finding = &findings->items[0];
     ck_assert_str_eq(severity_name(finding->severity), severity_name(severity));
     ck_assert_msg(strstr(finding->what, what), "\"%s\" has no \"%s\"", finding->what, what);
     ck_assert_msg(strstr(finding->fix, fix ? fix : ""), "\"%s\" has no \"%s\"", finding->fix, fix);
     ck_assert(fix || !*finding->fix);
     ck_assert(findings->has_fault == (severity == SEVERITY_FAULT));
+}
+
+/* The one finding that there has to be; `fix` NULL: none. */
+static void expect(const struct findings *findings, enum severity severity, const char *what,
+                   const char *fix)
+{
+    ck_assert_uint_eq(findings->count, 1);
+    expect_first(findings, severity, what, fix);
 }
 
 static const struct visit_facts upgraded = {.end = VISIT_ANSWERED, .status = 101, .stamped = true};
@@ -545,10 +551,14 @@ static json_t *bridge_with(int accounts, json_t *refused)
                      "refused", refused, "accounts");
 }
 
+#define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_NAME FIFTY "." FIFTY "." FIFTY "." FIFTY
+
 static json_t *refusal_of(const char *status, const char *why)
 {
     return json_pack("{s:I, s:s, s:s, s:s}", "at", (json_int_t)1700000000, "status", status,
-                     "origin", "https://ntfy.lan", "why", why);
+                     "origin", strstr(why, LONG_NAME) ? "https://" LONG_NAME : "https://ntfy.lan",
+                     "why", why);
 }
 
 START_TEST(nobody_is_told_the_way_to_be_linked_that_is_open_to_him)
@@ -564,14 +574,14 @@ START_TEST(nobody_is_told_the_way_to_be_linked_that_is_open_to_him)
     json_t *status = bridge_with(0, json_null());
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};
-        diagnose_nobody(&findings, status, cases[i].linking);
+        diagnose_phones(&findings, status, cases[i].linking);
         expect(&findings, SEVERITY_FAULT, "No account is registered", cases[i].fix);
         ck_assert_ptr_nonnull(strstr(findings.items[0].fix, "\"doorbell setup\""));
     }
     json_decref(status);
     status = bridge_with(1, json_null());
     struct findings findings = {0};
-    diagnose_nobody(&findings, status, LINKING_BY_WEB);
+    diagnose_phones(&findings, status, LINKING_BY_WEB);
     ck_assert_uint_eq(findings.count, 0);
     json_decref(status);
 }
@@ -592,29 +602,43 @@ START_TEST(a_phone_that_came_and_was_refused_is_told_with_its_remedy)
          "ntfy.lan is not listed; to allow it add \"https://ntfy.lan\", with its user name and "
          "password before the host, to push.allowed_endpoints",
          "is not listed.", "before the host, to push.allowed_endpoints; then tap"},
+        {"invalid_endpoint", "ntfy.lan is a private address; to allow it add \"https://ntfy.l",
+         "private address.", "If it is your push server, add it to push.allowed_endpoints; then"},
         {"invalid_endpoint", "ntfy.lan is forbidden by the entry \"lan\" of push.denied",
          "of push.denied.", "Choose another push server"},
         {"forbidden", "the messenger's server refused the credentials", "refused the credentials.",
          "new credentials"},
         {"invalid_uuid", "accounts.allowed does not have this account id", "account id.",
          "Add the id to accounts.allowed"},
-        {"invalid_uuid", "the account id is not a UUID", "not a UUID.", "no phone with Molly"},
-        {"internal_error", "the store cannot be written", "be written.", "in a minute"},
-        {"internal_error", "the trial goes on", "goes on.", "asks again"},
+        {"invalid_endpoint",
+         LONG_NAME " has the private address 192.168.1.5; to allow it add \"https://" LONG_NAME
+                   "\" to push.allowed_endpoints",
+         "private address 192.168.1.5.",
+         "If it is your push server, add it to push.allowed_endpoints; then tap"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *status = bridge_with(0, refusal_of(cases[i].status, cases[i].why));
         struct findings findings = {0};
-        diagnose_accounts(&findings, status, key);
-        expect(&findings, SEVERITY_FAULT, cases[i].what, cases[i].fix);
-        diagnose_nobody(&findings, status, LINKING_BY_WEB); /* it is all that there is to mend */
+        diagnose_phones(&findings, status, LINKING_BY_WEB);
+        expect_first(&findings, SEVERITY_FAULT, cases[i].what, cases[i].fix);
         ck_assert_uint_eq(findings.count, 2);
-        ck_assert_str_eq(findings.items[1].fix, "");
+        ck_assert_str_eq(findings.items[1].fix, ""); /* it is all that there is to mend */
+        json_decref(status);
+    }
+    static const char *const others[][2] = {
+        {"invalid_uuid", "the account id is not a UUID"},
+        {"internal_error", "the trial goes on"},
+    };
+    for (size_t i = 0; i < 2; i++) { /* of which nobody has to know */
+        json_t *status = bridge_with(0, refusal_of(others[i][0], others[i][1]));
+        struct findings findings = {0};
+        diagnose_phones(&findings, status, LINKING_BY_WEB);
+        expect(&findings, SEVERITY_FAULT, "No account is registered", "\"doorbell setup\"");
         json_decref(status);
     }
     json_t *status = bridge_with(1, refusal_of("forbidden", "no"));
     struct findings findings = {0};
-    diagnose_accounts(&findings, status, key);
+    diagnose_phones(&findings, status, LINKING_BY_WEB);
     expect(&findings, SEVERITY_WARNING, "A phone came at Nov 1", "new credentials");
     json_decref(status);
 }
@@ -647,9 +671,17 @@ START_TEST(a_refusal_is_told_until_the_same_phone_is_taken)
     ck_assert_int_eq(refused_at(&arrivals, 9), 5);
     arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 7);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
+    arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, NULL, origin, "later", 8);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, NULL, origin, "no UUID", 8);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 8);
     arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, "", "no URL", 8);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, NULL, origin, "no UUID", 9);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, NULL, origin, "no", 9);
     arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", "", "", 9);
     ck_assert_int_eq(refused_at(&arrivals, 9), 8);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, NULL, origin, "no", WEEK + 8);
+    ck_assert_int_eq(refused_at(&arrivals, WEEK + 8), WEEK + 8);
 }
 END_TEST
 

@@ -140,11 +140,7 @@ END_TEST
 START_TEST(rings_that_are_late_are_trouble_of_the_service_where_they_are_not_one_users)
 {
     struct bridge_figures figures = {.accounts = {[ACCOUNT_UP] = 1}, .late = 1};
-    ck_assert(!serves(figures)); /* nobody else is here */
-    figures.accounts[ACCOUNT_UP] = 2;
-    ck_assert(serves(figures));
-    figures.late = 2;
-    ck_assert(!serves(figures));
+    ck_assert(serves(figures)); /* whose it is everybody would know */
     figures.accounts[ACCOUNT_UP] = 100;
     figures.late = SERVICE_SEVERAL - 1;
     ck_assert(serves(figures));
