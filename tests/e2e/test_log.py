@@ -25,6 +25,8 @@ def make(make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer) -> Mak
             "signal__url": signal.url,
             "push__allowed_endpoints": [ntfy.origin],
             "log__level": "info",
+            "accounts__max": 100,  # for which there are files enough anywhere
+            "web__connections": 100,
             "signal__refused_confirm": "50ms",
         }
         return make_doorbell(**{**needed, **settings}).start()

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.skipif(
 CHANGING = {
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ +": "",
     r"[^\n]*Doorbell runs as root[^\n]*\n": "",  # the tests do
+    r"[^\n]*This process may open[^\n]*\n": "",
     r"\x1b\[38;5;16[^\n]*\n": "",  # the code
     r"\(the QR code, black on white\)\n": "",
     r"(?<=vapid=)[\w-]+": "KEY",
