@@ -9,6 +9,7 @@
 #include "alert/overheard.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "cli/options.h"
 #include "control/client.h"
 #include "doctor/diagnose.h"
@@ -101,6 +102,21 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Whether the next start of whoever signs with `file` takes the configuration's key: the same file,
+ * or a credential of systemd's, which a command finds where it comes from and which wins over a key
+ * beside the store. */
+static bool is_followed(const struct config *config, const char *file)
+{
+    if (same_text(file, config->push_vapid_key_file))
+        return true;
+    if (!file || !config_is_credential(config, "push.vapid_key_file"))
+        return false;
+    char *beside = config_beside_store(config, "vapid.key");
+    bool is_default = text_starts(file, "/run/credentials/") || strcmp(file, beside) == 0;
+    free(beside);
+    return is_default;
+}
+
 /* The running server's; empty: none runs, or its key is not where this configuration has it, as
  * where its unit has one of its own. */
 static void ask_key(const struct config *config, char key[VAPID_PUBLIC_TEXT_SIZE], bool *elsewhere)
@@ -110,7 +126,7 @@ static void ask_key(const struct config *config, char key[VAPID_PUBLIC_TEXT_SIZE
     json_t *answer = cli_if_done(control_ask_within(config, request, PATIENCE_S, &err), &err);
     const char *told = json_string_value(json_object_get(answer, "key"));
     const char *file = json_string_value(json_object_get(answer, "file"));
-    *elsewhere = answer && !same_text(file, config->push_vapid_key_file);
+    *elsewhere = answer && !is_followed(config, file);
     snprintf(key, VAPID_PUBLIC_TEXT_SIZE, "%s", told && !*elsewhere ? told : "");
     json_decref(request);
     json_decref(answer);

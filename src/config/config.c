@@ -328,11 +328,12 @@ static int read_setup(struct config *config, const struct config_sources *source
     return result;
 }
 
-/* A command of root's has no credentials; the service's own keys lie where it may read. */
+/* A command of root's has no credentials; the service's own keys lie where it may read. Not with a
+ * user to become, who may not, and who is not the one that systemd gives the service. */
 static char *key_of_service(const struct config *config, const char *path)
 {
-    bool is_there =
-        text_starts(config->store_path, CONFIG_SERVICE_FOLDER) && access(path, R_OK) == 0;
+    bool is_there = !config->user && text_starts(config->store_path, CONFIG_SERVICE_FOLDER) &&
+                    access(path, R_OK) == 0;
     return is_there ? mem_text(path) : NULL;
 }
 

@@ -169,6 +169,8 @@ void config_free(struct config *config);
 
 /* Where it was written: "FILE:LINE", a variable; NULL: nowhere. */
 const char *config_place(const struct config *config, const char *path);
+/* A file beside the database; the caller frees its path. */
+char *config_beside_store(const struct config *config, const char *name);
 /* A file that systemd hands over, or that lies where it takes it from. */
 bool config_is_credential(const struct config *config, const char *path);
 /* Whether somebody wrote it, and it is not just the default. */

@@ -44,9 +44,6 @@ bool config_is_host_name(const char *value);
 /* Notes that it was read. */
 void config_note_file(struct config *config, const char *path);
 
-/* A file beside the database; the caller frees its path. */
-char *config_beside_store(const struct config *config, const char *name);
-
 /* Reads settings from a file's content; `name` is what errors call it: "NAME:LINE: ...". */
 typedef int config_reader(struct config *config, const char *name, const void *bytes, size_t length,
                           struct err *err);

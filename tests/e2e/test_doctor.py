@@ -19,6 +19,7 @@ from lib.linked import Linked
 from lib.push_peer import PushPeer
 from lib.receiver import Receiver
 from lib.secrecy import secrecy
+from lib.service_places import ServicePlaces, may_be_had
 from lib.shell import OpenFolder
 from lib.signal_peer import SignalPeer, new_account
 
@@ -580,6 +581,93 @@ def test_another_key_in_the_file_is_a_fault_before_the_next_start(
     assert fault["fix"].startswith("Put the former key back before the server is restarted.")
     file.write_text(former)
     assert findings(doorbell, "fault") == []
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> ServicePlaces:
+    if not may_be_had():
+        pytest.skip("folders in place of /etc and /run need root and namespaces")
+    return ServicePlaces(tmp_path / "places")
+
+
+CREDSTORE_KEY = "/etc/credstore/doorbell.vapid.key"
+
+
+class Service:
+    """As the package has it: what systemd gives it, root's commands find where it comes from."""
+
+    def __init__(self, doorbell: Doorbell, places: ServicePlaces):
+        self.doorbell, self.places = doorbell, places
+        doorbell.launcher = doorbell.commander = places.launcher
+        doorbell.settings["store.path"] = places.store
+        doorbell.settings["sandbox"] = "off"
+
+    def new_key(self) -> str:
+        return self.doorbell.command("vapid", "generate").stdout
+
+    def put(self, key: str) -> None:
+        file = self.places.credstore / "doorbell.vapid.key"
+        file.touch(mode=0o600)
+        file.write_text(key)
+
+    def start_with(self, key: str) -> None:
+        """Handed over by systemd."""
+        file = self.places.credentials / "vapid.key"
+        file.touch(mode=0o600)
+        file.write_text(key)
+        given = ["env", f"CREDENTIALS_DIRECTORY={self.places.given}"]
+        self.doorbell.launcher = [*self.places.launcher, *given]
+        self.doorbell.start()
+
+    def expect_another(self) -> None:
+        (fault,) = findings(self.doorbell, "fault")
+        assert fault["subject"] == "VAPID key"
+        assert f"than the one that is now in {CREDSTORE_KEY} and in force" in fault["what"]
+
+
+@pytest.fixture
+def service(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, places: ServicePlaces
+) -> Service:
+    return Service(
+        make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin]), places
+    )
+
+
+def test_the_key_that_systemd_hands_over_is_compared_with_the_one_where_it_comes_from(
+    service: Service, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    key = service.new_key()
+    service.put(key)
+    service.start_with(key)
+    Patient(service.doorbell, signal, ntfy)
+    report = examine(service.doorbell, WELL)
+    assert f"The running server signs with the key in {CREDSTORE_KEY}." in report
+    service.put(service.new_key())
+    service.expect_another()
+
+
+def test_a_key_for_systemd_to_hand_over_is_in_force_from_the_next_start_on(
+    service: Service, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    Patient(service.doorbell.start(), signal, ntfy)
+    service.put((service.places.data / "vapid.key").read_text())
+    assert f"signs with the key in {CREDSTORE_KEY}." in examine(service.doorbell, WELL)
+    service.put(service.new_key())
+    service.expect_another()
+
+
+def test_a_key_that_only_the_unit_names_is_no_fault_beside_another_one_for_systemd(
+    service: Service, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    own = service.places.data / "own.key"
+    own.touch(mode=0o600)
+    own.write_text(service.new_key())
+    named = ["env", "DOORBELL_PUSH_VAPID_KEY_FILE=/var/lib/doorbell/own.key"]
+    service.doorbell.launcher = [*service.places.launcher, *named]
+    Patient(service.doorbell.start(), signal, ntfy)
+    service.put(service.new_key())
+    assert "VAPID key" not in examine(service.doorbell, WELL)
 
 
 OTHER_KEY = "No phone was linked with the VAPID key that signs now, but others were with another"

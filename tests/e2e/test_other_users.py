@@ -15,6 +15,7 @@ from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_place, rings
 from lib.push_peer import PushPeer
+from lib.service_places import NAMESPACE, ServicePlaces, may_be_had
 from lib.shell import OpenFolder, as_user
 from lib.signal_peer import SignalPeer
 from lib.status_page import until
@@ -24,7 +25,6 @@ FIRST = 100000  # what /etc/subuid gives a user
 ROOTLESS = Path(__file__).parent / "lib" / "rootless.py"
 NO_UNIX_SOCKETS = Path(__file__).parent / "lib" / "no_unix_sockets.py"
 NO_HOME = ["env", "-u", "HOME", "-u", "XDG_CONFIG_HOME", "-u", "USER", "-u", "LOGNAME"]
-NAMESPACE = ["unshare", "--mount", "--propagation", "private"]
 # All but the folder that comes first; the working directory must be entered anew.
 READ_ONLY = """
 mount --bind "$0" "$0" && mount -o remount,ro,bind / && cd "$0" && exec "$@"
@@ -47,14 +47,8 @@ time.sleep(60)
 """
 
 
-def may_unshare() -> bool:
-    if os.geteuid() != 0:
-        return False
-    return subprocess.run([*NAMESPACE, "true"], stderr=subprocess.DEVNULL).returncode == 0
-
-
 pytestmark = pytest.mark.skipif(
-    not may_unshare(), reason="other users and file systems need root and namespaces"
+    not may_be_had(), reason="other users and file systems need root and namespaces"
 )
 
 
@@ -170,6 +164,26 @@ def test_a_folder_of_somebody_elses_is_told_with_who_needs_it(
     dropped_in.finish(1)
     (line,) = [line for line in dropped_in.output() if "cannot start" in line]
     assert f"{data}/" in line and f"user id {NAMELESS}" in line
+
+
+def test_a_server_that_becomes_a_user_leaves_the_keys_of_the_service_to_it(
+    make_doorbell: Callable[..., Doorbell], authority: Authority, open_folder: OpenFolder
+) -> None:
+    """Root may read them, the user may not."""
+    places = ServicePlaces(open_folder.path / "places")
+    for name in ("doorbell.vapid.key", "doorbell.store.key"):
+        file = places.credstore / name
+        file.touch(mode=0o600)
+        file.write_text(key_pair()[0])
+    doorbell = make_doorbell(user=f"{NAMELESS}:{NAMELESS}", store__path=places.store)
+    doorbell.binary = open_folder.binary
+    for name in ("DOORBELL_SIGNAL_CA_FILE", "DOORBELL_PUSH_CA_FILE"):
+        doorbell.environment[name] = open_folder.copy(authority.file)
+    doorbell.launcher = doorbell.commander = places.launcher
+    doorbell.start()
+    assert (places.data / "vapid.key").exists()
+    done = doorbell.command("health")
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_root_makes_by_hand_in_a_services_folder_is_the_services(
