@@ -20,6 +20,8 @@ bool text_is_ascii(const char *text, size_t length);
 /* Whether all bytes are printable ASCII without spaces (0x21 to 0x7e). */
 bool text_is_token(const char *text, size_t length);
 
+/* NULL is like nothing but NULL. */
+bool text_same(const char *a, const char *b);
 bool text_starts(const char *text, const char *prefix);
 bool text_starts_nocase(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);

@@ -97,17 +97,12 @@ static void look_outside(struct findings *findings, const struct config *config,
     free(facts);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Whether the next start of whoever signs with `file` takes the configuration's key: the same file,
  * or a credential of systemd's, which a command finds where it comes from and which wins over a key
  * beside the store. */
 static bool is_followed(const struct config *config, const char *file)
 {
-    if (same_text(file, config->push_vapid_key_file))
+    if (text_same(file, config->push_vapid_key_file))
         return true;
     if (!file || !config_is_credential(config, "push.vapid_key_file"))
         return false;

@@ -302,11 +302,6 @@ static void try_alert(const struct setup *setup)
     fflush(stdout);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Whoever did not say how long may expect it to. */
 static bool waits(struct setup *setup)
 {
@@ -327,7 +322,7 @@ static int run(struct setup *setup)
     char *alerts = mem_text(setup->config->alert_url);
     hold_interrupts(setup, true);
     status = settle(setup);
-    bool told_elsewhere = setup->config->alert_url && !same_text(alerts, setup->config->alert_url);
+    bool told_elsewhere = setup->config->alert_url && !text_same(alerts, setup->config->alert_url);
     free(alerts);
     if (status != CLI_DONE)
         return status;

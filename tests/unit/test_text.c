@@ -74,6 +74,13 @@ START_TEST(an_amount_of_time_is_told_in_the_unit_that_people_would_use)
 }
 END_TEST
 
+START_TEST(no_text_is_like_no_text_alone)
+{
+    ck_assert(text_same(NULL, NULL) && text_same("a", "a"));
+    ck_assert(!text_same(NULL, "") && !text_same("", NULL) && !text_same("a", "b"));
+}
+END_TEST
+
 START_TEST(distances_find_the_word_that_was_meant)
 {
     ck_assert_uint_eq(text_distance("push.timeot", "push.timeout"), 1);
@@ -154,7 +161,7 @@ END_TEST
 UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded,
           what_may_be_an_identifier_is_not_repeated, html_is_escaped,
           an_amount_of_time_is_told_in_the_unit_that_people_would_use,
-          distances_find_the_word_that_was_meant, base64_is_read_in_both_alphabets_padded_or_not,
-          what_is_not_base64_is_refused, a_buffer_grows_to_its_bound_and_no_further,
-          an_error_keeps_its_sentence_behind_a_prefix,
+          no_text_is_like_no_text_alone, distances_find_the_word_that_was_meant,
+          base64_is_read_in_both_alphabets_padded_or_not, what_is_not_base64_is_refused,
+          a_buffer_grows_to_its_bound_and_no_further, an_error_keeps_its_sentence_behind_a_prefix,
           a_pseudonym_is_stable_under_its_key_and_only_there)
