@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "bridge/alarms.h"
 #include "bridge/checkup.h"
 
 enum {
@@ -95,7 +96,7 @@ static void look_at_rings(struct app *app, const struct bridge_counts *counts)
     if (!counts->overdue == !watch->held_up)
         return;
     watch->held_up = counts->overdue;
-    text_amount(time, app->config->alert_after_ms / 1000);
+    text_amount(time, bridge_patience_ms(app->config) / 1000);
     if (watch->held_up)
         log_warn("Rings for %zu account%s have been held up for more than %s: \"doorbell status\" "
                  "says by what.",

@@ -67,7 +67,6 @@ struct round {
 
 static void look_at_endpoint(struct round *round, const struct account *account)
 {
-    const struct config *config = round->lookout->parts.config;
     const struct endpoint *endpoint = &account->endpoint;
     bool gone = endpoint->state == ENDPOINT_GONE;
     char where[URL_ORIGIN_SIZE];
@@ -77,9 +76,8 @@ static void look_at_endpoint(struct round *round, const struct account *account)
     if (!gone && !account->owed_since_unix && !bridge_endpoint_refuses(account))
         return;
     endpoint_origin(endpoint->url, where);
-    /* A ring that is blurred is owed for so long while all is well. */
     alerts_bad(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym, where,
-               gone ? 0 : config->alert_after_ms + config->push_jitter_ms, round->now_ms);
+               gone ? 0 : bridge_patience_ms(round->lookout->parts.config), round->now_ms);
     alerts_because(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym,
                    bridge_endpoint_cause(account));
 }
