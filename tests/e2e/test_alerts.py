@@ -157,6 +157,25 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(
     receiver.wait_titles(REFUSED, REFUSED, CONTESTED)  # nothing was told twice
 
 
+def test_an_address_that_another_one_stood_in_for_hears_no_end_of_old(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_retry="100ms")
+    one, other = (registered(doorbell, signal, ntfy)[0] for _ in range(2))
+    unlink(signal, one)
+    wait_told(doorbell, REFUSED)
+    doorbell.reload(alert__url=receiver.url + "&by=reload")
+    wait_told(doorbell, REFUSED, 2)
+    link_again(signal, one)
+    wait_told(doorbell, ACCEPTED)
+    doorbell.stop()
+    doorbell.settings["alert.url"] = receiver.url
+    doorbell.start()
+    signal.wait_connected(other, 2)
+    signal.close(4409, "Connected elsewhere", other.key)
+    receiver.wait_titles(REFUSED, REFUSED, ACCEPTED, CONTESTED)
+
+
 def test_another_address_for_alerts_is_told_what_stands(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
 ) -> None:
@@ -415,7 +434,7 @@ def test_refusals_alike_are_not_told_as_of_those_who_are_connected(
 def test_a_clock_that_differs_from_a_push_servers_is_told(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
 ) -> None:
-    doorbell = make(wake__interval="50ms")
+    doorbell = make(wake__interval="50ms", alert__after="50ms")
     account, _ = registered(doorbell, signal, ntfy)
     past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
     ntfy.answer_with({"status": 200, "headers": past})
@@ -425,6 +444,20 @@ def test_a_clock_that_differs_from_a_push_servers_is_told(
     ntfy.answer_with(200)
     signal.queue(account.key)
     receiver.wait_titles("clock wrong", "clock right again")
+
+
+def test_a_push_server_whose_clock_is_right_in_time_again_accuses_no_clock(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(wake__interval="50ms")
+    account, _ = registered(doorbell, signal, ntfy)
+    past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    ntfy.answer_with({"status": 200, "headers": past})
+    signal.queue(account.key)
+    wrong = "The clock of the push server"
+    doorbell.changes.wait_for(lambda: doorbell.has_logged(wrong), "the word of the clock")
+    unlink(signal, account)
+    receiver.wait_titles(REFUSED)
 
 
 def test_a_stranger_cannot_accuse_our_clock(
