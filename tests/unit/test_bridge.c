@@ -12,6 +12,7 @@
 #include "bridge/checkup.h"
 #include "bridge/figures.h"
 #include "bridge/view.h"
+#include "no_marks.h"
 #include "unit.h"
 #include "wake/wake.h"
 
@@ -231,23 +232,6 @@ void store_remove(struct store *store, const struct account_key *key, store_done
     (void)key;
     world.removed++;
     write_later(done, arg);
-}
-
-int store_marked(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
-                 struct err *err)
-{
-    (void)store;
-    (void)mark;
-    (void)err;
-    *at_unix = 0;
-    return 0;
-}
-
-void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
-{
-    (void)store;
-    (void)mark;
-    (void)at_unix;
 }
 
 int64_t store_writing_since_ms(struct store *store)
