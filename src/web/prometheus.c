@@ -208,10 +208,11 @@ static void add_store(struct buf *out, bool failing, const struct store_counts *
 
 static void add_lookout(struct buf *out, const struct lookout_figures *figures)
 {
-    gauge(out, "clock_wrong",
-          "1 while push servers, or certificates that are not valid by it, show that this machine's "
-          "clock is wrong.",
-          figures->clock_wrong);
+    gauge(
+        out, "clock_wrong",
+        "1 while push servers, or certificates that are not valid by it, show that this machine's "
+        "clock is wrong.",
+        figures->clock_wrong);
     gauge(
         out, "certificate_end_time_seconds",
         "When the certificate of web.tls_cert ends, in seconds since 1970; 0 where there is none.",

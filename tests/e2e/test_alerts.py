@@ -171,6 +171,7 @@ def test_an_address_that_another_one_stood_in_for_hears_no_end_of_old(
     doorbell.stop()
     doorbell.settings["alert.url"] = receiver.url
     doorbell.start()
+    signal.wait_connected(one, 3)
     signal.wait_connected(other, 2)
     signal.close(4409, "Connected elsewhere", other.key)
     receiver.wait_titles(REFUSED, REFUSED, ACCEPTED, CONTESTED)
@@ -502,17 +503,43 @@ def test_certificates_that_are_out_of_time_are_told_as_a_wrong_clock(
 ) -> None:
     expired = authority.leaf("ended", expired=True)
     ended = SignalPeer(background, changes, expired)
-    ntfy.present(str(expired.cert), str(expired.key))
+    doorbell = make(health__links_down_after="200ms")
     try:
-        doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
-        account = signal.new_account()
-        words = [account.uuid, "2", account.password, ntfy.endpoint()]
-        assert doorbell.command("connection", "add", *words).returncode == 0
+        account, _ = registered(doorbell, signal, ntfy)
+        doorbell.stop()
+        ntfy.present(str(expired.cert), str(expired.key))
+        doorbell.settings["signal.url"] = ended.url
+        doorbell.start()
+        assert doorbell.command("connection", "ping", account.uuid).returncode == 1
         receiver.wait_titles("clock wrong")
         assert "by it the certificate of Signal's server is not valid." in receiver.text()
         status = " ".join(doorbell.command("status").stdout.split())
         assert "check this machine's date and time" in status and "signal.url" not in status
         assert receiver.titles() == ["clock wrong"]
+    finally:
+        doorbell.stop()
+        ended.stop()
+
+
+def test_the_certificate_of_an_endpoint_that_never_worked_says_nothing_of_our_clock(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    expired = authority.leaf("ended", expired=True)
+    ended = SignalPeer(background, changes, expired)
+    ntfy.present(str(expired.cert), str(expired.key))
+    doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
+    try:
+        account = signal.new_account()
+        words = [account.uuid, "2", account.password, ntfy.endpoint()]
+        assert doorbell.command("connection", "add", *words).returncode == 0
+        assert doorbell.command("connection", "ping", account.uuid).returncode == 1
+        receiver.wait_titles("not connected")
     finally:
         doorbell.stop()
         ended.stop()
