@@ -54,8 +54,9 @@ static int open_key(struct app *app, struct err *err)
         return 0;
     if (err->code == ERR_NOT_FOUND && app->kind != APP_LOCAL && app->rows == 0)
         return make_key(app, err);
-    bool is_others = err->code == ERR_NOT_FOUND || /* than of whom root has become */
-                     config_is_credential(app->config, "push.vapid_key_file");
+    bool is_others = err->code == ERR_NOT_FOUND ||
+                     (err->code == ERR_REFUSED && /* it is not of whom root has become */
+                      config_is_credential(app->config, "push.vapid_key_file"));
     if (is_others && app->kind == APP_LOCAL)
         return 0; /* a server's unit may have it; of what is done here, only a ping is signed */
     if (err->code == ERR_NOT_FOUND && app->kind == APP_FOUNDER && app->rows)

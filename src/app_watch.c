@@ -6,11 +6,12 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "bridge/alarms.h"
 #include "bridge/checkup.h"
 
+/* Whoever reads a status hardly waits longer than LOOK_MS; each look goes over all accounts. */
 enum {
-    LOOK_MS =
-        2000, /* whoever reads a status hardly waits longer; each look goes over all accounts */
+    LOOK_MS = 2000,
     PARTS_SIZE = 160,
 };
 
@@ -95,7 +96,7 @@ static void look_at_rings(struct app *app, const struct bridge_counts *counts)
     if (!counts->overdue == !watch->held_up)
         return;
     watch->held_up = counts->overdue;
-    text_amount(time, app->config->alert_after_ms / 1000);
+    text_amount(time, bridge_patience_ms(app->config) / 1000);
     if (watch->held_up)
         log_warn("Rings for %zu account%s have been held up for more than %s: \"doorbell status\" "
                  "says by what.",
@@ -131,7 +132,7 @@ static void on_look(void *arg)
 }
 
 /* What needs somebody since before this start, of which no line to come would tell. */
-static void say_ready(const struct app *app, const struct bridge_counts *counts)
+static void say_needy(const struct bridge_counts *counts)
 {
     const char *separator = " (";
     char parts[PARTS_SIZE] = "";
@@ -147,9 +148,6 @@ static void say_ready(const struct app *app, const struct bridge_counts *counts)
         add(parts, sizeof parts, "%s%zu %s", separator, troubles[i].count, troubles[i].what);
         separator = ", ";
     }
-    log_info("Doorbell " DOORBELL_VERSION " is ready: %zu account%s%s%s, store %s.",
-             counts->accounts, plural(counts->accounts), parts, *parts ? ")" : "",
-             app->config->store_path);
     size_t needy = counts->refused + counts->gone + counts->rejected;
     if (needy)
         log_warn(
@@ -162,7 +160,9 @@ void app_watch_begin(struct app *app)
 {
     struct bridge_counts counts;
     bridge_count(app->bridge, &counts);
-    say_ready(app, &counts);
+    log_info("Doorbell " DOORBELL_VERSION " is ready: %zu account%s, store %s.", counts.accounts,
+             plural(counts.accounts), app->config->store_path);
+    say_needy(&counts);
     app_watch_ready(app);
     timer_init(&app->watch.timer, on_look, app);
     loop_timer_set(&app->loop, &app->watch.timer, LOOK_MS);

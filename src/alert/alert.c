@@ -18,7 +18,8 @@ struct trouble {
     char *where;
     unsigned cause;
     int64_t since_ms, ended_ms;
-    uint64_t look; /* the last that found it bad */
+    uint64_t look; /* the last that found it bad, or could not say */
+    bool seen;     /* some look found it bad */
     bool bad;
     bool due;           /* it lasted long enough to be told */
     bool told;          /* the operator believes that it is bad */
@@ -159,7 +160,7 @@ void alerts_bad(struct alerts *alerts, enum alert_kind kind, const char *subject
     struct trouble *trouble = find(alerts, &name);
     if (!trouble)
         trouble = add(alerts, &name, now_ms);
-    trouble->bad = true;
+    trouble->bad = trouble->seen = true;
     trouble->look = alerts->look;
     trouble->due |= trouble->told || now_ms - trouble->since_ms >= after_ms;
     set_where(trouble, where);
@@ -343,8 +344,10 @@ void alerts_tell_anew(struct alerts *alerts)
         bucket_init(&topic->changes, alerts->timing.every_ms, CHANGES_BURST);
         list_each_safe(node, &topic->troubles) {
             struct trouble *trouble = trouble_of(node);
+            if (trouble->told && alerts->told)
+                alerts->told(alerts->told_arg, trouble->kind, trouble->subject, false);
             trouble->told = false;
-            if (!trouble->look) /* only somebody else was told of it */
+            if (!trouble->seen) /* only somebody else was told of it */
                 forget(alerts, trouble);
         }
     }

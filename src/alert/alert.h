@@ -29,7 +29,7 @@ struct alert_topic {
     bool unknown; /* in this look */
 };
 
-/* The operator has been told that this is bad, or that it is over. */
+/* The operator has been told that this is bad, or that it is over, or is another one now. */
 typedef void alerts_told_fn(void *arg, enum alert_kind kind, const char *subject, bool bad);
 
 struct alerts {
@@ -53,7 +53,7 @@ void alerts_listen(struct alerts *alerts, alerts_told_fn *told, void *arg);
  * where nothing shows it within settle_ms. An empty subject where it is about accounts: one that is
  * not known any more. */
 void alerts_inherit(struct alerts *alerts, enum alert_kind kind, const char *subject);
-/* Whoever is told from now on knows of nothing. */
+/* Whoever is told from now on knows of nothing: what stands is taken back. */
 void alerts_tell_anew(struct alerts *alerts);
 
 /* One look: begun, what is bad, finished. Whatever it does not name is well. */

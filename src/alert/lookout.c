@@ -67,7 +67,6 @@ struct round {
 
 static void look_at_endpoint(struct round *round, const struct account *account)
 {
-    const struct config *config = round->lookout->parts.config;
     const struct endpoint *endpoint = &account->endpoint;
     bool gone = endpoint->state == ENDPOINT_GONE;
     char where[URL_ORIGIN_SIZE];
@@ -77,9 +76,8 @@ static void look_at_endpoint(struct round *round, const struct account *account)
     if (!gone && !account->owed_since_unix && !bridge_endpoint_refuses(account))
         return;
     endpoint_origin(endpoint->url, where);
-    /* A ring that is blurred is owed for so long while all is well. */
     alerts_bad(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym, where,
-               gone ? 0 : config->alert_after_ms + config->push_jitter_ms, round->now_ms);
+               gone ? 0 : bridge_patience_ms(round->lookout->parts.config), round->now_ms);
     alerts_because(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym,
                    bridge_endpoint_cause(account));
 }
@@ -142,6 +140,7 @@ static bool no_certificate_is_valid(const struct lookout_parts *parts,
 static void look_at_clock(struct round *round)
 {
     struct lookout *lookout = round->lookout;
+    const struct config *config = lookout->parts.config;
     const struct skew *skew = push_skew(lookout->parts.push);
     struct alerts *alerts = &lookout->alerts;
     char why[WHY_SIZE];
@@ -156,8 +155,10 @@ static void look_at_clock(struct round *round)
         snprintf(why, sizeof why, "it is more than five minutes from that of %s", skew->origin);
     else
         return;
+    /* Whichever push server answers first after a start may be the one that is wrong: others have
+     * the time to say so. */
     alerts_bad(alerts, ALERT_CLOCK, "", why,
-               round->untimely ? lookout->parts.config->health_links_down_after_ms : 0,
+               round->untimely ? config->health_links_down_after_ms : config->alert_after_ms,
                round->now_ms);
 }
 
@@ -168,16 +169,20 @@ static enum alert_unlinked why_unlinked(const struct lookout *lookout)
                                                    [ARRIVAL_MISLED] = UNLINKED_MISLED,
                                                    [ARRIVAL_AT_PAGE] = UNLINKED_AT_PAGE};
     const struct arrivals *arrivals = bridge_arrivals(lookout->bridge);
-    if (arrivals->count)
+    if (arrivals_refused(arrivals, clock_unix()))
         return UNLINKED_REFUSED;
     return lookout->parts.config->web_enabled ? by_visit[arrivals->best] : UNLINKED_BY_HAND;
 }
 
-/* Who takes his last account away knows it. */
+/* Who takes his last account away knows it, also where nobody is to be told yet. */
+static void look_for_accounts(struct lookout *lookout)
+{
+    lookout->had_account |= registry_count(bridge_registry(lookout->bridge)) > 0;
+}
+
 static void look_at_nobody(struct round *round)
 {
     struct lookout *lookout = round->lookout;
-    lookout->had_account |= registry_count(bridge_registry(lookout->bridge)) > 0;
     if (lookout->had_account)
         return;
     alerts_bad(&lookout->alerts, ALERT_UNLINKED, "", NULL,
@@ -435,6 +440,7 @@ static void on_look(void *arg)
     struct round round = {.lookout = lookout, .now_ms = now_ms(lookout)};
     bridge_alarms(lookout->bridge, &round.alarms);
     enum health health = bridge_health(lookout->bridge);
+    look_for_accounts(lookout);
     if (config->alert_url) {
         alerts_look(&lookout->alerts);
         registry_each(bridge_registry(lookout->bridge), look_at, &round);
@@ -515,6 +521,7 @@ void lookout_figures(const struct lookout *lookout, struct lookout_figures *figu
 void lookout_begin(struct lookout *lookout, struct bridge *bridge)
 {
     lookout->bridge = bridge;
+    look_for_accounts(lookout);
     if (is_wanted(lookout->parts.config))
         on_look(lookout);
 }
@@ -544,8 +551,8 @@ int lookout_reload(struct lookout *lookout, const struct config *config, struct 
     if (is_wanted(config) && make_posts(lookout, config, err ? err : &why) != 0)
         return err ? err->code : why.code;
     forget_posts(lookout);
-    if (told_turn_to(&lookout->told, config->alert_url))
-        alerts_tell_anew(&lookout->alerts);
+    look_for_accounts(lookout);
+    told_turn_to(&lookout->told, config->alert_url, &lookout->alerts);
     lookout->parts.config = config;
     lookout->failures = 0;
     lookout->alert.failing = lookout->heartbeat.failing = false;

@@ -92,11 +92,13 @@ static void write_failure(char why[WHY_SIZE], enum push_failure failure, const c
                                                         "answer",
                                         [PUSH_OURS] = "the request cannot be made here"};
     const char *advice = verdict_advice(verdict_cause_of_failure(failure));
+    bool has_words = failure < sizeof words / sizeof *words && words[failure];
+    const char *what = words[has_words ? failure : PUSH_BROKEN];
     if (advice && failure != PUSH_OURS)
-        snprintf(why, WHY_SIZE, "%s: %c%s (%s)", words[failure], tolower((unsigned char)advice[0]),
+        snprintf(why, WHY_SIZE, "%s: %c%s (%s)", what, tolower((unsigned char)advice[0]),
                  advice + 1, detail);
     else
-        snprintf(why, WHY_SIZE, "%s (%s)", words[failure], detail);
+        snprintf(why, WHY_SIZE, "%s (%s)", what, detail);
 }
 
 static void explain(const struct post *post, CURLcode result, char why[WHY_SIZE])

@@ -1,8 +1,8 @@
 /* One HTTP request to a URL that the operator has written into the configuration: trusted, so that
  * private addresses and plain http are fine, and no policy of pushes applies. Names are looked up
- * by our resolver, at the place that push.connect_to has for them,
- * nothing blocks the loop; redirects are not followed, an answer is bounded and
- * thrown away, and only 2xx counts. What is told of a failure names neither path nor password. */
+ * by our resolver, at the place that push.connect_to has for them, nothing blocks the loop;
+ * redirects are not followed, an answer is bounded and thrown away, and only 2xx counts. What is
+ * told of a failure names neither path nor password. */
 #ifndef DOORBELL_ALERT_POST_H
 #define DOORBELL_ALERT_POST_H
 

@@ -112,7 +112,9 @@ void told_fini(struct told *told)
 
 void told_keep(struct told *told, enum alert_kind kind, const char *subject, bool bad)
 {
-    int64_t at_unix = bad ? clock_unix() : 0;
+    int64_t now_unix = clock_unix(), since_unix = told->since_unix[kind];
+    /* Never older than that of its kind, wherever the clock was set to meanwhile. */
+    int64_t at_unix = !bad ? 0 : now_unix > since_unix ? now_unix : since_unix;
     if (bad && !told->since_unix[kind]) {
         told->since_unix[kind] = at_unix;
         keep_mark(told, kind, "", at_unix);
@@ -128,12 +130,13 @@ void told_all_over(struct told *told, enum alert_kind kind)
     told->since_unix[kind] = 0;
 }
 
-bool told_turn_to(struct told *told, const char *url)
+void told_turn_to(struct told *told, const char *url, struct alerts *alerts)
 {
     if (strcmp(told->url ? told->url : "", url ? url : "") == 0)
-        return false;
+        return;
+    alerts_tell_anew(alerts); /* takes back what is marked of accounts: told_keep */
+    for (enum alert_kind kind = 0; kind < ALERT_KINDS; kind++)
+        told_all_over(told, kind);
     mem_free_secret(told->url);
     told->url = mem_text(url);
-    memset(told->since_unix, 0, sizeof told->since_unix);
-    return true;
 }

@@ -1,7 +1,8 @@
 /* What the operator was told of, and not yet of its end, over a restart: as marks in the store, one
  * for each kind of trouble and one for each account that it is about. They hold for the receiver
- * that was told: another alert.url knows of nothing. They are keyed hashes, which name neither the
- * account nor the receiver, and there are no more of them than accounts have troubles. */
+ * that was told: another alert.url knows of nothing. A reload that changes it takes them back; a
+ * start that finds it changed cannot, so those stay until it comes back. They are keyed hashes,
+ * which name neither the account nor the receiver. */
 #ifndef DOORBELL_ALERT_TOLD_H
 #define DOORBELL_ALERT_TOLD_H
 
@@ -25,7 +26,8 @@ void told_fini(struct told *told); /* all zero is fine */
 void told_keep(struct told *told, enum alert_kind kind, const char *subject, bool bad);
 void told_all_over(struct told *told, enum alert_kind kind);
 
-/* From now on this is the receiver. False: it was before. */
-bool told_turn_to(struct told *told, const char *url);
+/* From now on this is the receiver. Where it was another one before, what that was told is
+ * forgotten, by `alerts`, too, which this listens to (alerts_listen). */
+void told_turn_to(struct told *told, const char *url, struct alerts *alerts);
 
 #endif

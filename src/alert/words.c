@@ -3,9 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "push/verdict.h"
 
-enum { WHO_SIZE = 128, AMOUNT_SIZE = 32, SENTENCE_SIZE = 512, LASTED_MIN_MS = 60 * 1000 };
+enum {
+    WHO_SIZE = 128,
+    SENTENCE_SIZE = 512,
+    LASTED_MIN_MS = 60 * 1000,
+    LASTED_SIZE = TEXT_AMOUNT_SIZE + 16
+};
 
 #define GONE_HERE "removed or disabled here"
 #define NOBODY_LEFT ", or there is none left to connect"
@@ -70,7 +76,8 @@ static const struct {
                            "has ended. A new one is taken into use by itself.",
                            "The certificate of web.tls_cert is good for longer again", ""},
     [ALERT_UNLINKED] = {"unlinked", false, "no phone linked", "phone linked",
-                        "No phone was linked with Doorbell since it started", "", NULL,
+                        "No phone was linked with Doorbell since it started", "",
+                        "\"doorbell doctor\" looks at the way from a phone to here.",
                         "A phone is linked with Doorbell", ""},
 };
 
@@ -126,21 +133,19 @@ static void write_who(char who[WHO_SIZE], const struct alert_news *news, size_t 
 }
 
 /* " (for 12 min)" */
-static void write_lasted(char text[AMOUNT_SIZE], int64_t lasted_ms)
+static void write_lasted(char text[LASTED_SIZE], int64_t lasted_ms)
 {
-    long long minutes = (long long)(lasted_ms / (60 * 1000));
+    char amount[TEXT_AMOUNT_SIZE];
     text[0] = '\0';
     if (lasted_ms < LASTED_MIN_MS)
         return;
-    if (minutes < 120)
-        snprintf(text, AMOUNT_SIZE, " (for %lld min)", minutes);
-    else
-        snprintf(text, AMOUNT_SIZE, " (for %lld h)", minutes / 60);
+    text_amount(amount, lasted_ms / 1000);
+    snprintf(text, LASTED_SIZE, " (for %s)", amount);
 }
 
 static void write_bad(char text[SENTENCE_SIZE], const struct alert_news *news, size_t count)
 {
-    char who[WHO_SIZE], lasted[AMOUNT_SIZE];
+    char who[WHO_SIZE], lasted[LASTED_SIZE];
     write_who(who, news, count);
     write_lasted(lasted, news->lasted_ms);
     snprintf(text, SENTENCE_SIZE, "%s%s%s%s%s%s.", kinds[news->kind].bad, who,
@@ -166,7 +171,9 @@ static void add(struct alert_message *message, const char *words, size_t count)
 static void write_remedy(char text[SENTENCE_SIZE], const struct alert_news *news)
 {
     if (news->kind == ALERT_UNLINKED) {
-        snprintf(text, SENTENCE_SIZE, "%s", unlinked_fixes[news->cause]);
+        bool known = news->cause < sizeof unlinked_fixes / sizeof *unlinked_fixes;
+        snprintf(text, SENTENCE_SIZE, "%s",
+                 known ? unlinked_fixes[news->cause] : kinds[news->kind].fix);
         return;
     }
     const char *meaning = verdict_meaning(news->cause), *advice = verdict_advice(news->cause);

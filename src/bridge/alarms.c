@@ -41,6 +41,20 @@ void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)
     registry_each(&bridge->registry, look_at, alarms);
 }
 
+int64_t bridge_patience_ms(const struct config *config)
+{
+    return config->alert_after_ms + config->push_jitter_ms;
+}
+
+bool bridge_is_late(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    bool rings = account->state != ACCOUNT_REFUSED && account->state != ACCOUNT_DISABLED &&
+                 account->endpoint.state != ENDPOINT_GONE;
+    return rings && bell && account->owed_since_unix &&
+           bell_now_ms(bell) - account->owed_since_ms > bridge_patience_ms(bell->bridge->config);
+}
+
 unsigned bridge_stored_cause(const struct account *account)
 {
     const struct bell *bell = account->owner;

@@ -20,6 +20,13 @@ void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);
 bool bridge_is_silent(const struct account *account);
 /* Whether its link is up, and has been for so long that nobody else can be using its device. */
 bool bridge_is_undisturbed(const struct account *account);
+/* For how long a ring may be owed before it is late: one that is blurred is owed for
+ * push.jitter while all is well. */
+int64_t bridge_patience_ms(const struct config *config);
+/* Whether the account is owed a ring for longer than that, and could be rung: the messenger does
+ * not refuse it, the settings do not disable it, and its endpoint is not gone. What was owed before
+ * this process began was not held up until then. */
+bool bridge_is_late(const struct account *account);
 /* Why the account's endpoint takes no push: verdict_meaning; 0: that is not known, or it does. */
 unsigned bridge_endpoint_cause(const struct account *account);
 /* Likewise by the row alone, which has no more than the status of the last answer. */

@@ -354,6 +354,7 @@ void bell_follow_config(struct bell *bell)
             open_own_link(bell);
         if (!bell->linked)
             bell_connect_in(bell, 0);
+        bell->account->owed_since_ms = bell_now_ms(bell);
         if (bell->account->owed_since_unix && !wake_owes(&bell->wake))
             bell_inherit(bell);
         bell_plan_wake(bell);

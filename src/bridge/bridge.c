@@ -65,7 +65,9 @@ static void on_bury_timer(void *arg)
 
 static void start_bell(void *arg, struct account *account)
 {
-    struct bell *bell = bell_new(arg, account);
+    struct bridge *bridge = arg;
+    struct bell *bell = bell_new(bridge, account);
+    account->owed_since_ms = bridge->started_ms;
     if (account->owed_since_unix)
         bell_owed(bell);
 }
@@ -334,32 +336,24 @@ int bridge_ping(struct bridge *bridge, const char *uuid, push_fn *fn, void *arg,
     return result;
 }
 
-struct counting {
-    struct bridge_counts *counts;
-    int64_t overdue_unix; /* rings that have been owed since before that are */
-};
-
-static void count_endpoint(const struct counting *counting, const struct account *account)
+static void count_endpoint(struct bridge_counts *counts, const struct account *account)
 {
-    struct bridge_counts *counts = counting->counts;
     bool gone = account->endpoint.state == ENDPOINT_GONE;
     bool rejected = !gone && verdict_needs_person(bridge_endpoint_cause(account));
-    bool owed = account->owed_since_unix && account->owed_since_unix <= counting->overdue_unix;
     counts->gone += gone;
     counts->rejected += rejected;
-    counts->overdue += owed && !gone && !rejected;
+    counts->overdue += !rejected && bridge_is_late(account);
 }
 
 static void count_state(void *arg, struct account *account)
 {
-    const struct counting *counting = arg;
-    struct bridge_counts *counts = counting->counts;
+    struct bridge_counts *counts = arg;
     counts->accounts++;
     counts->up += account->state == ACCOUNT_UP;
     counts->refused += account->state == ACCOUNT_REFUSED;
     counts->contested += account->state == ACCOUNT_CONTESTED;
     if (account->state != ACCOUNT_REFUSED && account->state != ACCOUNT_DISABLED)
-        count_endpoint(counting, account);
+        count_endpoint(counts, account);
 }
 
 void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
@@ -368,10 +362,7 @@ void bridge_count(struct bridge *bridge, struct bridge_counts *counts)
                                      .reconnections = bridge->reconnections,
                                      .messages = bridge->messages,
                                      .pushes = bridge->pushes};
-    int64_t patience_ms = bridge->config->alert_after_ms + bridge->config->push_jitter_ms;
-    struct counting counting = {.counts = counts,
-                                .overdue_unix = clock_unix() - patience_ms / 1000};
-    registry_each(&bridge->registry, count_state, &counting);
+    registry_each(&bridge->registry, count_state, counts);
 }
 
 const char *bridge_down_text(const struct bridge *bridge)

@@ -88,7 +88,7 @@ struct bridge_counts {
     size_t accounts, up, refused, contested;
     size_t gone;     /* of those not refused or disabled: the endpoint is gone */
     size_t rejected; /* likewise: it takes no push before a person has mended something */
-    size_t overdue;  /* likewise for another reason: its ring has been owed for alert.after */
+    size_t overdue;  /* likewise for another reason: its ring is late (bridge/alarms.h) */
     uint64_t connects, reconnections; /* links that came up since the start; not the first ones */
     uint64_t messages, pushes;        /* that came; that were accepted */
 };

@@ -1,18 +1,13 @@
 #include "bridge/figures.h"
 
 #include "base/clock.h"
+#include "bridge/alarms.h"
 #include "bridge/bell.h"
 
 struct survey {
     struct bridge_figures *figures;
-    int64_t now_ms, now_unix, after_ms;
+    int64_t now_ms, now_unix, patience_ms;
 };
-
-/* A ring that is blurred is owed for so long while all is well. */
-static int64_t late_after_ms(const struct config *config)
-{
-    return config->alert_after_ms + config->push_jitter_ms;
-}
 
 /* A debt on disk is older than this process where nothing in memory tells of its message. */
 static int64_t owed_for_ms(const struct account *account, const struct survey *survey)
@@ -31,13 +26,13 @@ static void look_at(void *arg, struct account *account)
     figures->accounts[account->state]++;
     figures->endpoints[account->endpoint.state]++;
     int64_t rung_unix = account->record.rung_unix;
-    figures->rung += rung_unix && (survey->now_unix - rung_unix) * 1000 <= survey->after_ms;
+    figures->rung += rung_unix && (survey->now_unix - rung_unix) * 1000 <= survey->patience_ms;
     /* What the settings disable is not rung before they allow it again. */
     if (account->state == ACCOUNT_DISABLED || !account->owner || !bell_owes(account->owner))
         return;
     figures->owed++;
     int64_t owed_ms = owed_for_ms(account, survey);
-    figures->late += owed_ms > survey->after_ms;
+    figures->late += bridge_is_late(account);
     if (owed_ms > figures->oldest_owed_ms)
         figures->oldest_owed_ms = owed_ms;
 }
@@ -47,7 +42,7 @@ void bridge_figures(struct bridge *bridge, struct bridge_figures *figures)
     struct survey survey = {.figures = figures,
                             .now_ms = bridge_now_ms(bridge),
                             .now_unix = clock_unix(),
-                            .after_ms = late_after_ms(bridge->config)};
+                            .patience_ms = bridge_patience_ms(bridge->config)};
     int64_t heard_unix = bridge->heard_unix ? bridge->heard_unix : bridge->started_unix;
     *figures = (struct bridge_figures){.started_unix = bridge->started_unix,
                                        .store_failing = bridge->store_failing,

@@ -331,6 +331,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     /* What it is owed goes over as word of another bell: whether that is on disk yet, nobody knows.
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;
+    int64_t owed_since_ms = account ? account->owed_since_ms : 0;
     struct spending spending = account ? bell_of(account)->spending : (struct spending){0};
     struct fleet_mark fleet_marks[FLEETS] = {0};
     bool renewed = same_url && !endpoint_same(&account->endpoint, endpoint);
@@ -345,6 +346,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     trial_end(bridge, key, password);
     struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
     bell->account->owed_since_unix = owed_since;
+    bell->account->owed_since_ms = owed_since_ms;
     bell->spending = spending;
     memcpy(bell->fleet_marks, fleet_marks, sizeof fleet_marks);
     left_take(&bridge->left, endpoint->url, bridge_now_ms(bridge)); /* a person's word ends it */

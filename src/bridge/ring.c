@@ -78,8 +78,10 @@ static void op_store_debt(void *arg)
 {
     struct bell *bell = arg;
     struct store_account row;
-    if (!bell->account->owed_since_unix)
+    if (!bell->account->owed_since_unix) {
         bell->account->owed_since_unix = clock_unix();
+        bell->account->owed_since_ms = bell_now_ms(bell);
+    }
     write_row(bell, &row);
     store_put(bell->bridge->parts.store, &row, on_debt_stored, bell);
 }

@@ -62,6 +62,8 @@ int config_take_molly_database(struct config *config, const char *place, struct 
 /* MollySocket's variables that set one of our settings, "MOLLY_HOST, MOLLY_PORT"; NULL: none. The
  * caller frees it. */
 char *config_molly_names(const struct setting *setting);
+/* Whether a variable's name, `length` bytes of it, is one of these of this setting. */
+bool config_is_molly_variable(const struct setting *setting, const char *name, size_t length);
 /* NULL when there is no such variable, or an empty one. */
 const char *config_environment_value(char **environment, const char *name);
 /* Compose files in list form keep the quotes of NAME="value". The caller frees it. */

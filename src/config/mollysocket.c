@@ -291,6 +291,15 @@ static const struct molly *find(const char *name, size_t length)
     return NULL;
 }
 
+bool config_is_molly_variable(const struct setting *setting, const char *name, size_t length)
+{
+    size_t start = strlen(prefix);
+    const struct molly *molly = NULL;
+    if (length > start && text_starts_nocase(name, prefix))
+        molly = find(name + start, length - start);
+    return molly && strcmp(molly->path, setting->path) == 0;
+}
+
 char *config_molly_names(const struct setting *setting)
 {
     char *names = NULL;

@@ -288,9 +288,8 @@ const struct setting schema[] = {
            "What is posted to alert.url: the text, with its title and priority in headers as ntfy "
            "wants them, or JSON with title, text, kind, state and count."),
     DURATION("alert.after", alert_after_ms, "10m", 1, 30 * DAY,
-             "How long a ring may be overdue, an endpoint refuse pushes, or a link be silent, "
-             "before it is "
-             "an alert."),
+             "How long a ring may be overdue, an endpoint refuse pushes, a link be silent, or a "
+             "push server's clock differ, before it is an alert."),
     DURATION("alert.unlinked_after", alert_unlinked_after_ms, "1h", 1, 365 * DAY,
              "How long after a start without any account that is an alert: whoever set this up "
              "waits for a phone that does not come."),

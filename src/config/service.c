@@ -20,34 +20,24 @@ char *service_environment(const struct config *config)
     return NULL;
 }
 
-static bool is_among(const char *names, const char *name, size_t length)
-{
-    char *wanted = mem_copy(name, length);
-    const char *found = names ? strstr(names, wanted) : NULL;
-    bool among = found && (!found[length] || found[length] == ',');
-    mem_free_secret(wanted);
-    return among;
-}
-
 /* As systemd.exec(5) has it: blanks before a name do not count, # and ; begin comments. */
-static bool line_sets(const char *line, const struct setting *setting, const char *molly_names)
+static bool line_sets(const char *line, const struct setting *setting)
 {
     line += strspn(line, " \t");
     size_t length = strcspn(line, "= \t\r\n");
     if (!length || *line == '#' || *line == ';' || line[length] != '=')
         return false;
-    return schema_is_environment_name(setting, line, length) || is_among(molly_names, line, length);
+    return schema_is_environment_name(setting, line, length) ||
+           config_is_molly_variable(setting, line, length);
 }
 
 bool service_environment_sets(const char *text, const struct setting *setting)
 {
-    char *molly_names = config_molly_names(setting);
     bool sets = false;
     while (text && !sets) {
-        sets = line_sets(text, setting, molly_names);
+        sets = line_sets(text, setting);
         text = strchr(text, '\n');
         text += text != NULL;
     }
-    free(molly_names);
     return sets;
 }

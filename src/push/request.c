@@ -228,9 +228,11 @@ enum origin_news push_request_teach_origin(struct push_request *request)
 void push_request_compare_clocks(struct push_request *request, const struct push_answer *answer)
 {
     struct push *push = request->push;
+    if (!request->proven)
+        return;
     if (answer->failure == PUSH_UNTIMELY)
         skew_untimely(&push->skew);
-    if (answer->date_unix <= 0 || !request->proven)
+    if (answer->date_unix <= 0)
         return;
     const struct skew_moment now = {.now_ms = loop_now_ms(push->loop), .now_unix = clock_unix()};
     int64_t ahead_s = answer->date_unix - now.now_unix;

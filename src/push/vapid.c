@@ -185,7 +185,7 @@ static int read_key_text(const char *path, char text[FILE_MAX + 1], struct err *
     if (length < 0 && errno == ENOENT)
         return err_set(err, ERR_NOT_FOUND, "the VAPID key file %s does not exist", path);
     if (length < 0)
-        return err_set(err, ERR_IO,
+        return err_set(err, errno == EACCES ? ERR_REFUSED : ERR_IO,
                        "the VAPID key file %s cannot be read: %s; Doorbell (user id %u) must be "
                        "able to read it",
                        path, strerror(errno), (unsigned)geteuid());

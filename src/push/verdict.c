@@ -326,10 +326,9 @@ static void format_skew(char *text, size_t size, int64_t date_unix, int64_t now_
     int64_t ahead_s = date_unix - now_unix, apart_s = llabs(ahead_s);
     if (apart_s <= SKEW_S)
         return;
-    const char *unit = apart_s < 2 * 3600 ? "min" : apart_s < 2 * DAY_S ? "h" : "days";
-    int64_t amount = apart_s / (apart_s < 2 * 3600 ? 60 : apart_s < 2 * DAY_S ? 3600 : DAY_S);
-    snprintf(text, size, "; its clock is %lld %s %s ours", (long long)amount, unit,
-             ahead_s > 0 ? "ahead of" : "behind");
+    char amount[TEXT_AMOUNT_SIZE];
+    text_amount(amount, apart_s);
+    snprintf(text, size, "; its clock is %s %s ours", amount, ahead_s > 0 ? "ahead of" : "behind");
 }
 
 static void write_text(struct verdict *verdict, const struct rule *rule, const char *code,

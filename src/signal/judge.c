@@ -50,6 +50,8 @@ static const struct rule close_codes[] = {
     {4409, LINK_CONTESTED, "Somebody else connected with the same device (4409)"},
 };
 
+#define UNPROVEN "What answers cannot prove that it is Signal"
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static const struct rule *find(const struct rule *table, size_t count, int number)
@@ -159,11 +161,10 @@ void judge(struct link_down *down, const struct transport_end *end)
         set_said(down, LINK_UNREACHABLE, "Signal's server cannot be reached", end->text);
         break;
     case TRANSPORT_TLS:
-        set_said(down, LINK_MISCONFIGURED, "What answers cannot prove that it is Signal",
-                 end->text);
+        set_said(down, LINK_MISCONFIGURED, UNPROVEN, end->text);
         break;
     case TRANSPORT_UNTIMELY:
-        set_said(down, LINK_UNTIMELY, "The server cannot prove that it is Signal", end->text);
+        set_said(down, LINK_UNTIMELY, UNPROVEN, end->text);
         break;
     case TRANSPORT_STATUS:
         judge_status(down, end);

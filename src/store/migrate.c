@@ -94,8 +94,8 @@ static int newer(const char *path, int version, struct err *err)
     err_set(err, ERR_NOT_NOW,
             "%s was written by a newer Doorbell (schema %d, this one knows %d). Install the newer "
             "one again%s%s%s.",
-            path, version, VERSION, copy ? ", or put the copy " : "", copy ? copy : "",
-            copy ? " in its place, which the upgrade has made" : "");
+            path, version, VERSION, copy ? ", or put back " : "", copy ? copy : "",
+            copy ? ", the copy that the upgrade made" : "");
     free(copy);
     return ERR_NOT_NOW;
 }

@@ -157,6 +157,26 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(
     receiver.wait_titles(REFUSED, REFUSED, CONTESTED)  # nothing was told twice
 
 
+def test_an_address_that_another_one_stood_in_for_hears_no_end_of_old(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(signal__refused_retry="100ms")
+    one, other = (registered(doorbell, signal, ntfy)[0] for _ in range(2))
+    unlink(signal, one)
+    wait_told(doorbell, REFUSED)
+    doorbell.reload(alert__url=receiver.url + "&by=reload")
+    wait_told(doorbell, REFUSED, 2)
+    link_again(signal, one)
+    wait_told(doorbell, ACCEPTED)
+    doorbell.stop()
+    doorbell.settings["alert.url"] = receiver.url
+    doorbell.start()
+    signal.wait_connected(one, 3)
+    signal.wait_connected(other, 2)
+    signal.close(4409, "Connected elsewhere", other.key)
+    receiver.wait_titles(REFUSED, REFUSED, ACCEPTED, CONTESTED)
+
+
 def test_another_address_for_alerts_is_told_what_stands(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
 ) -> None:
@@ -415,7 +435,7 @@ def test_refusals_alike_are_not_told_as_of_those_who_are_connected(
 def test_a_clock_that_differs_from_a_push_servers_is_told(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
 ) -> None:
-    doorbell = make(wake__interval="50ms")
+    doorbell = make(wake__interval="50ms", alert__after="50ms")
     account, _ = registered(doorbell, signal, ntfy)
     past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
     ntfy.answer_with({"status": 200, "headers": past})
@@ -425,6 +445,20 @@ def test_a_clock_that_differs_from_a_push_servers_is_told(
     ntfy.answer_with(200)
     signal.queue(account.key)
     receiver.wait_titles("clock wrong", "clock right again")
+
+
+def test_a_push_server_whose_clock_is_right_in_time_again_accuses_no_clock(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make(wake__interval="50ms")
+    account, _ = registered(doorbell, signal, ntfy)
+    past = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    ntfy.answer_with({"status": 200, "headers": past})
+    signal.queue(account.key)
+    wrong = "The clock of the push server"
+    doorbell.changes.wait_for(lambda: doorbell.has_logged(wrong), "the word of the clock")
+    unlink(signal, account)
+    receiver.wait_titles(REFUSED)
 
 
 def test_a_stranger_cannot_accuse_our_clock(
@@ -469,17 +503,43 @@ def test_certificates_that_are_out_of_time_are_told_as_a_wrong_clock(
 ) -> None:
     expired = authority.leaf("ended", expired=True)
     ended = SignalPeer(background, changes, expired)
-    ntfy.present(str(expired.cert), str(expired.key))
+    doorbell = make(health__links_down_after="200ms")
     try:
-        doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
-        account = signal.new_account()
-        words = [account.uuid, "2", account.password, ntfy.endpoint()]
-        assert doorbell.command("connection", "add", *words).returncode == 0
+        account, _ = registered(doorbell, signal, ntfy)
+        doorbell.stop()
+        ntfy.present(str(expired.cert), str(expired.key))
+        doorbell.settings["signal.url"] = ended.url
+        doorbell.start()
+        assert doorbell.command("connection", "ping", account.uuid).returncode == 1
         receiver.wait_titles("clock wrong")
         assert "by it the certificate of Signal's server is not valid." in receiver.text()
         status = " ".join(doorbell.command("status").stdout.split())
         assert "check this machine's date and time" in status and "signal.url" not in status
         assert receiver.titles() == ["clock wrong"]
+    finally:
+        doorbell.stop()
+        ended.stop()
+
+
+def test_the_certificate_of_an_endpoint_that_never_worked_says_nothing_of_our_clock(
+    make: MakeDoorbell,
+    background: Background,
+    changes: Changes,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    expired = authority.leaf("ended", expired=True)
+    ended = SignalPeer(background, changes, expired)
+    ntfy.present(str(expired.cert), str(expired.key))
+    doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
+    try:
+        account = signal.new_account()
+        words = [account.uuid, "2", account.password, ntfy.endpoint()]
+        assert doorbell.command("connection", "add", *words).returncode == 0
+        assert doorbell.command("connection", "ping", account.uuid).returncode == 1
+        receiver.wait_titles("not connected")
     finally:
         doorbell.stop()
         ended.stop()

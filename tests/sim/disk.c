@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../unit/no_marks.h"
 #include "base/clock.h"
 #include "store/store.h"
 
@@ -308,24 +309,6 @@ void store_remove(struct store *store, const struct account_key *key, store_done
     if (!world.tearing_down)
         forget_account((unsigned)account_of_key(key));
     add(REMOVE, key, &(struct disk_row){0}, done, arg);
-}
-
-/* No mark is asked for but at a start, nor kept. */
-int store_marked(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
-                 struct err *err)
-{
-    (void)store;
-    (void)mark;
-    (void)err;
-    *at_unix = 0;
-    return 0;
-}
-
-void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
-{
-    (void)store;
-    (void)mark;
-    (void)at_unix;
 }
 
 void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,

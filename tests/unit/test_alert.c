@@ -129,8 +129,9 @@ END_TEST
 
 START_TEST(each_cause_of_no_phone_has_its_remedy)
 {
-    char told[UNLINKED_REFUSED + 1][ALERT_TEXT_SIZE];
-    for (unsigned cause = 0; cause <= UNLINKED_REFUSED; cause++) {
+    enum { UNKNOWN = UNLINKED_REFUSED + 1 };
+    char told[UNKNOWN + 1][ALERT_TEXT_SIZE];
+    for (unsigned cause = 0; cause <= UNKNOWN; cause++) {
         struct alert_news news = {
             .kind = ALERT_UNLINKED, .fresh = 1, .bad = 1, .named = 1, .names = {""}};
         news.cause = cause;
@@ -220,7 +221,7 @@ START_TEST(what_comes_and_goes_while_it_lasts_is_one_summary_an_hour)
     now += MINUTE;
     look("acde", false);
     hears(
-        "Signal does not accept 3 accounts (c, d, e) any more (for 1 min). The device was probably "
+        "Signal does not accept 3 accounts (c, d, e) any more (for 60 s). The device was probably "
         "unlinked: link the app again. In all it is so for 4. It is over for 1.");
     now += HOUR;
     look("acd", false);
@@ -440,6 +441,9 @@ START_TEST(what_is_told_and_over_is_handed_on)
     ck_assert_str_eq(handed, "refused a bad, refused b bad, ");
     ck_assert_int_eq(messages_within(2 * HOUR, "b", false), 1);
     ck_assert_str_eq(handed, "refused a bad, refused b bad, refused a over, ");
+    handed[0] = '\0';
+    alerts_tell_anew(&alerts); /* whoever was told of b is nobody's receiver any more */
+    ck_assert_str_eq(handed, "refused b over, ");
     alerts_fini(&alerts);
 }
 END_TEST
@@ -452,6 +456,7 @@ START_TEST(a_receiver_that_knows_of_nothing_is_told_what_stands)
     ck_assert(alerts_next(&alerts, &message, now));
     alerts_taken(&alerts, ALERT_REFUSED, now);
     look("b", false);
+    alerts_unsure(&alerts, ALERT_LINKS, "");
     alerts_tell_anew(&alerts);
     look("b", false);
     hears("Signal does not accept account b any more. The device was probably unlinked: link the "

@@ -12,6 +12,7 @@
 #include "bridge/checkup.h"
 #include "bridge/figures.h"
 #include "bridge/view.h"
+#include "no_marks.h"
 #include "unit.h"
 #include "wake/wake.h"
 
@@ -231,23 +232,6 @@ void store_remove(struct store *store, const struct account_key *key, store_done
     (void)key;
     world.removed++;
     write_later(done, arg);
-}
-
-int store_marked(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t *at_unix,
-                 struct err *err)
-{
-    (void)store;
-    (void)mark;
-    (void)err;
-    *at_unix = 0;
-    return 0;
-}
-
-void store_mark(struct store *store, const uint8_t mark[STORE_MARK_SIZE], int64_t at_unix)
-{
-    (void)store;
-    (void)mark;
-    (void)at_unix;
 }
 
 int64_t store_writing_since_ms(struct store *store)
@@ -1722,6 +1706,89 @@ START_TEST(the_figures_tell_states_kinds_of_messages_and_what_is_owed)
 }
 END_TEST
 
+static const struct account *account_of(const char *uuid)
+{
+    struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
+    ck_assert_int_eq(uuid_parse(key.uuid, uuid), 0);
+    return registry_find(bridge_registry(world.bridge), &key);
+}
+
+/* The ring of a message is owed, and its push server answers so; then time passes. */
+static void owe(int status, enum verdict_kind kind)
+{
+    register_alice();
+    later(2000);
+    message(ALICE);
+    answer(kind, status);
+    later(world.config.push_hold_ms);
+    later(bridge_patience_ms(&world.config) + 1000);
+}
+
+START_TEST(a_ring_is_late_where_somebody_could_be_rung_and_held_up_where_nobody_has_to_mend_it)
+{
+    static const struct {
+        enum verdict_kind kind;
+        int status;
+        bool late, held_up;
+    } cases[] = {{VERDICT_RETRY, 503, true, true},
+                 {VERDICT_UNAUTHORIZED, 403, true, false},
+                 {VERDICT_GONE, 410, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bridge_figures figures;
+        struct bridge_counts counts;
+        begin();
+        start();
+        owe(cases[i].status, cases[i].kind);
+        bridge_figures(world.bridge, &figures);
+        bridge_count(world.bridge, &counts);
+        ck_assert_msg(figures.late == cases[i].late, "case %zu", i);
+        ck_assert_msg(counts.overdue == cases[i].held_up, "case %zu", i);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_ring_for_an_account_that_is_refused_is_not_late)
+{
+    struct bridge_figures figures;
+    begin();
+    start();
+    owe(503, VERDICT_RETRY);
+    bridge_figures(world.bridge, &figures);
+    ck_assert_uint_eq(figures.late, 1);
+    for (unsigned i = 0; i < 4 && account_of(ALICE)->state != ACCOUNT_REFUSED; i++) {
+        if (newest()->started)
+            down(newest(), LINK_UNAUTHORIZED);
+        later(world.config.signal_refused_confirm_ms);
+    }
+    ck_assert_int_eq(account_of(ALICE)->state, ACCOUNT_REFUSED);
+    bridge_figures(world.bridge, &figures);
+    ck_assert_uint_eq(figures.late, 0);
+    end();
+}
+END_TEST
+
+START_TEST(what_a_start_finds_owed_was_not_held_up_while_nobody_was_there_to_ring)
+{
+    struct bridge_figures figures;
+    struct bridge_counts counts;
+    begin();
+    store_row(0, ALICE, ENDPOINT)->owed_since_unix = 1700000000;
+    start();
+    later(2000);
+    bridge_figures(world.bridge, &figures);
+    bridge_count(world.bridge, &counts);
+    ck_assert_uint_eq(figures.late + counts.overdue, 0);
+    ck_assert_int_gt(figures.oldest_owed_ms, bridge_patience_ms(&world.config));
+    later(bridge_patience_ms(&world.config));
+    bridge_figures(world.bridge, &figures);
+    bridge_count(world.bridge, &counts);
+    ck_assert_uint_eq(figures.late, 1);
+    ck_assert_uint_eq(counts.overdue, 1);
+    end();
+}
+END_TEST
+
 START_TEST(a_debt_brings_the_whole_row_because_there_may_be_none_yet)
 {
     begin();
@@ -2296,13 +2363,6 @@ static void answer_ping(const char *uuid, enum verdict_kind kind, int status)
     answer(kind, status);
 }
 
-static const struct account *account_of(const char *uuid)
-{
-    struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
-    ck_assert_int_eq(uuid_parse(key.uuid, uuid), 0);
-    return registry_find(bridge_registry(world.bridge), &key);
-}
-
 static enum endpoint_state state_of(const char *uuid)
 {
     return account_of(uuid)->endpoint.state;
@@ -2579,6 +2639,9 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           a_debt_of_the_last_run_is_rung_at_the_start, what_the_operator_adds_needs_no_proof,
           own_messages_and_quiet_ones_do_not_ring,
           the_figures_tell_states_kinds_of_messages_and_what_is_owed,
+          a_ring_is_late_where_somebody_could_be_rung_and_held_up_where_nobody_has_to_mend_it,
+          a_ring_for_an_account_that_is_refused_is_not_late,
+          what_a_start_finds_owed_was_not_held_up_while_nobody_was_there_to_ring,
           a_debt_brings_the_whole_row_because_there_may_be_none_yet,
           it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
           an_account_that_is_refused_or_contested_is_its_own_trouble,

@@ -668,6 +668,23 @@ START_TEST(a_service_file_of_variables_tells_which_settings_it_has)
 }
 END_TEST
 
+START_TEST(only_a_whole_name_in_a_service_file_of_variables_is_mollysockets)
+{
+    static const struct {
+        const char *line;
+        bool sets;
+    } cases[] = {{"MOLLY_PORT=1", true}, {"molly_port=1", true}, {"MOLLY_HOST=::", true},
+                 {"PORT=1", false},      {"HOST=::", false},     {"LLY_PORT=1", false},
+                 {"MOLLY_=1", false},    {"MOLLY_POR=1", false}, {"MOLLY_DB=x", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(service_environment_sets(cases[i].line, schema_find("web.listen")) ==
+                          cases[i].sets,
+                      "%s", cases[i].line);
+    ck_assert(service_environment_sets("MOLLY_DB=x", schema_find("store.mollysocket")));
+    ck_assert(!service_environment_sets("DB=x", schema_find("store.mollysocket")));
+}
+END_TEST
+
 UNIT_MAIN("config", an_empty_file_gives_the_defaults,
           files_stand_beside_the_store_unless_they_are_named,
           a_store_too_deep_for_a_socket_beside_it_is_told, later_sources_win,
@@ -685,4 +702,5 @@ UNIT_MAIN("config", an_empty_file_gives_the_defaults,
           the_lines_of_the_sample_are_short_and_plain, the_shipped_sample_is_what_the_table_says,
           the_markdown_table_has_a_row_for_each_setting,
           settings_that_somebody_wrote_are_told_without_defaults_and_secrets,
-          a_service_file_of_variables_tells_which_settings_it_has)
+          a_service_file_of_variables_tells_which_settings_it_has,
+          only_a_whole_name_in_a_service_file_of_variables_is_mollysockets)

@@ -1087,7 +1087,7 @@ START_TEST(a_newer_schema_names_the_oldest_copy_that_is_there)
         snprintf(copy, sizeof copy, "%s%s", place.path, copies[i]);
         ck_assert_int_eq(close(open(copy, O_WRONLY | O_CREAT, 0600)), 0);
     }
-    cannot_open(&place, ERR_NOT_NOW, "doorbell.db.before-v7 in its place");
+    cannot_open(&place, ERR_NOT_NOW, "doorbell.db.before-v7, the copy that the upgrade made");
     place_remove(&place);
 }
 END_TEST
