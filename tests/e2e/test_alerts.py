@@ -233,6 +233,7 @@ def test_contention_is_not_over_because_the_network_or_the_server_went(
     doorbell.start()
     signal.wait_connected(account, 4)
     unlink(signal, other)
+    wait_told(doorbell, REFUSED)
     receiver.wait_titles(CONTESTED, REFUSED)
     doorbell.reload(signal__contested_end="50ms")
     receiver.wait_titles(CONTESTED, REFUSED, "account no longer contested")

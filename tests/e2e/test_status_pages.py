@@ -551,7 +551,10 @@ def test_without_javascript_there_is_all_of_it(
     assert "not the valid token" in browser.text("[role=alert]")
     field = "document.getElementById('token')"
     assert browser.evaluate("document.title") == "Doorbell: not opened"
-    assert browser.evaluate(f"document.activeElement === {field}")
+    until(
+        lambda: browser.evaluate(f"document.activeElement === {field}"),
+        "the focus, which comes with the next frame",
+    )
     assert browser.evaluate(f"[{field}.ariaInvalid, {field}.getAttribute('aria-describedby')]") == [
         "true",
         "fault",
