@@ -134,7 +134,7 @@ static void on_look(void *arg)
 /* What needs somebody since before this start, of which no line to come would tell. */
 static void say_needy(const struct bridge_counts *counts)
 {
-    const char *separator = " (";
+    const char *separator = "";
     char parts[PARTS_SIZE] = "";
     const struct {
         size_t count;
@@ -151,7 +151,7 @@ static void say_needy(const struct bridge_counts *counts)
     size_t needy = counts->refused + counts->gone + counts->rejected;
     if (needy)
         log_warn(
-            "%zu account%s cannot be rung and need%s somebody%s): \"doorbell status\" says what "
+            "%zu account%s cannot be rung and need%s somebody (%s): \"doorbell status\" says what "
             "to do.",
             needy, plural(needy), needy == 1 ? "s" : "", parts);
 }

@@ -70,7 +70,7 @@ struct account {
     enum account_state state;
     int64_t registered_unix;
     int64_t owed_since_unix;   /* as the store has it */
-    int64_t owed_since_ms;     /* since when this process could have paid it: wall clocks jump */
+    int64_t owed_since_ms;     /* since when it could have been paid here: wall clocks jump */
     uint32_t spent_day, spent; /* likewise: see struct spending */
     struct timeline timeline;
     struct record record;

@@ -14,36 +14,18 @@ static bool is_same(const struct arrival *refused, const struct arrival *later)
     return refused->origin[0] && strcmp(refused->origin, later->origin) == 0;
 }
 
-/* How much it needs the operator: whoever is no phone, and asks anything, must not hide one. */
-static int weight_of(enum registration_status status)
+/* Apart from the others, which may be many more within an hour than are kept. What Molly mends by
+ * asking again needs nobody. */
+static void note_refused(struct arrival *refused, const struct arrival *arrival, bool is_phone)
 {
-    switch (status) {
-    case REGISTRATION_INVALID_ENDPOINT:
-        return 3;
-    case REGISTRATION_FORBIDDEN:
-        return 2;
-    case REGISTRATION_INVALID_UUID:
-        return 1;
-    case REGISTRATION_INTERNAL_ERROR: /* Molly asks again by itself */
-    case REGISTRATION_OK:
-        break;
-    }
-    return 0;
-}
-
-/* Apart from the others, which may be many more within an hour than are kept. */
-static void note_refused(struct arrivals *arrivals, const struct arrival *arrival)
-{
-    struct arrival *refused = &arrivals->refused;
-    int weight = weight_of(arrival->status);
-    bool stands = arrivals_refused(arrivals, arrival->at_unix);
-    if (weight && (!stands || weight >= weight_of(refused->status)))
-        *refused = *arrival;
-    else if (arrival->status == REGISTRATION_OK && is_same(refused, arrival))
+    if (arrival->status == REGISTRATION_OK && is_same(refused, arrival))
         *refused = (struct arrival){0};
+    else if (arrival->status != REGISTRATION_OK && arrival->status != REGISTRATION_INTERNAL_ERROR &&
+             is_phone)
+        *refused = *arrival;
 }
 
-void arrivals_note(struct arrivals *arrivals, enum registration_status status,
+void arrivals_note(struct arrivals *arrivals, enum registration_status status, bool is_phone,
                    const char *pseudonym, const char *origin, const char *why, int64_t now_unix)
 {
     struct arrival *arrival = &arrivals->items[arrivals->count++ % ARRIVALS_KEPT];
@@ -52,7 +34,7 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
         text_printable(arrival->pseudonym, sizeof arrival->pseudonym, pseudonym, strlen(pseudonym));
     text_printable(arrival->origin, sizeof arrival->origin, origin, strlen(origin));
     text_printable(arrival->why, sizeof arrival->why, why, strlen(why));
-    note_refused(arrivals, arrival);
+    note_refused(&arrivals->refused, arrival, is_phone);
 }
 
 void arrivals_visit(struct arrivals *arrivals, enum arrival_visit visit)

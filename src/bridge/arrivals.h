@@ -34,17 +34,17 @@ struct arrivals {
 
 void arrivals_visit(struct arrivals *arrivals, enum arrival_visit visit);
 
-/* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. */
-void arrivals_note(struct arrivals *arrivals, enum registration_status status,
+/* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. Not `is_phone`: no
+ * Molly writes that. */
+void arrivals_note(struct arrivals *arrivals, enum registration_status status, bool is_phone,
                    const char *pseudonym, const char *origin, const char *why, int64_t now_unix);
 
 /* Those that are kept, oldest first: `i` from 0; NULL behind the last. */
 const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i);
 
-/* The last that was refused for what needs a person, within a week, and is not mended since: nobody
- * came later, with the same endpoint's origin or under the same pseudonym, who was taken. One
- * refused for its endpoint goes before one refused for its credentials, that before one for its
- * account id. NULL: none. */
+/* The last phone that was refused for what needs a person, within a week, and is not mended since:
+ * nobody came later, with the same endpoint's origin or under the same pseudonym, who was taken.
+ * NULL: none. */
 const struct arrival *arrivals_refused(const struct arrivals *arrivals, int64_t now_unix);
 
 #endif

@@ -44,8 +44,10 @@ static bool prove(struct bell *bell)
         trial_proven(bell);
     if (!bell->account)
         return false;
-    if (was_refused)
+    if (was_refused) {
         store_set_refused(bell->bridge->parts.store, &bell->account->key, false, NULL, NULL);
+        bell->account->owed_since_ms = bell_now_ms(bell);
+    }
     bell_show_state(bell);
     say_connected(bell);
     return true;

@@ -11,7 +11,7 @@ struct bridge_figures {
     size_t endpoints[ENDPOINT_STATES]; /* accounts by the state of theirs */
     size_t owed;                       /* accounts to which a ring is owed */
     int64_t oldest_owed_ms;            /* how long the one that waits longest has done so */
-    size_t late;                       /* accounts whose ring is: bridge/alarms.h */
+    size_t late;                       /* accounts whose ring is late (bridge/alarms.h) */
     size_t rung;      /* accounts that were rung within the time after which one is late */
     int64_t silent_s; /* since a messenger was heard last, or since the start */
     int64_t started_unix;

@@ -23,6 +23,7 @@ struct registration_wait {
     void *arg;
     struct timer timer;
     bool is_known; /* whose it is, by its key */
+    bool is_phone; /* its form is one that Molly may write */
     struct account_key key;
     char origin[URL_ORIGIN_SIZE]; /* of the endpoint */
     unsigned put; /* answered once this row is durable; 0: the verdict is still out */
@@ -61,8 +62,8 @@ static void note_arrival(const struct registration_wait *wait)
     struct bridge *bridge = wait->bridge;
     const struct account *account =
         wait->is_known ? registry_find(&bridge->registry, &wait->key) : NULL;
-    arrivals_note(&bridge->arrivals, wait->status, account ? account->pseudonym : NULL,
-                  wait->origin, wait->why.text, clock_unix());
+    arrivals_note(&bridge->arrivals, wait->status, wait->is_phone,
+                  account ? account->pseudonym : NULL, wait->origin, wait->why.text, clock_unix());
 }
 
 /* Its status is set: the timer tells, in a turn of its own. */
@@ -331,7 +332,6 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     /* What it is owed goes over as word of another bell: whether that is on disk yet, nobody knows.
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;
-    int64_t owed_since_ms = account ? account->owed_since_ms : 0;
     struct spending spending = account ? bell_of(account)->spending : (struct spending){0};
     struct fleet_mark fleet_marks[FLEETS] = {0};
     bool renewed = same_url && !endpoint_same(&account->endpoint, endpoint);
@@ -346,7 +346,7 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
     trial_end(bridge, key, password);
     struct bell *bell = bell_new(bridge, registry_add(&bridge->registry, &row));
     bell->account->owed_since_unix = owed_since;
-    bell->account->owed_since_ms = owed_since_ms;
+    bell->account->owed_since_ms = bridge_now_ms(bridge);
     bell->spending = spending;
     memcpy(bell->fleet_marks, fleet_marks, sizeof fleet_marks);
     left_take(&bridge->left, endpoint->url, bridge_now_ms(bridge)); /* a person's word ends it */
@@ -409,6 +409,8 @@ struct registration_wait *bridge_register(struct bridge *bridge,
         wait = try_unknown(bridge, &key, registration, &endpoint, fn, arg);
 out:
     wait->is_known = form == REGISTRATION_OK;
+    wait->is_phone = form == REGISTRATION_OK || form == REGISTRATION_INVALID_ENDPOINT ||
+                     err.code == ERR_REFUSED; /* not: no id, device or password */
     wait->key = key;
     endpoint_origin(endpoint.url ? endpoint.url : registration->endpoint, wait->origin);
     endpoint_fini(&endpoint);

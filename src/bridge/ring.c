@@ -432,6 +432,7 @@ void bell_endpoint_changed(struct bell *bell)
 {
     int64_t now = bell_now_ms(bell);
     endpoint_life_begin(&bell->endpoint_life);
+    bell->account->owed_since_ms = now;
     bell_note(bell, TIMELINE_ENDPOINT, 0);
     ring_end_pings(bell);
     drop_notice(bell);

@@ -120,8 +120,7 @@ static void print_refused(const json_t *bridge)
     const json_t *refused = json_object_get(bridge, "refused");
     struct field field = {0};
     char when[WHEN_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
-    if (!json_is_object(refused) ||
-        !refusal_needs_person(text_of(refused, "status"), text_of(refused, "why")))
+    if (!json_is_object(refused))
         return;
     refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
                     what, fix);

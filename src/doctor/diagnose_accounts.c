@@ -99,9 +99,7 @@ static void diagnose_room(struct findings *findings, const json_t *bridge)
 
 static bool is_refused(const json_t *bridge)
 {
-    const json_t *refused = json_object_get(bridge, "refused");
-    return json_is_object(refused) &&
-           refusal_needs_person(text_of(refused, "status"), text_of(refused, "why"));
+    return json_is_object(json_object_get(bridge, "refused"));
 }
 
 /* A phone that came and was refused is all that there is to mend where there is no account. */

@@ -66,7 +66,9 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
     if (visit->end == VISIT_NO_ADDRESS)
         fix = "Check this machine's DNS, or name nameservers in net.nameservers.";
     else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_EXPIRED)
-        fix = "Check this machine's date and time: by them that certificate is not valid.";
+        fix = facts->own_roots ? "Renew it, or check this machine's date and time."
+                               : "Check this machine's date and time: by them that certificate is "
+                                 "not valid.";
     else if (visit->end == VISIT_NO_TLS)
         fix = facts->own_roots ? "Check signal.ca_file and signal.url."
                                : "Something intercepts TLS on the way: let this machine reach "

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config/setup_file.h"
 #include "control/client.h"
 #include "push/vapid.h"
 #include "signal/roots.h"
@@ -285,6 +284,6 @@ enum linking probes_linking(const struct config *config)
 {
     if (config->web_enabled && config->web_public_url)
         return LINKING_BY_WEB;
-    bool is_answered = setup_file_decides(config, "web.public_url"); /* by none */
+    bool is_answered = !config_is_of_package(config, "web.public_url"); /* by none */
     return !config->web_enabled || is_answered ? LINKING_BY_HAND : LINKING_UNKNOWN;
 }

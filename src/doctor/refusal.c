@@ -8,22 +8,12 @@ static bool is(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-static bool is_no_phone(const char *status, const char *why)
-{
-    return is(status, "invalid_uuid") && strstr(why, "not a UUID");
-}
-
-bool refusal_needs_person(const char *status, const char *why)
-{
-    return !is(status, "internal_error") && !is_no_phone(status, why);
-}
-
 const char *refusal_remedy(const char *status, const char *why)
 {
     if (is(status, "forbidden"))
         return "In Molly choose another delivery service and then UnifiedPush again, so that it "
                "makes new credentials.";
-    if (is_no_phone(status, why))
+    if (is(status, "invalid_uuid") && strstr(why, "not a UUID"))
         return "That was no phone with Molly: nothing needs to be done.";
     if (is(status, "invalid_uuid"))
         return "Add the id to accounts.allowed, or leave that setting out.";
@@ -39,14 +29,14 @@ static void write_allowance(const char *advice, const char *origin, char fix[FIN
 {
     static const char format[] =
         "If it is your push server, %s%s%s%s; then tap Test configuration in Molly.";
-    static const char end[] = "push.allowed_endpoints";
-    bool by_command = !strstr(advice, "user name"), is_whole = strstr(advice, end);
+    static const char setting[] = "push.allowed_endpoints";
+    bool by_command = !strstr(advice, "user name"), is_whole = strstr(advice, setting);
     int length = snprintf(fix, FINDING_FIX_SIZE, format, advice,
                           by_command ? ", or run \"doorbell setup --allow " : "",
                           by_command ? origin : "", by_command ? "\"" : "");
-    if (!is_whole ||
-        length >= FINDING_FIX_SIZE) /* a stranger's name, of which no part may be run */
-        snprintf(fix, FINDING_FIX_SIZE, format, "add it to ", end, "", "");
+    /* Else it is a stranger's name, of which no part may be run. */
+    if (!is_whole || length >= FINDING_FIX_SIZE)
+        snprintf(fix, FINDING_FIX_SIZE, format, "add it to ", setting, "", "");
 }
 
 void refusal_explain(const char *status, const char *why, const char *origin,

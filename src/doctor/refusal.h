@@ -5,10 +5,7 @@
 
 #include "doctor/findings.h"
 
-/* Not where it was no phone, or Molly asks again by itself. `status` is the word that it got,
- * "invalid_endpoint"; `why` is our own sentence. */
-bool refusal_needs_person(const char *status, const char *why);
-/* Likewise. */
+/* `status` is the word that it got, "invalid_endpoint"; `why` is our own sentence. */
 const char *refusal_remedy(const char *status, const char *why);
 
 /* Where the policy's sentence has the entry to add in it, both apart: what is (`what`), and what to

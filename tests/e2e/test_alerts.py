@@ -458,6 +458,11 @@ def test_a_push_server_whose_clock_is_right_in_time_again_accuses_no_clock(
     signal.queue(account.key)
     wrong = "The clock of the push server"
     doorbell.changes.wait_for(lambda: doorbell.has_logged(wrong), "the word of the clock")
+    ntfy.answer_with(200)
+    signal.queue(account.key)
+    right = "Our clock is right by that of the push server"
+    doorbell.changes.wait_for(lambda: doorbell.has_logged(right), "the word that it is right")
+    doorbell.reload(alert__after="1ms")
     unlink(signal, account)
     receiver.wait_titles(REFUSED)
 

@@ -538,6 +538,9 @@ def test_a_private_push_server_that_the_first_phone_came_with(
     doorbell = make(push__allowed_endpoints=["*"])
     account, endpoint = signal.new_account(), ntfy.endpoint()
     assert doorbell.register(account, endpoint) == "invalid_endpoint"
+    junk = {"uuid": "x", "device_id": 1, "password": "p", "endpoint": "https://a.example/"}
+    kind = {"Content-Type": "application/json"}
+    assert doorbell.request("POST", "/", json.dumps(junk).encode(), kind)[0] == 200  # hides nobody
     refused, nobody = findings(doorbell, "fault")
     assert re.match(r"A phone came at \w+ +\d+ [\d:]+ and was refused: localhost ", refused["what"])
     assert f'add "{ntfy.origin}" to push.allowed_endpoints' in refused["fix"]

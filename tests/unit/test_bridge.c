@@ -1768,6 +1768,25 @@ START_TEST(a_ring_for_an_account_that_is_refused_is_not_late)
 }
 END_TEST
 
+START_TEST(a_ring_is_not_late_as_soon_as_there_is_an_endpoint_again)
+{
+    struct bridge_figures figures;
+    struct bridge_counts counts;
+    begin();
+    start();
+    owe(410, VERDICT_GONE);
+    later(bridge_patience_ms(&world.config));
+    ask(ALICE, 2, "secret", OTHER_ENDPOINT, false);
+    later(1000);
+    bridge_figures(world.bridge, &figures);
+    bridge_count(world.bridge, &counts);
+    ck_assert_uint_eq(figures.owed, 1);
+    ck_assert_uint_eq(figures.endpoints[ENDPOINT_GONE], 0);
+    ck_assert_uint_eq(figures.late + counts.overdue, 0);
+    end();
+}
+END_TEST
+
 START_TEST(what_a_start_finds_owed_was_not_held_up_while_nobody_was_there_to_ring)
 {
     struct bridge_figures figures;
@@ -2641,6 +2660,7 @@ UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_
           the_figures_tell_states_kinds_of_messages_and_what_is_owed,
           a_ring_is_late_where_somebody_could_be_rung_and_held_up_where_nobody_has_to_mend_it,
           a_ring_for_an_account_that_is_refused_is_not_late,
+          a_ring_is_not_late_as_soon_as_there_is_an_endpoint_again,
           what_a_start_finds_owed_was_not_held_up_while_nobody_was_there_to_ring,
           a_debt_brings_the_whole_row_because_there_may_be_none_yet,
           it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,

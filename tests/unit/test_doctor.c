@@ -625,17 +625,6 @@ START_TEST(a_phone_that_came_and_was_refused_is_told_with_its_remedy)
         ck_assert_str_eq(findings.items[1].fix, ""); /* it is all that there is to mend */
         json_decref(status);
     }
-    static const char *const others[][2] = {
-        {"invalid_uuid", "the account id is not a UUID"},
-        {"internal_error", "the trial goes on"},
-    };
-    for (size_t i = 0; i < 2; i++) { /* of which nobody has to know */
-        json_t *status = bridge_with(0, refusal_of(others[i][0], others[i][1]));
-        struct findings findings = {0};
-        diagnose_phones(&findings, status, LINKING_BY_WEB);
-        expect(&findings, SEVERITY_FAULT, "No account is registered", "\"doorbell setup\"");
-        json_decref(status);
-    }
     json_t *status = bridge_with(1, refusal_of("forbidden", "no"));
     struct findings findings = {0};
     diagnose_phones(&findings, status, LINKING_BY_WEB);
@@ -657,31 +646,31 @@ START_TEST(a_refusal_is_told_until_the_same_phone_is_taken)
     enum { WEEK = 7 * 24 * 3600 };
     struct arrivals arrivals = {0};
     ck_assert_int_eq(refused_at(&arrivals, 1), 0);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, origin, "no", 1);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, true, NULL, origin, "no", 1);
     for (int i = 0; i < ARRIVALS_KEPT; i++)
-        arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 2);
+        arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", other, "", 2);
     ck_assert_int_eq(refused_at(&arrivals, WEEK), 1);
     ck_assert_int_eq(refused_at(&arrivals, WEEK + 1), 0); /* whoever it was has given up */
-    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, origin, "no", 3);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, true, NULL, origin, "no", 3);
     ck_assert_int_eq(refused_at(&arrivals, 9), 3);
-    arrivals_note(&arrivals, REGISTRATION_OK, "0011223344", origin, "", 4);
+    arrivals_note(&arrivals, REGISTRATION_OK, true, "0011223344", origin, "", 4);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, "4c98aabbcc", origin, "no", 5);
-    arrivals_note(&arrivals, REGISTRATION_OK, "0011223344", origin, "", 6); /* another user */
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, true, "4c98aabbcc", origin, "no", 5);
+    arrivals_note(&arrivals, REGISTRATION_OK, true, "0011223344", origin, "", 6); /* another user */
     ck_assert_int_eq(refused_at(&arrivals, 9), 5);
-    arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", other, "", 7);
+    arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", other, "", 7);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, NULL, origin, "later", 8);
+    arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, true, NULL, origin, "later", 8);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, NULL, origin, "no UUID", 8);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, false, NULL, origin, "no UUID", 8);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, true, NULL, origin, "not listed", 7);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, true, NULL, "", "no URL", 8);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, false, NULL, origin, "no password", 9);
+    arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", "", "", 9);
     ck_assert_int_eq(refused_at(&arrivals, 9), 8);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, NULL, "", "no URL", 8);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, NULL, origin, "no UUID", 9);
-    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, NULL, origin, "no", 9);
-    arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", "", "", 9);
-    ck_assert_int_eq(refused_at(&arrivals, 9), 8);
-    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, NULL, origin, "no", WEEK + 8);
-    ck_assert_int_eq(refused_at(&arrivals, WEEK + 8), WEEK + 8);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, true, NULL, origin, "no", 10);
+    ck_assert_int_eq(refused_at(&arrivals, 10), 10);
 }
 END_TEST
 

@@ -193,14 +193,14 @@ START_TEST(the_last_registrations_are_kept_in_order)
 {
     struct arrivals arrivals = {0};
     ck_assert_ptr_null(arrivals_at(&arrivals, 0));
-    arrivals_note(&arrivals, REGISTRATION_OK, "4c98aabbcc", "https://ntfy.lan", "", 100);
+    arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", "https://ntfy.lan", "", 100);
     const struct arrival *first = arrivals_at(&arrivals, 0);
     ck_assert_uint_eq(first->number, 1);
     ck_assert_str_eq(first->pseudonym, "4c98aabbcc");
     ck_assert_int_eq(first->at_unix, 100);
     ck_assert_ptr_null(arrivals_at(&arrivals, 1));
     for (int i = 0; i < ARRIVALS_KEPT; i++)
-        arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, NULL, "", "n\033o", 101 + i);
+        arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, true, NULL, "", "n\033o", 101 + i);
     ck_assert_uint_eq(arrivals_at(&arrivals, 0)->number, 2);
     ck_assert_str_eq(arrivals_at(&arrivals, 0)->pseudonym, "");
     ck_assert_str_eq(arrivals_at(&arrivals, 0)->why, "n?o");
