@@ -69,6 +69,7 @@ run_inside() {
     # shellcheck disable=SC2016 # the inner shell expands these
     in_own_namespace sh -c '
         mount -t proc proc "$1/proc" &&
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts" &&
         exec chroot "$1" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             http_proxy="${http_proxy:-}" sh -euc "cd $2; $3"' sh "$1" "$inside" "$2"
