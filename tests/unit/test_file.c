@@ -152,9 +152,9 @@ START_TEST(a_folder_that_is_swapped_meanwhile_gets_its_user_no_file_of_another)
     ck_assert_int_eq(mkdir(theirs, 0700), 0);
     ck_assert_int_eq(mkdir(roots, 0700), 0);
     ck_assert_int_eq(chown(theirs, THEIRS, THEIRS), 0);
+    int folders[] = {open(theirs, O_PATH | O_DIRECTORY), open(roots, O_PATH | O_DIRECTORY)};
     pid_t swapper = swap_folders(theirs, roots);
     struct stat status;
-    int folders[] = {open(theirs, O_PATH | O_DIRECTORY), open(roots, O_PATH | O_DIRECTORY)};
     snprintf(path, sizeof path, "%s/file", theirs);
     bool is_wrong = false;
     for (int i = 0; i < TRIES && !is_wrong; i++) {
