@@ -142,7 +142,7 @@ $(BUILD)/unit/%: tests/unit/%.c tests/unit/unit.h $(LIBRARY)
 	@$(CC) $(ALL_CFLAGS) -Itests/unit $< $(LINK_FLAGS) $(LIBRARY) $(CHECK_LIBS) $(ALL_LIBS) -o $@
 
 unit: $(UNIT_TESTS)
-	@for test in $^; do $$test || exit 1; done
+	@tests/play-units $^
 
 valgrind: $(UNIT_TESTS)
 	@tests/under-valgrind $^
