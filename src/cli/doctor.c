@@ -60,13 +60,6 @@ static void add_no_status(struct findings *findings, const struct err *err)
         findings_add(findings, SEVERITY_FAULT, "server", NULL, "%s", err->text);
 }
 
-static void look_at_accounts(struct findings *findings, const json_t *status)
-{
-    uint8_t key[PSEUDONYM_KEY_SIZE];
-    randombytes_buf(key, sizeof key);
-    diagnose_accounts(findings, status, key);
-}
-
 static void look_at_files(struct findings *findings, const struct config *config)
 {
     struct err err;
@@ -84,17 +77,15 @@ static void look_at_alerts(struct findings *findings, const struct config *confi
         findings_add(findings, SEVERITY_WARNING, "alerts", OVERHEARD_ADVICE, "%s.", text);
 }
 
-static void look_outside(struct findings *findings, const struct config *config,
-                         const json_t *status)
+/* NULL with a sentence: nothing could be looked at. */
+static struct probe_facts *look_outside(const struct config *config, const json_t *status,
+                                        struct err *err)
 {
-    struct err err;
     struct probe_facts *facts = mem_new(sizeof *facts); /* large for a stack */
-    if (probes_run(facts, config, status, &err) == 0)
-        diagnose_path(findings, facts);
-    else
-        findings_add(findings, SEVERITY_UNCHECKED, "network", "Mend that first.",
-                     "Nothing outside was looked at: %s", err.text);
+    if (probes_run(facts, config, status, err) == 0)
+        return facts;
     free(facts);
+    return NULL;
 }
 
 /* Whether the next start of whoever signs with `file` takes the configuration's key: the same file,
@@ -150,11 +141,14 @@ static void look_at_key(struct findings *findings, const struct config *config,
 /* By the store's word, where no server runs, a user may have been changed to: first. */
 static void examine(struct findings *findings, struct cli *cli, const struct config *config)
 {
-    struct err err = {0};
+    struct err err = {0}, blind = {0};
     struct machine_facts machine;
+    uint8_t key[PSEUDONYM_KEY_SIZE]; /* of this report */
     json_t *status = status_of(cli, config, &err);
+    struct probe_facts *facts = look_outside(config, status, &blind);
+    randombytes_buf(key, sizeof key);
     if (status) {
-        look_at_accounts(findings, status);
+        diagnose_accounts(findings, status, key, facts);
         diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
     } else {
@@ -167,9 +161,14 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
         look_at_key(findings, config, status);
     }
     look_at_alerts(findings, config);
-    look_outside(findings, config, status);
+    if (facts)
+        diagnose_path(findings, facts, status, key);
+    else
+        findings_add(findings, SEVERITY_UNCHECKED, "network", "Mend that first.",
+                     "Nothing outside was looked at: %s", blind.text);
     if (status)
         diagnose_phones(findings, status, probes_linking(config));
+    free(facts);
     json_decref(status);
 }
 

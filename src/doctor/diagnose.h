@@ -13,9 +13,10 @@
 
 /* Accounts with the same trouble are one finding. The remedies are those of the status command
  * (bridge/view.h). `key` is of this report alone: a pseudonym of the log would tell whoever sees
- * two reports that they are about the same person. */
+ * two reports that they are about the same person. What diagnose_path tells by `facts` (may be
+ * NULL) is not told here. */
 void diagnose_accounts(struct findings *findings, const json_t *status,
-                       const uint8_t key[PSEUDONYM_KEY_SIZE]);
+                       const uint8_t key[PSEUDONYM_KEY_SIZE], const struct probe_facts *facts);
 
 /* The phone that came and was refused, and that there is no account. To be called last, as what is
  * in a phone's way is to be mended first. */
@@ -49,7 +50,9 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
  * not answer. */
 void diagnose_roots(struct findings *findings, const struct signal_facts *facts);
 
-void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
+/* `concerned` is of concern_write: who is not rung if it fails. */
+void diagnose_origin(struct findings *findings, const struct origin_facts *facts,
+                     const char *concerned);
 
 /* Whether somebody is there whom alerts could reach, and who misses the heartbeat. */
 void diagnose_alerts(struct findings *findings, const struct probe_facts *facts);
@@ -63,7 +66,8 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts);
 /* How far a visit came: "answers with 200", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit);
 
-/* All of these. */
-void diagnose_path(struct findings *findings, const struct probe_facts *facts);
+/* All of these. `status` (may be NULL) and `key` as for diagnose_accounts. */
+void diagnose_path(struct findings *findings, const struct probe_facts *facts, const json_t *status,
+                   const uint8_t key[PSEUDONYM_KEY_SIZE]);
 
 #endif

@@ -1,15 +1,12 @@
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "doctor/concern.h"
 #include "doctor/diagnose.h"
 #include "doctor/refusal.h"
 
 enum {
-    NAMES_MOST = 5,      /* of accounts with the same trouble */
     WELL_NAMED_MOST = 8, /* accounts that are shown with their times */
-    TIME_SIZE = 32,
-    NAMES_SIZE = 160,
     ACCOUNT_SIZE = 448,
 };
 
@@ -29,17 +26,6 @@ static int64_t number_of(const json_t *object, const char *key)
 static bool is(const json_t *object, const char *key, const char *text)
 {
     return strcmp(text_of(object, key), text) == 0;
-}
-
-/* With the date: a report is read later, and elsewhere; its head says the time zone. */
-static const char *time_text(char text[TIME_SIZE], int64_t unix_s)
-{
-    time_t at = (time_t)unix_s;
-    struct tm then;
-    snprintf(text, TIME_SIZE, "never");
-    if (unix_s && localtime_r(&at, &then))
-        strftime(text, TIME_SIZE, "%b %e %H:%M:%S", &then);
-    return text;
 }
 
 static const char *name_of(char name[PSEUDONYM_SIZE], const json_t *account,
@@ -107,14 +93,14 @@ static void diagnose_refused(struct findings *findings, const json_t *bridge)
 {
     const json_t *refused = json_object_get(bridge, "refused");
     bool alone = !number_of(bridge, "accounts");
-    char at[TIME_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
+    char at[CONCERN_TIME_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
     if (!is_refused(bridge))
         return;
     refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
                     what, fix);
     findings_add(findings, alone ? SEVERITY_FAULT : SEVERITY_WARNING, accounts_subject, fix,
-                 "A phone came at %s and was refused: %s.", time_text(at, number_of(refused, "at")),
-                 what);
+                 "A phone came at %s and was refused: %s.",
+                 concern_time(at, number_of(refused, "at")), what);
 }
 
 #define PASTED_LINE                                                                                \
@@ -195,27 +181,22 @@ static bool is_told_before(json_t *told, json_t *account)
 }
 
 /* "Account 0123456789" or "3 accounts (0123456789, ...)"; false: they have several push servers. */
-static bool write_names(char names[NAMES_SIZE], const json_t *accounts, size_t first,
+static bool write_names(char names[CONCERN_NAMES_SIZE], const json_t *accounts, size_t first,
                         const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
     const json_t *one = json_array_get(accounts, first);
+    struct concern concern = {0};
     bool same_origin = true;
-    char list[NAMES_SIZE] = "", name[PSEUDONYM_SIZE];
-    size_t count = 0, used = 0;
     for (size_t i = first; i < json_array_size(accounts); i++) {
         const json_t *account = json_array_get(accounts, i);
         if (!is_alike(account, one))
             continue;
         same_origin &= strcmp(origin_of(account), origin_of(one)) == 0;
-        if (count++ < NAMES_MOST)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
-                                     name_of(name, account, key));
+        concern_add(&concern, account, key);
     }
-    if (count == 1)
-        snprintf(names, NAMES_SIZE, "Account %.*s", PSEUDONYM_SIZE, list);
-    else
-        snprintf(names, NAMES_SIZE, "%zu accounts (%.90s%s)", count, list,
-                 count > NAMES_MOST ? ", ..." : "");
+    concern_names(names, &concern);
+    if (concern.count == 1)
+        names[0] = 'A';
     return same_origin;
 }
 
@@ -228,12 +209,13 @@ static void diagnose_trouble(struct findings *findings, const json_t *accounts, 
     const json_t *link = json_object_get(account, "link");
     const json_t *endpoint = json_object_get(account, "endpoint");
     int64_t owed_since = number_of(account, "owed_since");
-    char names[NAMES_SIZE], owed[TIME_SIZE], debt[64] = "", pushes[ACCOUNT_SIZE] = "";
+    char names[CONCERN_NAMES_SIZE], owed[CONCERN_TIME_SIZE], debt[64] = "",
+                                                             pushes[ACCOUNT_SIZE] = "";
     if (write_names(names, accounts, first, key))
         snprintf(pushes, sizeof pushes, "; push server %s: %s", origin_of(account),
                  text_of(endpoint, "words"));
     if (owed_since)
-        snprintf(debt, sizeof debt, "; a ring is owed since %s", time_text(owed, owed_since));
+        snprintf(debt, sizeof debt, "; a ring is owed since %s", concern_time(owed, owed_since));
     const char *advice = text_of(account, "advice");
     bool passes = is(account, "health", "off") || !*advice;
     findings_add(findings, passes ? SEVERITY_WARNING : SEVERITY_FAULT, accounts_subject,
@@ -246,13 +228,14 @@ static void diagnose_trouble(struct findings *findings, const json_t *accounts, 
 static void write_message(char text[ACCOUNT_SIZE], const json_t *account, const json_t *bridge)
 {
     const json_t *message = json_object_get(account, "message");
-    char at[TIME_SIZE];
+    char at[CONCERN_TIME_SIZE];
     if (number_of(message, "at"))
-        snprintf(text, ACCOUNT_SIZE, "last message %s%s", time_text(at, number_of(message, "at")),
+        snprintf(text, ACCOUNT_SIZE, "last message %s%s",
+                 concern_time(at, number_of(message, "at")),
                  json_is_true(json_object_get(message, "urgent")) ? "" : " (not urgent, not rung)");
     else
         snprintf(text, ACCOUNT_SIZE, "no message since the start at %s",
-                 time_text(at, number_of(bridge, "started")));
+                 concern_time(at, number_of(bridge, "started")));
 }
 
 static void write_ring(char text[ACCOUNT_SIZE], const json_t *account)
@@ -261,12 +244,13 @@ static void write_ring(char text[ACCOUNT_SIZE], const json_t *account)
     const json_t *endpoint = json_object_get(account, "endpoint");
     const char *origin = text_of(endpoint, "origin");
     int64_t rang = number_of(ring, "at"), accepted = number_of(endpoint, "accepted");
-    char at[TIME_SIZE];
+    char at[CONCERN_TIME_SIZE];
     if (rang)
-        snprintf(text, ACCOUNT_SIZE, "rang %s, %s %d", time_text(at, rang), origin,
+        snprintf(text, ACCOUNT_SIZE, "rang %s, %s %d", concern_time(at, rang), origin,
                  (int)number_of(ring, "status"));
     else if (accepted)
-        snprintf(text, ACCOUNT_SIZE, "%s accepted a test at %s", origin, time_text(at, accepted));
+        snprintf(text, ACCOUNT_SIZE, "%s accepted a test at %s", origin,
+                 concern_time(at, accepted));
     else
         snprintf(text, ACCOUNT_SIZE, "%s was not asked since the start", origin);
 }
@@ -289,7 +273,8 @@ static void diagnose_well(struct findings *findings, const json_t *account, cons
 }
 
 static void diagnose_each(struct findings *findings, const json_t *status,
-                          const uint8_t key[PSEUDONYM_KEY_SIZE], bool running)
+                          const uint8_t key[PSEUDONYM_KEY_SIZE], const struct probe_facts *facts,
+                          bool running)
 {
     const json_t *bridge = json_object_get(status, "bridge");
     const json_t *accounts = json_object_get(status, "accounts");
@@ -297,6 +282,8 @@ static void diagnose_each(struct findings *findings, const json_t *status,
     size_t well = 0;
     for (size_t i = 0; i < json_array_size(accounts); i++) {
         json_t *account = json_array_get(accounts, i);
+        if (concern_is_told(account, facts))
+            continue;
         if (is_troubled(account) || is(account, "health", "off")) {
             if (!is_told_before(told, account) &&
                 !diagnose_is_said_of_all(bridge, text_of(account, "advice")))
@@ -313,11 +300,11 @@ static void diagnose_each(struct findings *findings, const json_t *status,
 }
 
 void diagnose_accounts(struct findings *findings, const json_t *status,
-                       const uint8_t key[PSEUDONYM_KEY_SIZE])
+                       const uint8_t key[PSEUDONYM_KEY_SIZE], const struct probe_facts *facts)
 {
     const json_t *bridge = json_object_get(status, "bridge");
     bool running = diagnose_server(findings, bridge);
     diagnose_all(findings, bridge);
     diagnose_room(findings, bridge);
-    diagnose_each(findings, status, key, running);
+    diagnose_each(findings, status, key, facts, running);
 }

@@ -100,7 +100,8 @@ static void visit_origins(struct probe *probe, const json_t *status)
     for (size_t i = 0; i < json_array_size(accounts); i++) {
         const json_t *endpoint = json_object_get(json_array_get(accounts, i), "endpoint");
         const char *origin = json_string_value(json_object_get(endpoint, "origin"));
-        if (origin && *origin)
+        bool denied = json_is_true(json_object_get(endpoint, "denied")); /* as the account says */
+        if (origin && *origin && !denied)
             visit_origin(probe, origin);
     }
 }

@@ -25,29 +25,36 @@ const char *refusal_remedy(const char *status, const char *why)
 }
 
 /* The command adds an origin, and no user name and password. */
-static void write_allowance(const char *advice, const char *origin, char fix[FINDING_FIX_SIZE])
+static void write_allowance(const char *advice, const char *origin, const char *then,
+                            char fix[FINDING_FIX_SIZE])
 {
-    static const char format[] =
-        "If it is your push server, %s%s%s%s; then tap Test configuration in Molly.";
+    static const char format[] = "If it is your push server, %s%s%s%s; %s";
     static const char setting[] = "push.allowed_endpoints";
     bool by_command = !strstr(advice, "user name"), is_whole = strstr(advice, setting);
     int length = snprintf(fix, FINDING_FIX_SIZE, format, advice,
                           by_command ? ", or run \"doorbell setup --allow " : "",
-                          by_command ? origin : "", by_command ? "\"" : "");
+                          by_command ? origin : "", by_command ? "\"" : "", then);
     /* Else it is a stranger's name, of which no part may be run. */
     if (!is_whole || length >= FINDING_FIX_SIZE)
-        snprintf(fix, FINDING_FIX_SIZE, format, "add it to ", setting, "", "");
+        snprintf(fix, FINDING_FIX_SIZE, format, "add it to ", setting, "", "", then);
 }
 
-void refusal_explain(const char *status, const char *why, const char *origin,
-                     char what[FINDING_WHAT_SIZE], char fix[FINDING_FIX_SIZE])
+bool refusal_allow(const char *why, const char *origin, const char *then,
+                   char what[FINDING_WHAT_SIZE], char fix[FINDING_FIX_SIZE])
 {
     static const char to_allow[] = "; to allow it ";
     const char *advice = strstr(why, to_allow);
     int length = (int)(advice ? advice - why : (long)strlen(why));
     snprintf(what, FINDING_WHAT_SIZE, "%.*s", length, why);
-    if (advice && *origin)
-        write_allowance(advice + strlen(to_allow), origin, fix);
-    else
+    if (!advice || !*origin)
+        return false;
+    write_allowance(advice + strlen(to_allow), origin, then, fix);
+    return true;
+}
+
+void refusal_explain(const char *status, const char *why, const char *origin,
+                     char what[FINDING_WHAT_SIZE], char fix[FINDING_FIX_SIZE])
+{
+    if (!refusal_allow(why, origin, "then tap Test configuration in Molly.", what, fix))
         snprintf(fix, FINDING_FIX_SIZE, "%s", refusal_remedy(status, why));
 }

@@ -13,4 +13,8 @@ const char *refusal_remedy(const char *status, const char *why);
 void refusal_explain(const char *status, const char *why, const char *origin,
                      char what[FINDING_WHAT_SIZE], char fix[FINDING_FIX_SIZE]);
 
+/* Likewise where the endpoint is one that was taken before; false: that sentence has no entry. */
+bool refusal_allow(const char *why, const char *origin, const char *then,
+                   char what[FINDING_WHAT_SIZE], char fix[FINDING_FIX_SIZE]);
+
 #endif

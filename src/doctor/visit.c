@@ -286,7 +286,7 @@ static void choose(const struct visit *visit, const struct address_list *from,
         const struct address *address = &from->items[i];
         if (visit->request.family != AF_UNSPEC && address->any.sa_family != visit->request.family)
             continue;
-        if (!policy || policy_check_address(policy, &visit->url, false, address, err) == 0)
+        if (!policy || policy_check_origin(policy, &visit->url, address, err) == 0)
             to->items[to->count++] = *address;
     }
 }

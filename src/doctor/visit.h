@@ -60,7 +60,7 @@ struct visit_request {
     /* What its certificate must lead to: one of the two, which must outlive the visits. */
     const struct trust *trust;
     X509_STORE *roots;
-    /* Whose push.connect_to holds, and where it may lead; NULL: anywhere. */
+    /* Whose push.connect_to holds, and where it may lead by policy_check_origin; NULL: anywhere. */
     const struct policy *policy;
     bool is_trusted; /* it may lead anywhere all the same */
 };

@@ -368,23 +368,41 @@ static int check_unlisted(const struct policy *policy, const struct url *endpoin
     return 0;
 }
 
-int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
-                         const struct address *address, struct err *err)
+static int check_denied(const struct policy *policy, const struct url *endpoint,
+                        const struct address *address, struct err *err)
 {
-    bool is_listed = policy_is_listed(policy, endpoint);
-    enum address_class class = address_classify(address, policy->own);
     int result = check_denied_name(policy, endpoint, err);
-    if (result == 0)
-        result = check_denied_address(policy, endpoint, address, err);
-    if (result == 0 && !is_listed)
-        result = check_unlisted(policy, endpoint, proven, err);
-    if (result != 0)
-        return result;
+    return result == 0 ? check_denied_address(policy, endpoint, address, err) : result;
+}
+
+static int check_class(const struct policy *policy, const struct url *endpoint, bool is_listed,
+                       const struct address *address, struct err *err)
+{
+    enum address_class class = address_classify(address, policy->own);
     if (class == ADDRESS_SPECIAL)
         return refuse_special(endpoint, address, err);
     if (class == ADDRESS_PRIVATE && !is_listed && !is_named_place(policy, endpoint, address))
         return refuse_private(policy, endpoint, address, err);
     return 0;
+}
+
+int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
+                         const struct address *address, struct err *err)
+{
+    bool is_listed = policy_is_listed(policy, endpoint);
+    int result = check_denied(policy, endpoint, address, err);
+    if (result == 0 && !is_listed)
+        result = check_unlisted(policy, endpoint, proven, err);
+    return result == 0 ? check_class(policy, endpoint, is_listed, address, err) : result;
+}
+
+int policy_check_origin(const struct policy *policy, const struct url *origin,
+                        const struct address *address, struct err *err)
+{
+    int result = check_denied(policy, origin, address, err);
+    if (result != 0)
+        return result;
+    return check_class(policy, origin, policy_names_origin(policy, origin), address, err);
 }
 
 static int check_url(const struct policy *policy, const struct url *endpoint, bool proven,

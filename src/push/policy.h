@@ -31,6 +31,11 @@ int policy_check_endpoint(const struct policy *policy, const char *endpoint, boo
 int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
                          const struct address *address, struct err *err);
 
+/* Likewise for what is known of an endpoint by its origin alone, where its text is allowed: an entry
+ * for any path below that origin counts. */
+int policy_check_origin(const struct policy *policy, const struct url *origin,
+                        const struct address *address, struct err *err);
+
 /* Whether an entry other than "*" names it. */
 bool policy_is_listed(const struct policy *policy, const struct url *endpoint);
 /* Whether such an entry names its origin, whatever the path. */

@@ -2,6 +2,7 @@
 home, in a Tailscale network. Between the strict Signal server and the fake push server.
 """
 
+import json
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -447,3 +448,56 @@ def test_a_push_server_at_home_is_rung_once_there_is_that_entry(
     doorbell.reload(push__allowed_endpoints=["*", *origins])
     for one in linked:
         one.ring()
+
+
+# What doctor says of it
+
+
+def faults(doorbell: Doorbell, severity: str = "fault") -> list[dict]:
+    report = json.loads(doorbell.command("doctor", "--json").stdout)
+    told = json.dumps(report)
+    assert not [secret for secret in doorbell.secrets if secret in told], told
+    return [one for one in report["findings"] if one["severity"] == severity]
+
+
+def only_fault(doorbell: Doorbell) -> dict:
+    found = faults(doorbell)
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize("name", AT_HOME)
+def test_doctor_calls_an_address_that_is_not_allowed_a_fault_before_anything_was_rung(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, nameserver: Nameserver, name: str
+) -> None:
+    nameserver.set(name, [AT_HOME[name]])
+    doorbell = make(net__nameservers=[nameserver.address]).start()
+    Linked(doorbell, signal, own, f"https://{name}")
+    fault = only_fault(doorbell)
+    assert fault["subject"] == "push server"
+    assert f"https://{name}: {name} has the private address {AT_HOME[name]}" in fault["what"]
+    assert "; account " in fault["what"] and " is not rung" in fault["what"]
+    assert f'add "https://{name}" to push.allowed_endpoints, or run' in fault["fix"]
+
+
+def test_doctor_says_once_that_an_entry_has_gone_which_a_phone_needs(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, nameserver: Nameserver
+) -> None:
+    nameserver.set(OWN, ["127.0.0.1"])
+    origin = f"https://{OWN}:{own.port}"
+    # The entry is for a path: an endpoint below it is allowed, as far as doctor can know.
+    doorbell = make(
+        net__nameservers=[nameserver.address], push__allowed_endpoints=["*", f"{origin}/"]
+    ).start()
+    linked = Linked(doorbell, signal, own, origin)
+    linked.wait_tested()
+    linked.ring()
+    assert faults(doorbell) == []
+    doorbell.stop()
+    doorbell.settings["push.allowed_endpoints"] = ["*"]
+    doorbell.start()
+    for _ in range(2):  # also when a ring has failed for it
+        fault = only_fault(doorbell)
+        assert f"{OWN} has the private address 127.0.0.1; account " in fault["what"]
+        assert f'add "{origin}" to push.allowed_endpoints' in fault["fix"]
+        linked.refusal()

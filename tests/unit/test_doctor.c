@@ -142,12 +142,23 @@ START_TEST(each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_end
         {{.end = VISIT_NO_TLS, .why = "expired"}, SEVERITY_FAULT, "(expired)", "push.ca_file"},
         {{.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_EXPIRED}, SEVERITY_FAULT, "valid", "date and"},
         {{.end = VISIT_NO_ANSWER, .why = "closed"}, SEVERITY_FAULT, "no answer (closed)", "runs"},
-        {{.end = VISIT_DENIED, .why = "10.0.0.1"}, SEVERITY_UNCHECKED, "(10.0.0.1)", "DNS"},
+        {{.end = VISIT_DENIED,
+          .why =
+              "ntfy.lan has the private address 10.0.0.1; to allow it add \"https://ntfy.lan\" to "
+              "push.allowed_endpoints"},
+         SEVERITY_FAULT,
+         "https://ntfy.lan: ntfy.lan has the private address 10.0.0.1.",
+         "add \"https://ntfy.lan\" to push.allowed_endpoints, or run \"doorbell setup --allow "
+         "https://ntfy.lan\"; if not, check this machine's DNS"},
+        {{.end = VISIT_DENIED, .why = "ntfy.lan is at 10.0.0.1, which is forbidden"},
+         SEVERITY_FAULT,
+         "forbidden.",
+         "see push.denied"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};
         const struct origin_facts facts = {.origin = "https://ntfy.lan", .visit = cases[i].visit};
-        diagnose_origin(&findings, &facts);
+        diagnose_origin(&findings, &facts, "");
         expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
         ck_assert_ptr_nonnull(strstr(findings.items[0].what, "https://ntfy.lan"));
     }
@@ -420,7 +431,7 @@ static struct findings told_of(bool running, json_t *accounts, const char *advic
     json_t *status = json_pack("{s:{s:b, s:i, s:I, s:[s*]}, s:o}", "bridge", "running", running,
                                "accounts", (int)json_array_size(accounts), "started",
                                (json_int_t)1700000000, "advice", advice, "accounts", accounts);
-    diagnose_accounts(&findings, status, key);
+    diagnose_accounts(&findings, status, key, NULL);
     json_decref(status);
     return findings;
 }
@@ -479,12 +490,56 @@ START_TEST(signals_trouble_is_one_finding_wherever_the_accounts_ring)
 }
 END_TEST
 
+/* Three accounts: two at a push server that fails, of which one was unlinked, one elsewhere. */
+START_TEST(who_is_not_rung_because_a_push_server_fails_is_told_with_it_alone)
+{
+    static const enum visit_end ends[] = {VISIT_NO_CONNECT, VISIT_DENIED, VISIT_NO_TLS};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct findings findings = {0};
+        struct probe_facts *facts = mem_new(sizeof *facts);
+        facts->origins[0] =
+            (struct origin_facts){.origin = "https://a.example", .visit = {.end = ends[i]}};
+        facts->origins[1] = (struct origin_facts){.origin = "https://b.example",
+                                                  .visit = {.end = VISIT_ANSWERED, .status = 200}};
+        facts->origin_count = 2;
+        json_t *failing = account_at("0123456789", "Check it.", "https://a.example", "failing");
+        json_t *waiting = account_at("1111111111", NULL, "https://a.example", "ok");
+        json_t *unlinked = account_at("2222222222", "Relink.", "https://a.example", "ok");
+        json_t *elsewhere = account_at("3333333333", NULL, "https://b.example", "ok");
+        json_object_set_new(waiting, "health", json_string("well"));
+        json_object_set_new(waiting, "owed_since", json_integer(1700000000));
+        json_object_set_new(elsewhere, "health", json_string("well"));
+        json_object_set_new(json_object_get(unlinked, "link"), "state", json_string("refused"));
+        json_t *status =
+            json_pack("{s:{s:b, s:i}, s:[o, o, o, o]}", "bridge", "running", 1, "accounts", 4,
+                      "accounts", failing, waiting, unlinked, elsewhere);
+        diagnose_accounts(&findings, status, key, facts);
+        ck_assert_uint_eq(findings.count, 2);
+        ck_assert_str_eq(findings.items[0].fix, "Relink.");
+        ck_assert_int_eq(findings.items[1].severity, SEVERITY_WELL);
+        findings = (struct findings){0};
+        diagnose_path(&findings, facts, status, key);
+        const struct finding *told = NULL;
+        for (size_t k = 0; k < findings.count; k++)
+            if (strstr(findings.items[k].what, "https://a.example: "))
+                told = &findings.items[k];
+        ck_assert_ptr_nonnull(told);
+        ck_assert_int_eq(told->severity, SEVERITY_FAULT);
+        ck_assert_ptr_nonnull(strstr(told->what, "; 3 accounts ("));
+        ck_assert_ptr_nonnull(strstr(told->what, ") are not rung, and a ring is owed since Nov 1"));
+        ck_assert_ptr_null(strstr(told->what, "1111111111"));
+        json_decref(status);
+        free(facts);
+    }
+}
+END_TEST
+
 static struct findings with_room_for(size_t accounts, int most, bool no_room)
 {
     struct findings findings = {0};
     json_t *status = json_pack("{s:{s:b, s:i, s:i, s:b}, s:[]}", "bridge", "running", 1, "accounts",
                                (int)accounts, "links_most", most, "no_room", no_room, "accounts");
-    diagnose_accounts(&findings, status, key);
+    diagnose_accounts(&findings, status, key, NULL);
     json_decref(status);
     return findings;
 }
@@ -795,6 +850,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           each_end_of_a_visit_to_the_public_address_has_its_words,
           whether_the_server_may_open_enough_files_is_told_before_it_is_too_late,
           the_same_trouble_at_several_push_servers_is_one_finding_each,
+          who_is_not_rung_because_a_push_server_fails_is_told_with_it_alone,
           signals_trouble_is_one_finding_wherever_the_accounts_ring,
           each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it,
           a_visit_that_came_here_needs_no_key_to_know_the_page_and_one_to_our_own_tls_no_proxy,

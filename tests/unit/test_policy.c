@@ -547,6 +547,36 @@ static struct policy *allowing_exactly(const char *const *allowed)
     return policy;
 }
 
+static int check_origin_at(const struct policy *policy, const char *origin, const char *at,
+                           struct err *err)
+{
+    struct url url;
+    struct address address;
+    ck_assert_int_eq(url_parse(&url, origin, NULL), 0);
+    ck_assert_int_eq(address_parse(&address, at, url.port), 0);
+    int result = policy_check_origin(policy, &url, &address, err);
+    url_fini(&url);
+    return result;
+}
+
+START_TEST(an_origin_alone_may_be_at_a_private_address_where_an_entry_names_any_path_of_it)
+{
+    struct err err = {0};
+    struct policy *policy =
+        policy_of(LIST("*", "https://a.example/up"), LIST("10.0.0.0/8", "bad.example"), &err);
+    ck_assert_int_eq(check_origin_at(policy, "https://a.example", "192.168.1.5", &err), 0);
+    ck_assert_int_eq(check_origin_at(policy, "https://b.example", PUBLIC_V4, &err), 0);
+    ck_assert_int_eq(check_origin_at(policy, "http://b.example", PUBLIC_V4, &err), 0);
+    ck_assert_int_eq(check_origin_at(policy, "https://b.example", "192.168.1.5", &err),
+                     ERR_REFUSED);
+    ck_assert_ptr_nonnull(strstr(err.text, "to allow it add \"https://b.example\" to"));
+    ck_assert_int_eq(check_origin_at(policy, "https://a.example", "10.1.1.1", &err), ERR_REFUSED);
+    ck_assert_int_eq(check_origin_at(policy, "https://a.example", "0.0.0.0", &err), ERR_REFUSED);
+    ck_assert_int_eq(check_origin_at(policy, "https://bad.example", PUBLIC_V4, &err), ERR_REFUSED);
+    policy_free(policy);
+}
+END_TEST
+
 START_TEST(a_star_and_an_entry_of_ours_cover_endpoints_with_a_user_name)
 {
     struct policy *policy = allowing(LIST("*", "http://ntfy.lan/up"));
@@ -692,6 +722,7 @@ UNIT_MAIN("policy", a_star_means_https_to_public_hosts_on_443_or_high_ports,
           a_name_may_lead_to_a_private_address_only_where_it_is_listed,
           an_address_check_also_knows_what_text_forbids, a_star_lists_nobody,
           an_entry_names_its_origin_whatever_the_path,
+          an_origin_alone_may_be_at_a_private_address_where_an_entry_names_any_path_of_it,
           a_star_and_an_entry_of_ours_cover_endpoints_with_a_user_name,
           in_mollysockets_way_an_entry_is_for_its_own_user_name_and_password,
           an_entry_that_cannot_be_read_is_named_without_its_secrets,

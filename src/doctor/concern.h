@@ -1,0 +1,37 @@
+/* Whom a fault concerns that is not an account's own: the accounts are told with it, under their
+ * names of this report, and not once more by themselves. Pure. */
+#ifndef DOORBELL_DOCTOR_CONCERN_H
+#define DOORBELL_DOCTOR_CONCERN_H
+
+#include <jansson.h>
+
+#include "base/log.h"
+#include "doctor/probes.h"
+
+enum { CONCERN_NAMES_SIZE = 160, CONCERN_SIZE = 256, CONCERN_TIME_SIZE = 32 };
+
+struct concern {
+    size_t count, used;
+    char list[CONCERN_NAMES_SIZE];
+    int64_t owed_since; /* the oldest ring that one of them is owed; 0: none is */
+};
+
+void concern_add(struct concern *concern, const json_t *account,
+                 const uint8_t key[PSEUDONYM_KEY_SIZE]);
+/* "account 0123456789" or "3 accounts (0123456789, ...)". */
+void concern_names(char names[CONCERN_NAMES_SIZE], const struct concern *concern);
+/* "; account 0123456789 is not rung, and a ring is owed since ..."; empty: it is nobody. */
+void concern_write(char text[CONCERN_SIZE], const struct concern *concern, const char *what);
+
+/* "Nov  1 13:05:59", with the date: a report is read later, and elsewhere; its head says the time
+ * zone. */
+const char *concern_time(char text[CONCERN_TIME_SIZE], int64_t unix_s);
+
+/* Whether nobody is rung there by what the visit saw. */
+bool concern_origin_fails(const struct origin_facts *origin);
+/* Whether the account rings there, and has no trouble with its push server but that. */
+bool concern_is_of_origin(const json_t *account, const struct origin_facts *origin);
+/* Whether all that keeps it from being rung is told with a push server. `facts` may be NULL. */
+bool concern_is_told(const json_t *account, const struct probe_facts *facts);
+
+#endif
