@@ -66,6 +66,11 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts);
 /* How far a visit came: "answers with 200", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit);
 
+/* Where that is all that is wrong: "has only IPv6 addresses, and this machine has no IPv6", and
+ * what to do; NULL: it is not. `fix` has at least FINDING_FIX_SIZE; `otherwise` is what else would
+ * help, with a space in front, or empty. */
+const char *diagnose_family(const struct visit_facts *visit, const char *otherwise, char *fix);
+
 /* All of these. `status` (may be NULL) and `key` as for diagnose_accounts. */
 void diagnose_path(struct findings *findings, const struct probe_facts *facts, const json_t *status,
                    const uint8_t key[PSEUDONYM_KEY_SIZE]);

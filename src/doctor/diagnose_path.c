@@ -38,6 +38,23 @@ void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
                  *visit->why ? ")" : "");
 }
 
+const char *diagnose_family(const struct visit_facts *visit, const char *otherwise, char *fix)
+{
+    if (visit->has_v4 == visit->has_v6)
+        return NULL;
+    bool v6 = visit->has_v6;
+    if (visit->end == VISIT_NO_ADDRESS) {
+        snprintf(fix, FINDING_FIX_SIZE, "Set net.family to auto.");
+        return v6 ? "has only IPv6 addresses, and net.family is ipv4"
+                  : "has only IPv4 addresses, and net.family is ipv6";
+    }
+    if (visit->end != VISIT_NO_ROUTE)
+        return NULL;
+    snprintf(fix, FINDING_FIX_SIZE, "Give this machine %s%s.", v6 ? "IPv6" : "IPv4", otherwise);
+    return v6 ? "has only IPv6 addresses, and this machine has no IPv6 that leads there"
+              : "has only IPv4 addresses, and this machine has no IPv4 that leads there";
+}
+
 static bool answered(const struct visit_facts *visit)
 {
     return visit->end == VISIT_ANSWERED;
@@ -63,8 +80,9 @@ static const struct visit_facts *better(const struct visit_facts *a, const struc
 static void diagnose_unreached(struct findings *findings, const struct signal_facts *facts,
                                const struct visit_facts *visit)
 {
-    char end[VISIT_WHY_SIZE + 64];
+    char end[VISIT_WHY_SIZE + 64], mend[FINDING_FIX_SIZE];
     const char *fix = "Check this machine's internet connection and its firewall.";
+    const char *family = diagnose_family(visit, "", mend);
     if (visit->end == VISIT_NO_ADDRESS)
         fix = "Check this machine's DNS, or name nameservers in net.nameservers.";
     else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_EXPIRED)
@@ -76,7 +94,8 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
                                : "Something intercepts TLS on the way: let this machine reach "
                                  "Signal's server directly.";
     diagnose_end(end, sizeof end, visit);
-    findings_add(findings, SEVERITY_FAULT, signal_subject, fix, "%s %s.", facts->origin, end);
+    findings_add(findings, SEVERITY_FAULT, signal_subject, family ? mend : fix, "%s %s.",
+                 facts->origin, family ? family : end);
 }
 
 static void diagnose_client(struct findings *findings, const struct signal_facts *facts)
@@ -217,9 +236,15 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
         [VISIT_NO_TLS] = PUSH_NO_TLS,
     };
     const struct visit_facts *visit = &facts->visit;
+    char fix[FINDING_FIX_SIZE];
+    const char *family =
+        diagnose_family(visit, ", or say in push.connect_to where it is without that", fix);
     if (visit->end == VISIT_NOT_MADE)
         findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL, "%s was not asked.",
                      facts->origin);
+    else if (family)
+        findings_add(findings, SEVERITY_FAULT, push_subject, fix, "%s %s%s.", facts->origin, family,
+                     concerned);
     else if (visit->end == VISIT_DENIED)
         diagnose_denied(findings, facts, concerned);
     else if (visit->end == VISIT_NO_ANSWER) /* no phone has to do with its front page */
@@ -256,15 +281,16 @@ static void diagnose_its_accounts(struct findings *findings, const struct origin
 static void diagnose_watcher(struct findings *findings, const struct origin_facts *facts,
                              const char *fix, const char *loss)
 {
-    char end[VISIT_WHY_SIZE + 64];
+    char end[VISIT_WHY_SIZE + 64], mend[FINDING_FIX_SIZE];
+    const char *family = diagnose_family(&facts->visit, "", mend);
     if (facts->visit.end == VISIT_NOT_MADE)
         return;
     diagnose_end(end, sizeof end, &facts->visit);
     if (answered(&facts->visit))
         findings_add(findings, SEVERITY_WELL, alerts_subject, NULL, "%s answers.", facts->origin);
     else
-        findings_add(findings, SEVERITY_WARNING, alerts_subject, fix, "%s: %s %s.", loss,
-                     facts->origin, end);
+        findings_add(findings, SEVERITY_WARNING, alerts_subject, family ? mend : fix, "%s: %s %s.",
+                     loss, facts->origin, family ? family : end);
 }
 
 void diagnose_alerts(struct findings *findings, const struct probe_facts *facts)

@@ -124,9 +124,13 @@ static const char *mend_flaw(enum visit_flaw flaw)
 /* Many routers lead nobody from inside to their own outside: no fault by itself. */
 static void diagnose_not_seen(struct findings *findings, const struct public_facts *facts)
 {
-    char end[VISIT_WHY_SIZE + 64];
+    char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE];
+    const char *family = diagnose_family(&facts->visit, "", fix);
     diagnose_end(end, sizeof end, &facts->visit);
-    if (facts->visit.end == VISIT_NO_TLS)
+    if (family) /* of this machine's way out: phones may have both */
+        findings_add(findings, SEVERITY_UNCHECKED, web_subject, fix,
+                     "%s could not be looked at: it %s.", facts->origin, family);
+    else if (facts->visit.end == VISIT_NO_TLS)
         findings_add(findings, SEVERITY_FAULT, web_subject, mend_flaw(facts->visit.flaw), "%s %s.",
                      facts->origin, end);
     else if (facts->visit.end == VISIT_NO_ADDRESS)

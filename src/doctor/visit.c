@@ -26,7 +26,9 @@ enum {
 
 struct visits {
     struct loop loop;
-    struct resolver *resolver;
+    struct resolver
+        *resolver; /* asks for both families, so that it can be said which one is there */
+    enum net_family family;
     struct multi *multi;
     struct list visits;
     size_t pending;
@@ -46,6 +48,7 @@ struct visit {
     struct route route;
     struct connect_target target;
     bool elsewhere;
+    bool has_v4, has_v6;
     bool has_head; /* all of the answer's head was read */
     struct buf body;
     char says[CURL_ERROR_SIZE];
@@ -54,6 +57,8 @@ struct visit {
 static void note_end(struct visit *visit, enum visit_end end, const char *why)
 {
     visit->facts->end = end;
+    visit->facts->has_v4 = visit->has_v4;
+    visit->facts->has_v6 = visit->has_v6;
     if (why)
         text_printable(visit->facts->why, sizeof visit->facts->why, why, strlen(why));
     visit->is_over = true;
@@ -275,16 +280,29 @@ static bool send_request(struct visit *visit, const struct address_list *address
     return multi_add(visit->owner->multi, easy);
 }
 
+/* A numeric address needs no look-up, which is what net.family is for. */
+static bool is_wanted(const struct visit *visit, int family)
+{
+    enum net_family allowed = visit->owner->family;
+    if (visit->request.family != AF_UNSPEC)
+        return visit->request.family == family;
+    bool is_numeric = visit->elsewhere ? visit->target.is_address : visit->url.is_address;
+    return is_numeric || allowed == NET_FAMILY_AUTO ||
+           family == (allowed == NET_FAMILY_IPV4 ? AF_INET : AF_INET6);
+}
+
 /* Those of its family that the settings allow; the last refusal stays in `err`. */
-static void choose(const struct visit *visit, const struct address_list *from,
-                   struct address_list *to, struct err *err)
+static void choose(struct visit *visit, const struct address_list *from, struct address_list *to,
+                   struct err *err)
 {
     const struct policy *policy = visit->request.is_trusted ? NULL : visit->request.policy;
     to->count = 0;
     err->code = 0;
     for (size_t i = 0; i < from->count; i++) {
         const struct address *address = &from->items[i];
-        if (visit->request.family != AF_UNSPEC && address->any.sa_family != visit->request.family)
+        visit->has_v4 |= address->any.sa_family == AF_INET;
+        visit->has_v6 |= address->any.sa_family == AF_INET6;
+        if (!is_wanted(visit, address->any.sa_family))
             continue;
         if (!policy || policy_check_origin(policy, &visit->url, address, err) == 0)
             to->items[to->count++] = *address;
@@ -394,7 +412,10 @@ struct visits *visits_new(const struct config *config, struct err *err)
     loop_init(&visits->loop);
     list_init(&visits->visits);
     timer_init(&visits->deadline, on_deadline, visits);
-    visits->resolver = resolver_new(&visits->loop, config, err);
+    struct config both = *config;
+    both.net_family = NET_FAMILY_AUTO;
+    visits->family = config->net_family;
+    visits->resolver = resolver_new(&visits->loop, &both, err);
     visits->multi = multi_new(&visits->loop, VISITS_MOST, on_ended);
     if (visits->resolver && visits->multi)
         return visits;

@@ -13,11 +13,11 @@
 #include "push/trust.h"
 
 enum visit_end {
-    VISIT_NOT_MADE, /* nobody asked for it */
-    VISIT_ANSWERED, /* there is a status */
-    VISIT_NO_ADDRESS,
-    VISIT_DENIED,   /* the settings forbid its addresses */
-    VISIT_NO_ROUTE, /* this machine has no network of that family */
+    VISIT_NOT_MADE,   /* nobody asked for it */
+    VISIT_ANSWERED,   /* there is a status */
+    VISIT_NO_ADDRESS, /* or none of a family that net.family allows: see has_v4, has_v6 */
+    VISIT_DENIED,     /* the settings forbid its addresses */
+    VISIT_NO_ROUTE,   /* this machine has no network of that family */
     VISIT_NO_CONNECT,
     VISIT_NO_TLS,
     VISIT_NO_ANSWER,
@@ -38,6 +38,7 @@ struct visit_facts {
     enum visit_end end;
     enum visit_flaw flaw;
     char why[VISIT_WHY_SIZE]; /* printable; empty where `end` says it all */
+    bool has_v4, has_v6;      /* addresses that were found, whether they may be used or not */
     int status;
     bool stamped;    /* has Signal's own timestamp */
     bool challenged; /* by Cloudflare */
@@ -51,7 +52,7 @@ struct visit_facts {
 struct visit_request {
     const char *url; /* http, https, ws or wss */
     enum resolver_lane lane;
-    int family; /* AF_UNSPEC: any */
+    int family; /* AF_UNSPEC: as net.family has it */
     const char *user_agent;
     bool upgrade;       /* asks for a websocket */
     const char *needle; /* NULL: the body is not read */

@@ -501,3 +501,45 @@ def test_doctor_says_once_that_an_entry_has_gone_which_a_phone_needs(
         assert f"{OWN} has the private address 127.0.0.1; account " in fault["what"]
         assert f'add "{origin}" to push.allowed_endpoints' in fault["fix"]
         linked.refusal()
+
+
+@needs_ipv6
+def test_doctor_says_that_a_push_server_has_only_addresses_that_net_family_leaves_out(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, nameserver: Nameserver
+) -> None:
+    nameserver.set(OWN, ["::1"])
+    origin = f"https://{OWN}:{own.port}"
+    doorbell = make(
+        push__allowed_endpoints=[origin], net__nameservers=[nameserver.address], net__family="ipv4"
+    ).start()
+    linked = Linked(doorbell, signal, own, origin)
+    assert "has no IPv4 address" in linked.refusal()
+    fault = only_fault(doorbell)
+    assert f"{origin} has only IPv6 addresses, and net.family is ipv4; account " in fault["what"]
+    assert fault["fix"] == "Set net.family to auto."
+    doorbell.reload(net__family="auto")
+    linked.ring()
+    assert faults(doorbell) == []
+
+
+@needs_network
+@pytest.mark.parametrize(
+    "address, family", [("2620:fe::fe", "IPv6"), ("9.9.9.9", "IPv4")], ids=["IPv6", "IPv4"]
+)
+def test_doctor_says_that_this_machine_lacks_the_only_network_of_a_push_server(
+    home: OwnNetwork,
+    peers_at_home: tuple[SignalPeer, PushPeer, Nameserver],
+    make_doorbell: MakeDoorbell,
+    address: str,
+    family: str,
+) -> None:
+    """In a network without a way out; nobody is asked there."""
+    signal, push, nameserver = peers_at_home
+    nameserver.set(OWN, [address])
+    doorbell = make_doorbell(signal__url=signal.url, net__nameservers=[nameserver.address])
+    home.inside(doorbell.start)
+    home.inside(Linked, doorbell, signal, push, f"https://{OWN}")
+    fault = home.inside(only_fault, doorbell)
+    told = f"has only {family} addresses, and this machine has no {family} that leads there"
+    assert f"https://{OWN} {told}; account " in fault["what"]
+    assert fault["fix"].startswith(f"Give this machine {family}, or say in push.connect_to")
