@@ -117,6 +117,16 @@ static void fill_denied(struct endpoint_view *endpoint, const struct moment *mom
         text_printable(endpoint->denied, sizeof endpoint->denied, err.text, strlen(err.text));
 }
 
+static bool is_listed(const struct policy *policy, const struct endpoint *known)
+{
+    struct url url;
+    if (!policy || url_parse(&url, known->url, NULL) != 0)
+        return false;
+    bool listed = policy_is_listed(policy, &url);
+    url_fini(&url);
+    return listed;
+}
+
 static bool is_tried(const struct bell *bell)
 {
     return bell && (bell->endpoint_life.last_cause || bell->endpoint_life.accepted_ms);
@@ -161,6 +171,8 @@ static void fill_endpoint(struct endpoint_view *endpoint, const struct moment *m
         endpoint->not_before_unix = to_unix(moment, later(life->soonest_ms, life->floor_until_ms));
     endpoint->is_of_before = is_of_before(moment->bridge, bell->account);
     fill_denied(endpoint, moment, known);
+    endpoint->is_listed =
+        endpoint->kind == VERDICT_DENIED && is_listed(moment->bridge->parts.policy, known);
     endpoint->summary = summary_of(moment->bridge, bell->account, endpoint->denied[0]);
     write_endpoint_words(endpoint);
 }

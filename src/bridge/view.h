@@ -49,6 +49,7 @@ struct endpoint_view {
     bool is_of_before;       /* nothing was pushed to it since the start */
     const char *summary;     /* as view_endpoint_words */
     char words[VIEW_WORDS_SIZE];
+    bool is_listed;                /* where it was denied: an entry other than "*" names it */
     char denied[VIEW_DENIED_SIZE]; /* why the settings forbid its text; empty: they do not */
 };
 

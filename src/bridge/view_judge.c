@@ -107,6 +107,11 @@ static struct judgement judge_link(const struct link_view *link)
 static const char *denied_advice(struct account_view *view)
 {
     const struct endpoint_view *endpoint = &view->endpoint;
+    if (!endpoint->denied[0] && endpoint->is_listed)
+        return "The settings forbid the address that this endpoint's name has, although it is "
+               "listed in push.allowed_endpoints: let the name through where names are blocked "
+               "(Pi-hole, AdGuard Home or the like), check this machine's DNS, and see "
+               "push.denied. It is tried again by itself.";
     if (endpoint->denied[0])
         snprintf(view->advice_text, sizeof view->advice_text,
                  "The settings forbid this endpoint: %s.", endpoint->denied);

@@ -53,6 +53,9 @@ void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
 /* `concerned` is of concern_write: who is not rung if it fails. */
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts,
                      const char *concerned);
+/* All of them; `accounts` are of the status. */
+void diagnose_origins(struct findings *findings, const struct probe_facts *facts,
+                      const json_t *accounts, const uint8_t key[PSEUDONYM_KEY_SIZE]);
 
 /* Whether somebody is there whom alerts could reach, and who misses the heartbeat. */
 void diagnose_alerts(struct findings *findings, const struct probe_facts *facts);

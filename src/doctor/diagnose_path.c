@@ -2,20 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "doctor/concern.h"
 #include "doctor/diagnose.h"
-#include "doctor/refusal.h"
 #include "push/skew.h"
-#include "push/verdict.h"
-
-#define ELSEWHERE_ADVICE                                                                           \
-    " If it is your own, and its name leads elsewhere from here (a home router that leads nobody " \
-    "back inside, another container), say in push.connect_to where it is."
 
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
-static const char signal_subject[] = "Signal", push_subject[] = "push server",
-                  alerts_subject[] = "alerts", clock_subject[] = "clock";
+static const char signal_subject[] = "Signal", alerts_subject[] = "alerts",
+                  clock_subject[] = "clock";
 
 /* "no address", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
@@ -84,7 +77,9 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
     const char *fix = "Check this machine's internet connection and its firewall.";
     const char *family = diagnose_family(visit, "", mend);
     if (visit->end == VISIT_NO_ADDRESS)
-        fix = "Check this machine's DNS, or name nameservers in net.nameservers.";
+        fix = facts->own_nameservers
+                  ? "Check that the nameservers in net.nameservers answer, or name others there."
+                  : "Check this machine's DNS, or name nameservers in net.nameservers.";
     else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_EXPIRED)
         fix = facts->own_roots ? "Renew it, or check this machine's date and time."
                                : "Check this machine's date and time: by them that certificate is "
@@ -194,88 +189,6 @@ void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
         hidden);
 }
 
-/* Push servers */
-
-/* The words are those for a push that ended so. */
-static void diagnose_failure(struct findings *findings, const struct origin_facts *facts,
-                             const struct push_answer *answer, const char *concerned)
-{
-    struct verdict verdict;
-    char fix[FINDING_FIX_SIZE] = "";
-    verdict_judge(&verdict, answer, 0);
-    const char *meaning = verdict_meaning(verdict.cause), *advice = verdict_advice(verdict.cause);
-    bool elsewhere = answer->failure == PUSH_NO_ADDRESS || answer->failure == PUSH_NO_CONNECT;
-    if (advice)
-        snprintf(fix, sizeof fix, "%s.%s", advice, elsewhere ? ELSEWHERE_ADVICE : "");
-    findings_add(findings, SEVERITY_FAULT, push_subject, fix, "%s: %s%s%s%s%s.", facts->origin,
-                 meaning, *facts->visit.why ? " (" : "", facts->visit.why,
-                 *facts->visit.why ? ")" : "", concerned);
-}
-
-/* In the policy's own words, which have the entry that allows it where there may be one. */
-static void diagnose_denied(struct findings *findings, const struct origin_facts *facts,
-                            const char *concerned)
-{
-    char what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
-    if (!refusal_allow(facts->visit.why, facts->origin,
-                       "if not, check this machine's DNS: it is not that name's address.", what,
-                       fix))
-        snprintf(fix, sizeof fix,
-                 "Check this machine's DNS: it is not that name's address, or see push.denied.");
-    findings_add(findings, SEVERITY_FAULT, push_subject, fix, "%s: %s%s.", facts->origin, what,
-                 concerned);
-}
-
-void diagnose_origin(struct findings *findings, const struct origin_facts *facts,
-                     const char *concerned)
-{
-    static const enum push_failure failures[] = {
-        [VISIT_NO_ADDRESS] = PUSH_NO_ADDRESS,
-        [VISIT_NO_ROUTE] = PUSH_NO_CONNECT,
-        [VISIT_NO_CONNECT] = PUSH_NO_CONNECT,
-        [VISIT_NO_TLS] = PUSH_NO_TLS,
-    };
-    const struct visit_facts *visit = &facts->visit;
-    char fix[FINDING_FIX_SIZE];
-    const char *family =
-        diagnose_family(visit, ", or say in push.connect_to where it is without that", fix);
-    if (visit->end == VISIT_NOT_MADE)
-        findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL, "%s was not asked.",
-                     facts->origin);
-    else if (family)
-        findings_add(findings, SEVERITY_FAULT, push_subject, fix, "%s %s%s.", facts->origin, family,
-                     concerned);
-    else if (visit->end == VISIT_DENIED)
-        diagnose_denied(findings, facts, concerned);
-    else if (visit->end == VISIT_NO_ANSWER) /* no phone has to do with its front page */
-        findings_add(findings, SEVERITY_FAULT, push_subject,
-                     "Check that it runs, and look at its log or that of the proxy before it.",
-                     "%s gives no answer (%s)%s.", facts->origin, visit->why, concerned);
-    else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_EXPIRED)
-        diagnose_failure(findings, facts, &(struct push_answer){.failure = PUSH_UNTIMELY},
-                         concerned);
-    else if (!answered(visit))
-        diagnose_failure(findings, facts, &(struct push_answer){.failure = failures[visit->end]},
-                         concerned);
-    else if (concern_origin_fails(facts)) /* a proxy before it says so */
-        diagnose_failure(findings, facts, &(struct push_answer){.status = visit->status},
-                         concerned);
-    else
-        findings_add(findings, SEVERITY_WELL, push_subject, NULL, "%s answers.", facts->origin);
-}
-
-static void diagnose_its_accounts(struct findings *findings, const struct origin_facts *facts,
-                                  const json_t *accounts, const uint8_t key[PSEUDONYM_KEY_SIZE])
-{
-    struct concern concern = {0};
-    char concerned[CONCERN_SIZE];
-    for (size_t i = 0; i < json_array_size(accounts); i++)
-        if (concern_is_of_origin(json_array_get(accounts, i), facts))
-            concern_add(&concern, json_array_get(accounts, i), key);
-    concern_write(concerned, &concern, "not rung");
-    diagnose_origin(findings, facts, concerned);
-}
-
 /* Alerts */
 
 static void diagnose_watcher(struct findings *findings, const struct origin_facts *facts,
@@ -345,14 +258,9 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
 void diagnose_path(struct findings *findings, const struct probe_facts *facts, const json_t *status,
                    const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
-    const json_t *accounts = json_object_get(status, "accounts");
     diagnose_signal(findings, &facts->signal);
     diagnose_roots(findings, &facts->signal);
-    for (size_t i = 0; i < facts->origin_count; i++)
-        diagnose_its_accounts(findings, &facts->origins[i], accounts, key);
-    if (facts->origins_more)
-        findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL,
-                     "%zu more push servers were not asked.", facts->origins_more);
+    diagnose_origins(findings, facts, json_object_get(status, "accounts"), key);
     diagnose_alerts(findings, facts);
     if (facts->web)
         diagnose_public(findings, &facts->public);

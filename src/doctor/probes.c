@@ -56,6 +56,7 @@ static void visit_signal(struct probe *probe)
     snprintf(signal->fallback_agent, sizeof signal->fallback_agent, "%s",
              config->signal_user_agent_fallback);
     signal->own_roots = config->signal_ca_file != NULL;
+    signal->own_nameservers = config->net_nameservers.count > 0;
     if (config->net_family != NET_FAMILY_IPV6)
         visits_add(probe->visits, &request, &signal->v4);
     request.family = AF_INET6;
@@ -85,6 +86,8 @@ static void visit_origin(struct probe *probe, const char *origin)
     }
     struct origin_facts *about = &facts->origins[facts->origin_count++];
     snprintf(about->origin, sizeof about->origin, "%s", origin);
+    about->own_roots = probe->config->push_ca_file != NULL;
+    about->own_nameservers = probe->config->net_nameservers.count > 0;
     struct visit_request request = {.url = about->origin,
                                     .lane = RESOLVER_ENDPOINT,
                                     .family = AF_UNSPEC,

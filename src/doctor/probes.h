@@ -18,12 +18,15 @@ struct signal_facts {
     struct visit_facts v4, v6;
     struct visit_facts fallback; /* with the second User-Agent, over either */
     char agent[PROBE_AGENT_SIZE], fallback_agent[PROBE_AGENT_SIZE];
-    bool own_roots; /* signal.ca_file */
+    bool own_roots;       /* signal.ca_file */
+    bool own_nameservers; /* net.nameservers */
 };
 
 struct origin_facts {
     char origin[URL_ORIGIN_SIZE];
     struct visit_facts visit;
+    bool own_roots;       /* push.ca_file */
+    bool own_nameservers; /* net.nameservers */
 };
 
 /* How phones come to be registered, by the settings and by what setup was answered. */

@@ -54,9 +54,17 @@ struct visit {
     char says[CURL_ERROR_SIZE];
 };
 
+static void write_place(char place[VISIT_PLACE_SIZE], const struct connect_target *target)
+{
+    snprintf(place, VISIT_PLACE_SIZE, "%s%s%s:%u", target->is_ipv6 ? "[" : "", target->host,
+             target->is_ipv6 ? "]" : "", target->port);
+}
+
 static void note_end(struct visit *visit, enum visit_end end, const char *why)
 {
     visit->facts->end = end;
+    if (visit->elsewhere)
+        write_place(visit->facts->place, &visit->target);
     visit->facts->has_v4 = visit->has_v4;
     visit->facts->has_v6 = visit->has_v6;
     if (why)

@@ -32,13 +32,14 @@ enum visit_flaw {
     VISIT_FLAW_NO_TLS,  /* what answers speaks no TLS, or ends the connection there */
 };
 
-enum { VISIT_WHY_SIZE = 256, VISIT_SERVER_SIZE = 48 };
+enum { VISIT_WHY_SIZE = 256, VISIT_SERVER_SIZE = 48, VISIT_PLACE_SIZE = 272 /* a host, a port */ };
 
 struct visit_facts {
     enum visit_end end;
     enum visit_flaw flaw;
-    char why[VISIT_WHY_SIZE]; /* printable; empty where `end` says it all */
-    bool has_v4, has_v6;      /* addresses that were found, whether they may be used or not */
+    char why[VISIT_WHY_SIZE];     /* printable; empty where `end` says it all */
+    char place[VISIT_PLACE_SIZE]; /* where push.connect_to led it; empty: to its own host */
+    bool has_v4, has_v6;          /* addresses that were found, whether they may be used or not */
     int status;
     bool stamped;    /* has Signal's own timestamp */
     bool challenged; /* by Cloudflare */

@@ -307,6 +307,11 @@ static int refuse_special(const struct url *endpoint, const struct address *addr
 {
     char at[ADDRESS_TEXT_SIZE];
     address_format(at, address);
+    if (!endpoint->is_address && (strcmp(at, "0.0.0.0") == 0 || strcmp(at, "::") == 0))
+        return err_set(err, ERR_REFUSED,
+                       "%.*s is at %s, as what blocks names answers (Pi-hole, AdGuard Home or the "
+                       "like); no setting allows it",
+                       SHOWN_MAX, endpoint->host, at);
     return err_set(err, ERR_REFUSED,
                    "%.*s is at %s, which is no address of a single host (multicast, reserved, a "
                    "tunnel or an example); no setting allows it",

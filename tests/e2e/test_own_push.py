@@ -543,3 +543,98 @@ def test_doctor_says_that_this_machine_lacks_the_only_network_of_a_push_server(
     told = f"has only {family} addresses, and this machine has no {family} that leads there"
     assert f"https://{OWN} {told}; account " in fault["what"]
     assert fault["fix"].startswith(f"Give this machine {family}, or say in push.connect_to")
+
+
+@pytest.mark.parametrize(
+    "place, fix",
+    [
+        ("127.0.0.1:1", "or correct that place in push.connect_to."),
+        ("nowhere.doorbell.test:443", "Correct that place in push.connect_to, or check the name"),
+    ],
+    ids=["a closed port", "an unknown name"],
+)
+def test_doctor_names_the_place_where_connect_to_leads_and_nobody_answers(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    own: PushPeer,
+    nameserver: Nameserver,
+    place: str,
+    fix: str,
+) -> None:
+    doorbell = make(
+        push__connect_to=[f"{OWN}={place}"], net__nameservers=[nameserver.address]
+    ).start()
+    Linked(doorbell, signal, own, f"https://{OWN}")
+    fault = only_fault(doorbell)
+    assert f"https://{OWN} (at {place} by push.connect_to): The push server" in fault["what"]
+    assert fix in fault["fix"] and "say in push.connect_to" not in fault["fix"]
+
+
+def test_doctor_says_where_connect_to_leads_also_where_it_is_well(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer
+) -> None:
+    doorbell = make(push__connect_to=[f"{OWN}=localhost:{own.port}"]).start()
+    Linked(doorbell, signal, own, f"https://{OWN}").wait_tested()
+    assert faults(doorbell) == []
+    told = f"https://{OWN} (at localhost:{own.port} by push.connect_to) answers."
+    assert told in [one["what"] for one in faults(doorbell, "well")]
+
+
+def test_a_name_that_is_blocked_is_told_as_that_where_no_entry_is_missing(
+    make: MakeDoorbell, signal: SignalPeer, own: PushPeer, nameserver: Nameserver
+) -> None:
+    nameserver.set(OWN, ["127.0.0.1"])
+    origin = f"https://{OWN}:{own.port}"
+    doorbell = make(
+        push__allowed_endpoints=["*", origin], net__nameservers=[nameserver.address]
+    ).start()
+    linked = Linked(doorbell, signal, own, origin)
+    linked.wait_tested()
+    nameserver.set(OWN, ["0.0.0.0"])
+    doorbell.reload()  # which forgets the address
+    assert "as what blocks names answers (Pi-hole, " in linked.refusal()
+    status = " ".join(doorbell.command("status").stdout.split())
+    assert "let the name through where names are blocked" in status
+    fault = only_fault(doorbell)
+    assert f"{OWN} is at 0.0.0.0, as what blocks names answers (Pi-hole, " in fault["what"]
+    assert fault["fix"].startswith("Let this name through where names are blocked")
+    assert f'add "{origin}"' not in status + json.dumps(fault)
+
+
+def test_doctor_names_the_nameservers_that_are_set_and_do_not_answer(
+    make: MakeDoorbell, chat: SignalPeer, own: PushPeer, nameserver: Nameserver
+) -> None:
+    doorbell = make(
+        signal__url=chat.url.replace("localhost", CHAT), net__nameservers=[nameserver.address]
+    ).start()
+    nameserver.stop()
+    (fault,) = [one for one in faults(doorbell) if one["subject"] == "Signal"]
+    assert "has no address" in fault["what"]
+    assert fault["fix"].startswith("Check that the nameservers in net.nameservers answer")
+
+
+def test_doctor_tells_what_push_ca_file_mends_and_what_it_does_not(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    own: PushPeer,
+    ntfy: PushPeer,
+    authority: Authority,
+    tmp_path: Path,
+) -> None:
+    """No CA of one's own yet, then another one's, then the right one, and another name's."""
+    other = tmp_path / "ca"
+    other.mkdir()
+    right = str(authority.file)
+    doorbell = make(push__connect_to=[f"{OWN}=localhost:{own.port}"]).start()
+    Linked(doorbell, signal, own, f"https://{OWN}").wait_tested()
+    doorbell.settings["push.ca_file"] = ""
+    assert only_fault(doorbell)["fix"].endswith("a CA of your own goes into push.ca_file.")
+    doorbell.settings["push.ca_file"] = str(Authority(other, "Another CA").file)
+    assert "push.ca_file has another one: add it there." in only_fault(doorbell)["fix"]
+    doorbell.settings["push.ca_file"] = right
+    assert faults(doorbell) == []
+    doorbell.reload(push__connect_to=[f"{OWN}=localhost:{ntfy.port}"])
+    fault = only_fault(doorbell)
+    assert "No trusted TLS connection to the push server" in fault["what"]
+    assert "a certificate for the push server's own name" in fault["fix"]
+    assert "push.ca_file" not in fault["fix"]

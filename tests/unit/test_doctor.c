@@ -181,7 +181,7 @@ START_TEST(each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_end
         {{.end = VISIT_DENIED, .why = "ntfy.lan is at 10.0.0.1, which is forbidden"},
          SEVERITY_FAULT,
          "forbidden.",
-         "see push.denied"},
+         "DNS"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};
@@ -190,6 +190,87 @@ START_TEST(each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_end
         expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
         ck_assert_ptr_nonnull(strstr(findings.items[0].what, "https://ntfy.lan"));
     }
+}
+END_TEST
+
+START_TEST(what_is_to_be_done_about_a_push_server_goes_by_the_settings_in_force)
+{
+    static const struct {
+        struct origin_facts facts;
+        const char *what, *fix, *not_said;
+    } cases[] = {
+        {{.visit = {.end = VISIT_NO_ADDRESS}},
+         "https://ntfy.lan: The",
+         "the name and this machine's DNS. If it is your own",
+         "net.nameservers"},
+        {{.visit = {.end = VISIT_NO_ADDRESS}, .own_nameservers = true},
+         "https://ntfy.lan: The",
+         "the name and the nameservers in net.nameservers.",
+         "this machine's DNS"},
+        {{.visit = {.end = VISIT_NO_ADDRESS, .place = "ntfy:80"}},
+         "https://ntfy.lan (at ntfy:80 by push.connect_to): The",
+         "Correct that place in push.connect_to, or check this machine's DNS.",
+         "say in push.connect_to"},
+        {{.visit = {.end = VISIT_NO_CONNECT}},
+         "cannot be reached",
+         "say in push.connect_to",
+         "there"},
+        {{.visit = {.end = VISIT_NO_CONNECT, .place = "ntfy:80"}},
+         "(at ntfy:80 by push.connect_to): The push server cannot be reached",
+         "or correct that place in push.connect_to.",
+         "say in push.connect_to"},
+        {{.visit = {.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NAME}},
+         "No trusted TLS",
+         "a certificate for this name",
+         "push.ca_file"},
+        {{.visit = {.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NAME, .place = "ntfy:443"}},
+         "No trusted TLS",
+         "for the push server's own name, or correct that place",
+         "push.ca_file"},
+        {{.visit = {.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_ISSUER}},
+         "No trusted TLS",
+         "(fullchain.pem); a CA of your own goes into push.ca_file.",
+         "another one"},
+        {{.visit = {.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_ISSUER}, .own_roots = true},
+         "No trusted TLS",
+         "push.ca_file has another one",
+         "goes into push.ca_file"},
+        {{.visit = {.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NO_TLS}},
+         "No trusted TLS",
+         "speaks no TLS on this port",
+         "push.ca_file"},
+        {{.visit = {.end = VISIT_NO_TLS, .flaw = VISIT_FLAW_NO_TLS, .place = "ntfy:80"}},
+         "No trusted TLS",
+         "correct the port in push.connect_to.",
+         "push.ca_file"},
+        {{.visit = {.end = VISIT_DENIED,
+                    .why = "ntfy.lan is at 0.0.0.0, as what blocks names answers (Pi-hole, AdGuard "
+                           "Home or the like); no setting allows it"}},
+         "(Pi-hole, AdGuard Home or the like); no setting allows it",
+         "Let this name through where names are blocked",
+         "push."},
+        {{.visit = {.end = VISIT_DENIED,
+                    .why = "ntfy.lan is at 10.0.0.1, which is forbidden by the entry "
+                           "\"10.0.0.0/8\" of push.denied"}},
+         "of push.denied.",
+         "take that entry out of push.denied",
+         "push.allowed_endpoints"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        struct origin_facts facts = cases[i].facts;
+        strcpy(facts.origin, "https://ntfy.lan");
+        diagnose_origin(&findings, &facts, "");
+        expect(&findings, SEVERITY_FAULT, cases[i].what, cases[i].fix);
+        ck_assert_ptr_null(strstr(findings.items[0].fix, cases[i].not_said));
+    }
+    struct findings findings = {0};
+    diagnose_signal(&findings, &(struct signal_facts){.origin = "wss://chat.example.org",
+                                                      .v4 = nowhere,
+                                                      .v6 = nowhere,
+                                                      .own_nameservers = true});
+    expect(&findings, SEVERITY_FAULT, "has no address",
+           "Check that the nameservers in net.nameservers answer");
 }
 END_TEST
 
@@ -822,8 +903,10 @@ START_TEST(whether_anybody_would_be_told_is_said_in_any_case)
     struct probe_facts *facts = mem_new(sizeof *facts);
     diagnose_alerts(&findings, facts);
     expect(&findings, SEVERITY_UNCHECKED, "alert.url is not set", "doorbell setup");
-    facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
-    facts->heartbeat = (struct origin_facts){"https://hc.example", {.end = VISIT_ANSWERED}};
+    facts->alerts =
+        (struct origin_facts){.origin = "https://ntfy.sh", .visit = {.end = VISIT_ANSWERED}};
+    facts->heartbeat =
+        (struct origin_facts){.origin = "https://hc.example", .visit = {.end = VISIT_ANSWERED}};
     findings = (struct findings){0};
     diagnose_alerts(&findings, facts);
     ck_assert_uint_eq(findings.count, 2);
@@ -879,6 +962,7 @@ END_TEST
 
 UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so,
+          what_is_to_be_done_about_a_push_server_goes_by_the_settings_in_force,
           each_end_of_a_visit_to_the_public_address_has_its_words,
           whether_the_server_may_open_enough_files_is_told_before_it_is_too_late,
           the_same_trouble_at_several_push_servers_is_one_finding_each,

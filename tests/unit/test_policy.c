@@ -572,6 +572,10 @@ START_TEST(an_origin_alone_may_be_at_a_private_address_where_an_entry_names_any_
     ck_assert_ptr_nonnull(strstr(err.text, "to allow it add \"https://b.example\" to"));
     ck_assert_int_eq(check_origin_at(policy, "https://a.example", "10.1.1.1", &err), ERR_REFUSED);
     ck_assert_int_eq(check_origin_at(policy, "https://a.example", "0.0.0.0", &err), ERR_REFUSED);
+    ck_assert_str_eq(err.text, "a.example is at 0.0.0.0, as what blocks names answers (Pi-hole, "
+                               "AdGuard Home or the like); no setting allows it");
+    ck_assert_int_eq(check_origin_at(policy, "https://a.example", "::", &err), ERR_REFUSED);
+    ck_assert_ptr_nonnull(strstr(err.text, "a.example is at ::, as what blocks names answers"));
     ck_assert_int_eq(check_origin_at(policy, "https://bad.example", PUBLIC_V4, &err), ERR_REFUSED);
     policy_free(policy);
 }

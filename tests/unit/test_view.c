@@ -148,6 +148,10 @@ START_TEST(what_the_settings_forbid_is_told_with_the_entry_that_allows_it)
     view.endpoint.state = ENDPOINT_FAILING;
     view.endpoint.kind = VERDICT_DENIED;
     expect(&view, VIEW_BROKEN, "add \"https://ntfy.lan\" to push.allowed_endpoints; if not, check");
+    view.endpoint.is_listed = true; /* so it is no private address */
+    expect(&view, VIEW_BROKEN,
+           "listed in push.allowed_endpoints: let the name through where names");
+    view.endpoint.is_listed = false;
     view.endpoint.state = ENDPOINT_OK; /* a reload forbade it, and nothing was rung since */
     view.endpoint.kind = VERDICT_ACCEPTED;
     strcpy(view.endpoint.denied, "ntfy.lan is forbidden by the entry \"ntfy.lan\" of push.denied");
