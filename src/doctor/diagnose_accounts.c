@@ -269,7 +269,8 @@ static void diagnose_well(struct findings *findings, const json_t *account, cons
     write_message(message, account, bridge);
     write_ring(ring, account);
     findings_add(findings, SEVERITY_WELL, accounts_subject, NULL,
-                 "Account %s is linked; %.300s; %.300s.", name, message, ring);
+                 "Account %s: Signal accepted its login and showed its queue; %.300s; %.300s.",
+                 name, message, ring);
 }
 
 static void diagnose_each(struct findings *findings, const json_t *status,

@@ -94,7 +94,8 @@ def test_where_all_is_well_it_says_when_it_rang_and_what_to_look_at_on_the_phone
     report = examine(doorbell, WELL)
     at = r"[A-Z][a-z]{2} [ 0-9]{1,2} \d\d:\d\d:\d\d"
     assert re.search(
-        rf"Account [0-9a-f]{{10}} is linked; last message {at}; rang {at}, {ntfy.origin} 200\.",
+        rf"Account [0-9a-f]{{10}}: Signal accepted its login and showed its queue; "
+        rf"last message {at}; rang {at}, {ntfy.origin} 200\.",
         report,
     )
     assert "No fault on this side of the path." in report

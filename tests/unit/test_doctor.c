@@ -697,7 +697,8 @@ START_TEST(many_accounts_that_are_well_are_counted)
     ck_assert_uint_lt(findings.count, 10);
     ck_assert(!findings.has_fault);
     ck_assert_ptr_nonnull(
-        strstr(findings.items[0].what, "is linked; no message since the start at"));
+        strstr(findings.items[0].what,
+               ": Signal accepted its login and showed its queue; no message since the start at"));
     ck_assert_ptr_nonnull(strstr(findings.items[0].what, "https://ntfy.lan accepted a test at"));
     ck_assert_ptr_nonnull(strstr(findings.items[findings.count - 1].what, "more accounts are"));
 }
