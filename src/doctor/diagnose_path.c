@@ -250,7 +250,11 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
         known = true;
         differs |= diagnose_distance(findings, facts->origins[i].origin, visit->ahead_s);
     }
-    if (known && !differs)
+    if (!known)
+        findings_add(findings, SEVERITY_UNCHECKED, clock_subject,
+                     "Look at it (timedatectl), or run this again when one of them does.",
+                     "It was not compared, because no server told its time.");
+    else if (!differs)
         findings_add(findings, SEVERITY_WELL, clock_subject, NULL,
                      "It goes as those of the servers do.");
 }

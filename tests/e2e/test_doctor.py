@@ -2,11 +2,13 @@
 in a report that may be shown to anybody.
 """
 
+import email.utils
 import json
 import os
 import pty
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -272,6 +274,43 @@ def test_the_same_trouble_at_two_push_servers_is_two_findings(
     told = " ".join(one["what"] for one in faults)
     assert f"push server {ntfy.origin}: " in told
     assert f"push server https://127.0.0.1:{ntfy.port}: " in told
+
+
+# The clock
+
+
+def now_at(seconds_ahead: int) -> str:
+    return email.utils.formatdate(time.time() + seconds_ahead, usegmt=True)
+
+
+def of_clock(doorbell: Doorbell) -> list[tuple[str, str]]:
+    told = [one for one in findings(doorbell) if one["subject"] == "clock"]
+    return [(one["severity"], one["what"]) for one in told]
+
+
+def test_a_clock_that_is_wrong_is_told_once_by_signals_and_else_by_push_servers(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    assert of_clock(doorbell) == [("well", "It goes as those of the servers do.")]
+    ntfy.answer_with({"status": 200, "headers": {"Date": now_at(-900)}})
+    ((severity, what),) = of_clock(doorbell)
+    assert severity == "fault", what
+    assert re.search(rf"clock of {ntfy.origin} it is (899|9\d\d) s earlier than by ours", what)
+    signal.set_behaviour(reject={"status": 503, "headers": {"Date": now_at(240)}})
+    ((severity, what),) = of_clock(doorbell)
+    assert severity == "warning", what
+    assert re.search(r"clock of wss://localhost:\d+ it is [12]\d\d s later than by ours", what)
+
+
+def test_a_clock_that_could_not_be_compared_is_not_called_well(
+    make: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make()
+    signal.stop_listening()
+    ((severity, what),) = of_clock(doorbell)
+    assert severity == "not checked" and "because no server told its time" in what
 
 
 # The way by which phones come in

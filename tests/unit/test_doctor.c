@@ -482,6 +482,9 @@ START_TEST(a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes
     expect(&findings, SEVERITY_FAULT, "301 s earlier", "timedatectl");
     findings = clock_of(0, 4000);
     expect(&findings, SEVERITY_FAULT, "clock of https://ntfy.lan", "the other one");
+    findings = (struct findings){0};
+    diagnose_clock(&findings, &(struct probe_facts){.signal = {.v4 = gone, .v6 = upgraded}});
+    expect(&findings, SEVERITY_UNCHECKED, "It was not compared", "timedatectl");
 }
 END_TEST
 
