@@ -97,7 +97,7 @@ void setup_check(const struct setup *setup)
     setup_say("Looking at Signal's server%s ...", public ? " and at the public URL" : "");
     fflush(stdout);
     if (probes_run(facts, config, NULL, &err) == 0) {
-        diagnose_signal(findings, &facts->signal);
+        diagnose_signal(findings, &facts->signal, "");
         if (public)
             diagnose_public(findings, &facts->public);
         diagnose_clock(findings, facts);

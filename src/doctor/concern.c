@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NAMES_MOST = 5 };
+enum { NAMES_MOST = 5, STATUS_OPENED = 101 };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -99,12 +99,51 @@ bool concern_is_of_origin(const json_t *account, const struct origin_facts *orig
     return is(endpoint, "state", "ok") || !status || is_of_proxy(status);
 }
 
-bool concern_is_told(const json_t *account, const struct probe_facts *facts)
+static bool opens(const struct visit_facts *visit)
 {
-    if (!facts || !is_link_well(account))
-        return false;
+    return visit->end == VISIT_ANSWERED && visit->status == STATUS_OPENED;
+}
+
+bool concern_signal_fails(const struct signal_facts *signal)
+{
+    return !opens(&signal->v4) && !opens(&signal->v6);
+}
+
+/* What is the account's own (that it was unlinked, that another program has it) is not among them.
+ */
+bool concern_is_of_signal(const json_t *account, const struct signal_facts *signal)
+{
+    static const char *const reasons[] = {"unreachable", "lost",          "server_trouble",
+                                          "middlebox",   "rate_limited",  "misconfigured",
+                                          "untimely",    "client_refused"};
+    const json_t *link = json_object_get(account, "link");
+    bool tries = is(link, "state", "connecting") || is(link, "state", "backing-off");
+    bool is_common = false;
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        is_common |= is(link, "reason", reasons[i]);
+    return concern_signal_fails(signal) && tries && is_common;
+}
+
+static const struct origin_facts *origin_of(const json_t *account, const struct probe_facts *facts)
+{
     for (size_t i = 0; i < facts->origin_count; i++)
         if (concern_is_of_origin(account, &facts->origins[i]))
-            return true;
-    return false;
+            return &facts->origins[i];
+    return NULL;
+}
+
+static bool is_endpoint_well(const json_t *account)
+{
+    const json_t *endpoint = json_object_get(account, "endpoint");
+    return is(endpoint, "state", "ok") && !json_is_true(json_object_get(endpoint, "denied"));
+}
+
+bool concern_is_told(const json_t *account, const struct probe_facts *facts)
+{
+    if (!facts)
+        return false;
+    bool of_signal = concern_is_of_signal(account, &facts->signal);
+    bool of_origin = origin_of(account, facts);
+    return (of_signal || of_origin) && (of_signal || is_link_well(account)) &&
+           (of_origin || is_endpoint_well(account));
 }

@@ -31,7 +31,12 @@ const char *concern_time(char text[CONCERN_TIME_SIZE], int64_t unix_s);
 bool concern_origin_fails(const struct origin_facts *origin);
 /* Whether the account rings there, and has no trouble with its push server but that. */
 bool concern_is_of_origin(const json_t *account, const struct origin_facts *origin);
-/* Whether all that keeps it from being rung is told with a push server. `facts` may be NULL. */
+/* Whether nobody gets a link by what the visits saw. */
+bool concern_signal_fails(const struct signal_facts *signal);
+/* Whether it has no link for what keeps all from having one where Signal fails. */
+bool concern_is_of_signal(const json_t *account, const struct signal_facts *signal);
+/* Whether all that keeps it from being rung is told with a push server or with Signal. `facts` may
+ * be NULL. */
 bool concern_is_told(const json_t *account, const struct probe_facts *facts);
 
 #endif

@@ -43,8 +43,10 @@ void diagnose_sandbox(struct findings *findings, const json_t *status);
 /* What of the store is sealed, and what is not. */
 void diagnose_seal(struct findings *findings, const json_t *status);
 
-/* The way to Signal's server, for one client and another, over IPv4 and IPv6. */
-void diagnose_signal(struct findings *findings, const struct signal_facts *facts);
+/* The way to Signal's server, for one client and another, over IPv4 and IPv6. `concerned` is of
+ * concern_write: who is not connected if it fails. */
+void diagnose_signal(struct findings *findings, const struct signal_facts *facts,
+                     const char *concerned);
 
 /* What its certificate was verified by, and which addresses net.family hides. Nothing where it does
  * not answer. */

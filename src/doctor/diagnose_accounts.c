@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/view.h"
 #include "doctor/concern.h"
 #include "doctor/diagnose.h"
 #include "doctor/refusal.h"
@@ -49,13 +50,27 @@ static bool diagnose_server(struct findings *findings, const json_t *bridge)
     return false;
 }
 
-/* Each of these sentences has its remedy in it. */
-static void diagnose_all(struct findings *findings, const json_t *bridge)
+/* What all accounts see of Signal's server, which was looked at. */
+static bool is_told_of_signal(const char *advice, const struct probe_facts *facts)
 {
-    const json_t *advice = json_object_get(bridge, "advice");
-    for (size_t i = 0; i < json_array_size(advice); i++)
-        findings_add(findings, SEVERITY_FAULT, "all accounts", NULL, "%s",
-                     json_string_value(json_array_get(advice, i)));
+    static const enum view_alarm alarms[] = {VIEW_ALARM_CLIENT, VIEW_ALARM_SERVER,
+                                             VIEW_ALARM_CLOCK};
+    bool is_alarm = false;
+    for (size_t i = 0; i < sizeof alarms / sizeof *alarms; i++)
+        is_alarm |= strcmp(advice, view_alarm_advice(alarms[i])) == 0;
+    return is_alarm && facts && concern_signal_fails(&facts->signal);
+}
+
+/* Each of these sentences has its remedy in it. */
+static void diagnose_all(struct findings *findings, const json_t *bridge,
+                         const struct probe_facts *facts)
+{
+    const json_t *list = json_object_get(bridge, "advice");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *advice = json_string_value(json_array_get(list, i));
+        if (!is_told_of_signal(advice, facts))
+            findings_add(findings, SEVERITY_FAULT, "all accounts", NULL, "%s", advice);
+    }
 }
 
 bool diagnose_is_said_of_all(const json_t *bridge, const char *advice)
@@ -200,6 +215,17 @@ static bool write_names(char names[CONCERN_NAMES_SIZE], const json_t *accounts, 
     return same_origin;
 }
 
+/* The advice of the status has its cause in front; the finding has that already. */
+static void write_advice(char fix[FINDING_FIX_SIZE], const char *advice, const char *what)
+{
+    char cause[FINDING_FIX_SIZE];
+    const char *colon = strstr(advice, ": ");
+    snprintf(cause, sizeof cause, "%.*s", colon ? (int)(colon - advice) : 0, advice);
+    snprintf(fix, FINDING_FIX_SIZE, "%s", *cause && strstr(what, cause) ? colon + 2 : advice);
+    if (fix[0] >= 'a' && fix[0] <= 'z')
+        fix[0] = (char)(fix[0] - 'a' + 'A');
+}
+
 /* Both halves, whichever the remedy is for, and of several accounts the first one's; but a push
  * server that not all of them have is not what troubles them. */
 static void diagnose_trouble(struct findings *findings, const json_t *accounts, size_t first,
@@ -218,8 +244,10 @@ static void diagnose_trouble(struct findings *findings, const json_t *accounts, 
         snprintf(debt, sizeof debt, "; a ring is owed since %s", concern_time(owed, owed_since));
     const char *advice = text_of(account, "advice");
     bool passes = is(account, "health", "off") || !*advice;
-    findings_add(findings, passes ? SEVERITY_WARNING : SEVERITY_FAULT, accounts_subject,
-                 *advice ? advice : "It is tried again by itself: run this again in a minute.",
+    char fix[FINDING_FIX_SIZE];
+    write_advice(fix, *advice ? advice : "It is tried again by itself: run this again in a minute.",
+                 text_of(endpoint, "words"));
+    findings_add(findings, passes ? SEVERITY_WARNING : SEVERITY_FAULT, accounts_subject, fix,
                  "%s: Signal: %s%s%s.", names, text_of(link, "words"), pushes, debt);
 }
 
@@ -305,7 +333,7 @@ void diagnose_accounts(struct findings *findings, const json_t *status,
 {
     const json_t *bridge = json_object_get(status, "bridge");
     bool running = diagnose_server(findings, bridge);
-    diagnose_all(findings, bridge);
+    diagnose_all(findings, bridge, facts);
     diagnose_room(findings, bridge);
     diagnose_each(findings, status, key, facts, running);
 }

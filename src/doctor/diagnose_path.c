@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "doctor/concern.h"
 #include "doctor/diagnose.h"
 #include "push/skew.h"
 
@@ -71,7 +72,7 @@ static const struct visit_facts *better(const struct visit_facts *a, const struc
 }
 
 static void diagnose_unreached(struct findings *findings, const struct signal_facts *facts,
-                               const struct visit_facts *visit)
+                               const struct visit_facts *visit, const char *concerned)
 {
     char end[VISIT_WHY_SIZE + 64], mend[FINDING_FIX_SIZE];
     const char *fix = "Check this machine's internet connection and its firewall.";
@@ -89,11 +90,12 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
                                : "Something intercepts TLS on the way: let this machine reach "
                                  "Signal's server directly.";
     diagnose_end(end, sizeof end, visit);
-    findings_add(findings, SEVERITY_FAULT, signal_subject, family ? mend : fix, "%s %s.",
-                 facts->origin, family ? family : end);
+    findings_add(findings, SEVERITY_FAULT, signal_subject, family ? mend : fix, "%s %s%s.",
+                 facts->origin, family ? family : end, concerned);
 }
 
-static void diagnose_client(struct findings *findings, const struct signal_facts *facts)
+static void diagnose_client(struct findings *findings, const struct signal_facts *facts,
+                            const char *concerned)
 {
     bool fallback = answered(&facts->fallback) && facts->fallback.status != STATUS_REFUSED;
     if (fallback)
@@ -103,8 +105,8 @@ static void diagnose_client(struct findings *findings, const struct signal_facts
     else
         findings_add(findings, SEVERITY_FAULT, signal_subject,
                      "Update Doorbell, or set signal.user_agent to that of a newer client.",
-                     "%s refuses both User-Agents, \"%s\" and \"%s\", as too old (499).",
-                     facts->origin, facts->agent, facts->fallback_agent);
+                     "%s refuses both User-Agents, \"%s\" and \"%s\", as too old (499)%s.",
+                     facts->origin, facts->agent, facts->fallback_agent, concerned);
 }
 
 static void diagnose_well(struct findings *findings, const struct signal_facts *facts,
@@ -139,35 +141,49 @@ static void diagnose_families(struct findings *findings, const struct signal_fac
 }
 
 static void diagnose_status(struct findings *findings, const struct signal_facts *facts,
-                            const struct visit_facts *visit)
+                            const struct visit_facts *visit, const char *concerned)
 {
     bool in_trouble = visit->status >= 500 || visit->status == 429; /* as signal/judge.c has it */
     if (opened(visit))
         diagnose_families(findings, facts);
     else if (visit->status == STATUS_REFUSED)
-        diagnose_client(findings, facts);
+        diagnose_client(findings, facts, concerned);
     else if (!visit->stamped && !in_trouble)
         findings_add(findings, SEVERITY_FAULT, signal_subject,
                      "Let this machine reach Signal's server directly.",
-                     "A proxy, a firewall or a login page answers in the place of %s (%d).",
-                     facts->origin, visit->status);
+                     "A proxy, a firewall or a login page answers in the place of %s (%d)%s.",
+                     facts->origin, visit->status, concerned);
     else if (in_trouble)
         findings_add(findings, SEVERITY_WARNING, signal_subject,
                      "Nothing needs to be done: Doorbell comes back by itself.",
-                     "%s has trouble of its own (%d).", facts->origin, visit->status);
+                     "%s has trouble of its own (%d)%s.", facts->origin, visit->status, concerned);
     else
         findings_add(findings, SEVERITY_FAULT, signal_subject,
                      "Check signal.url, or leave it out: the default is Signal's own server.",
-                     "%s opens no websocket there (%d).", facts->origin, visit->status);
+                     "%s opens no websocket there (%d)%s.", facts->origin, visit->status,
+                     concerned);
 }
 
-void diagnose_signal(struct findings *findings, const struct signal_facts *facts)
+void diagnose_signal(struct findings *findings, const struct signal_facts *facts,
+                     const char *concerned)
 {
     const struct visit_facts *visit = better(&facts->v4, &facts->v6);
     if (answered(visit))
-        diagnose_status(findings, facts, visit);
+        diagnose_status(findings, facts, visit, concerned);
     else
-        diagnose_unreached(findings, facts, visit);
+        diagnose_unreached(findings, facts, visit, concerned);
+}
+
+static void diagnose_its_clients(struct findings *findings, const struct signal_facts *facts,
+                                 const json_t *accounts, const uint8_t key[PSEUDONYM_KEY_SIZE])
+{
+    struct concern concern = {0};
+    char concerned[CONCERN_SIZE];
+    for (size_t i = 0; i < json_array_size(accounts); i++)
+        if (concern_is_of_signal(json_array_get(accounts, i), facts))
+            concern_add(&concern, json_array_get(accounts, i), key);
+    concern_write(concerned, &concern, "not connected");
+    diagnose_signal(findings, facts, concerned);
 }
 
 void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
@@ -262,7 +278,7 @@ void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
 void diagnose_path(struct findings *findings, const struct probe_facts *facts, const json_t *status,
                    const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
-    diagnose_signal(findings, &facts->signal);
+    diagnose_its_clients(findings, &facts->signal, json_object_get(status, "accounts"), key);
     diagnose_roots(findings, &facts->signal);
     diagnose_origins(findings, facts, json_object_get(status, "accounts"), key);
     diagnose_alerts(findings, facts);

@@ -150,6 +150,7 @@ def test_a_client_that_signal_refuses(
     signal.end("eof")
     patient.wait_log("not connected (")
     report = examine(doorbell, FAULT)
+    assert "1 fault was found." in report
     assert re.search(
         r'refuses both User-Agents, "Doorbell/\S+" and "Signal-Android/[^"]+", as too old', report
     )
@@ -179,11 +180,17 @@ def test_a_login_page_in_the_place_of_signal(
 def test_a_signal_that_is_not_there(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
-    doorbell = make()
-    Patient(doorbell, signal, ntfy)
+    doorbell = make(signal__reconnect_max="1h")
+    patient = Patient(doorbell, signal, ntfy)
     signal.stop_listening()
+    signal.end("eof")
+    patient.wait_log("not connected (")
     report = examine(doorbell, FAULT)
-    assert re.search(r"Signal: wss://localhost:\d+ cannot be reached", report)
+    assert "1 fault was found." in report and " ok accounts: " not in report
+    assert re.search(
+        r"Signal: wss://localhost:\d+ cannot be reached .*; account [0-9a-f]{10} is not connected\.",
+        report,
+    )
     assert "-> Check this machine's internet connection and its firewall." in report
 
 
@@ -201,10 +208,15 @@ def test_somebody_elses_certificate_in_the_place_of_signals(make: MakeDoorbell) 
 def test_a_push_server_that_is_not_there(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
-    doorbell = make()
-    Patient(doorbell, signal, ntfy)
+    doorbell = make(push__hold="50ms")
+    patient = Patient(doorbell, signal, ntfy)
     ntfy.stop_listening()
+    ntfy.drop_connections()
+    patient.gets_a_message()
+    patient.wait_log("its endpoint is failing")
     report = examine(doorbell, FAULT)
+    assert "1 fault was found." in report and " ok accounts: " not in report
+    assert re.search(r"; account [0-9a-f]{10} is not rung, and a ring is owed since \w", report)
     assert f"push server: {ntfy.origin}: The push server cannot be reached" in report
     assert "-> Check that it runs and that no firewall or ban is between. If it is your own" in report
     assert "say in push.connect_to where it is." in report
@@ -216,17 +228,18 @@ def test_a_push_server_that_is_not_there(
         (
             40301,
             "The push server's access list refuses us (403)",
-            "access list refuses us: on it run: ntfy access '*' 'up*' write-only",
+            "-> On it run: ntfy access '*' 'up*' write-only",
         ),
         (
             50701,
             "The phone is not connected to the push server (507)",
-            "-> The phone is not connected to the push server: open its UnifiedPush app",
+            "-> Open its UnifiedPush app",
         ),
         (
             {"status": 401, "body": "VAPID public key mismatch"},
             "The endpoint was made for another VAPID key than ours (401)",
-            "link the phone again with this bridge's QR code",
+            "-> Put the former VAPID key back (push.vapid_key_file), or link the phone again with "
+            "this bridge's QR code",
         ),
     ],
     ids=["access list", "phone away", "another VAPID key"],

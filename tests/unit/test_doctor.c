@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "bridge/arrivals.h"
+#include "bridge/view.h"
 #include "doctor/machine.h"
 #include "doctor/report.h"
 #include "unit.h"
@@ -94,7 +95,7 @@ START_TEST(each_way_to_signal_has_its_words)
                                            .fallback = cases[i].fallback,
                                            .agent = "Old/1",
                                            .fallback_agent = "New/2"};
-        diagnose_signal(&findings, &facts);
+        diagnose_signal(&findings, &facts, "");
         expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
     }
 }
@@ -265,10 +266,12 @@ START_TEST(what_is_to_be_done_about_a_push_server_goes_by_the_settings_in_force)
         ck_assert_ptr_null(strstr(findings.items[0].fix, cases[i].not_said));
     }
     struct findings findings = {0};
-    diagnose_signal(&findings, &(struct signal_facts){.origin = "wss://chat.example.org",
-                                                      .v4 = nowhere,
-                                                      .v6 = nowhere,
-                                                      .own_nameservers = true});
+    diagnose_signal(&findings,
+                    &(struct signal_facts){.origin = "wss://chat.example.org",
+                                           .v4 = nowhere,
+                                           .v6 = nowhere,
+                                           .own_nameservers = true},
+                    "");
     expect(&findings, SEVERITY_FAULT, "has no address",
            "Check that the nameservers in net.nameservers answer");
 }
@@ -650,6 +653,81 @@ START_TEST(who_is_not_rung_because_a_push_server_fails_is_told_with_it_alone)
 }
 END_TEST
 
+static json_t *unlinked_by(const char *reason, const char *state)
+{
+    json_t *account = account_at("0123456789", "Check it.", "https://a.example", "ok");
+    json_t *link = json_object_get(account, "link");
+    json_object_set_new(link, "state", json_string(state));
+    json_object_set_new(link, "reason", json_string(reason));
+    return account;
+}
+
+START_TEST(who_is_not_connected_because_signal_fails_is_told_with_it_alone)
+{
+    static const struct {
+        struct visit_facts visit;
+        const char *reason, *state;
+        bool is_told; /* with Signal */
+    } cases[] = {
+        {{.end = VISIT_NO_CONNECT}, "unreachable", "backing-off", true},
+        {{.end = VISIT_NO_CONNECT}, "unreachable", "connecting", true},
+        {{.end = VISIT_ANSWERED, .status = 503}, "server_trouble", "backing-off", true},
+        {{.end = VISIT_ANSWERED, .status = 499}, "client_refused", "backing-off", true},
+        {{.end = VISIT_ANSWERED, .status = 101}, "unreachable", "backing-off", false},
+        {{.end = VISIT_NO_CONNECT}, "unauthorized", "backing-off", false},
+        {{.end = VISIT_NO_CONNECT}, "unauthorized", "refused", false},
+        {{.end = VISIT_NO_CONNECT}, "contested", "contested", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        struct probe_facts *facts = mem_new(sizeof *facts);
+        facts->signal.v4 = facts->signal.v6 = facts->signal.fallback = cases[i].visit;
+        json_t *status = json_pack("{s:{s:b, s:i}, s:[o]}", "bridge", "running", 1, "accounts", 1,
+                                   "accounts", unlinked_by(cases[i].reason, cases[i].state));
+        diagnose_accounts(&findings, status, key, facts);
+        ck_assert_uint_eq(findings.count, cases[i].is_told ? 0 : 1);
+        findings = (struct findings){0};
+        diagnose_path(&findings, facts, status, key);
+        ck_assert(!strstr(findings.items[0].what, " is not connected.") == !cases[i].is_told);
+        json_decref(status);
+        free(facts);
+    }
+}
+END_TEST
+
+START_TEST(what_all_accounts_see_of_signal_is_told_once)
+{
+    const char *advice = view_alarm_advice(VIEW_ALARM_CLIENT);
+    struct probe_facts *facts = mem_new(sizeof *facts);
+    for (int fails = 0; fails < 2; fails++) {
+        struct findings findings = {0};
+        facts->signal.v4 = facts->signal.v6 = fails ? outdated : upgraded;
+        json_t *status = json_pack("{s:{s:b, s:i, s:[s, s]}, s:[]}", "bridge", "running", 1,
+                                   "accounts", 3, "advice", advice, "Make room.", "accounts");
+        diagnose_accounts(&findings, status, key, facts);
+        ck_assert_uint_eq(findings.count, fails ? 1 : 2);
+        ck_assert_str_eq(findings.items[fails ? 0 : 1].what, "Make room.");
+        json_decref(status);
+    }
+    free(facts);
+}
+END_TEST
+
+START_TEST(a_remedy_does_not_begin_with_the_cause_that_is_told_before_it)
+{
+    static const char advice[] =
+        "The push server's access list refuses us: on it run: ntfy access.";
+    json_t *account = account_at("0123456789", advice, "https://a.example", "failing");
+    json_object_set_new(json_object_get(account, "endpoint"), "words",
+                        json_string("The push server's access list refuses us (403)"));
+    struct findings findings = told_of(true, json_pack("[O]", account), NULL);
+    ck_assert_str_eq(findings.items[0].fix, "On it run: ntfy access.");
+    json_object_set_new(json_object_get(account, "endpoint"), "words", json_string("fails"));
+    findings = told_of(true, json_pack("[o]", account), NULL);
+    ck_assert_str_eq(findings.items[0].fix, advice);
+}
+END_TEST
+
 static struct findings with_room_for(size_t accounts, int most, bool no_room)
 {
     struct findings findings = {0};
@@ -971,6 +1049,9 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           whether_the_server_may_open_enough_files_is_told_before_it_is_too_late,
           the_same_trouble_at_several_push_servers_is_one_finding_each,
           who_is_not_rung_because_a_push_server_fails_is_told_with_it_alone,
+          who_is_not_connected_because_signal_fails_is_told_with_it_alone,
+          what_all_accounts_see_of_signal_is_told_once,
+          a_remedy_does_not_begin_with_the_cause_that_is_told_before_it,
           signals_trouble_is_one_finding_wherever_the_accounts_ring,
           each_thing_that_a_proxy_hands_on_wrongly_has_the_line_that_mends_it,
           a_visit_that_came_here_needs_no_key_to_know_the_page_and_one_to_our_own_tls_no_proxy,
