@@ -17,7 +17,7 @@
 #include "doctor/report.h"
 
 /* Looks at the whole path and prints what it found. It changes nothing, rings nobody, and ends
- * within about 20 s whatever hangs. */
+ * within about 20 s, or 10 s more, whatever hangs. */
 
 enum { PATIENCE_S = 5 };
 

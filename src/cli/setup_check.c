@@ -14,6 +14,8 @@
 static bool lacks_proxy(const struct public_facts *facts)
 {
     const struct visit_facts *visit = &facts->visit;
+    if (facts->mark.has_needle)
+        return false; /* a push server, whose own proxy is well */
     if (facts->seen)
         return !facts->sighting.at_root;
     bool elsewhere = visit->end == VISIT_ANSWERED && !visit->has_needle && !visit->challenged &&

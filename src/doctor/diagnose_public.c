@@ -66,6 +66,17 @@ static bool is_of_empty_proxy(const struct visit_facts *visit)
     return visit->status == 404 || (visit->status >= 502 && visit->status <= 504);
 }
 
+static void diagnose_push_server(struct findings *findings, const struct public_facts *facts)
+{
+    char fix[FINDING_FIX_SIZE];
+    snprintf(fix, sizeof fix,
+             "Set web.public_url to this bridge's own address: a name, a path or a port other than "
+             "the push server's, which the proxy leads to %s, where Doorbell listens.",
+             facts->listen);
+    findings_add(findings, SEVERITY_FAULT, web_subject, fix,
+                 "%s is a push server (ntfy), and not this Doorbell.", facts->origin);
+}
+
 static void diagnose_elsewhere(struct findings *findings, const struct public_facts *facts)
 {
     const struct visit_facts *visit = &facts->visit;
@@ -73,7 +84,9 @@ static void diagnose_elsewhere(struct findings *findings, const struct public_fa
     snprintf(fix, sizeof fix,
              "Let the proxy lead this address, with the same path, to %s, where Doorbell listens.",
              facts->listen);
-    if (visit->challenged)
+    if (facts->mark.has_needle)
+        diagnose_push_server(findings, facts);
+    else if (visit->challenged)
         findings_add(findings, SEVERITY_FAULT, web_subject,
                      "Switch that off for this address: Molly cannot answer it.",
                      "Cloudflare asks whoever comes to %s to prove that it is a person (%d).",

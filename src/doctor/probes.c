@@ -29,6 +29,8 @@ struct probe {
 
 enum { PATIENCE_S = 5 };
 
+#define HEALTH_OF_NTFY "/v1/health"
+
 static const char our_agent[] = "Doorbell/" DOORBELL_VERSION;
 
 static void write_origin(char origin[URL_ORIGIN_SIZE], const char *text)
@@ -191,6 +193,25 @@ static void take_what_came(const struct probe *probe)
     json_decref(post);
 }
 
+/* People take the push server's address for ours. ntfy says what it is also where it shows no
+ * pages. */
+static void ask_for_mark(const struct probe *probe)
+{
+    struct public_facts *public = &probe->facts->public;
+    char url[sizeof public->origin + sizeof HEALTH_OF_NTFY];
+    if (public->visit.end != VISIT_ANSWERED || public->visit.has_needle || public->seen)
+        return;
+    snprintf(url, sizeof url, "%s" HEALTH_OF_NTFY, public->origin);
+    struct visit_request request = {.url = url,
+                                    .lane = RESOLVER_ENDPOINT,
+                                    .family = AF_UNSPEC,
+                                    .user_agent = our_agent,
+                                    .needle = "{\"healthy\":true}",
+                                    .trust = probe->trust};
+    visits_add(probe->visits, &request, &public->mark);
+    visits_run(probe->visits);
+}
+
 /* A running server's unit may have one of its own. */
 static void find_key(struct probe *probe)
 {
@@ -279,6 +300,7 @@ int probes_run(struct probe_facts *facts, const struct config *config, const jso
         visit_public(&probe);
         visits_run(probe.visits);
         take_what_came(&probe);
+        ask_for_mark(&probe);
     }
     finish(&probe);
     return result;

@@ -2,7 +2,8 @@
  * phones come in. Everything at once and within about 15 s. Rings nobody and registers nobody:
  * Signal's server is asked for an anonymous websocket, a push server and whoever takes alerts for
  * their front pages, the public address for the linking page and, as Molly would, by an empty
- * registration. */
+ * registration. Where something else answers there, it is asked whether it is ntfy, in 10 s more at
+ * most. */
 #ifndef DOORBELL_DOCTOR_PROBES_H
 #define DOORBELL_DOCTOR_PROBES_H
 
@@ -49,6 +50,8 @@ struct public_facts {
     bool asked;   /* there is a server of this kind that was asked */
     bool seen;    /* it came; else the rest is not known */
     struct sighting sighting;
+    /* ntfy's own page of its health, at that origin; made where what answers is not this server. */
+    struct visit_facts mark;
     /* Molly registers by POST: one that registers nobody, and whether that came. Not made where no
      * server runs that could say so. */
     struct visit_facts post;

@@ -454,6 +454,22 @@ def test_a_public_address_that_leads_elsewhere(
     assert ("web.public_url" if "301" in words else f"127.0.0.1:{doorbell.port}") in fault["fix"]
 
 
+def test_a_public_address_that_is_the_push_servers(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(web__public_url=f"{ntfy.origin}/")
+    Patient(doorbell, signal, ntfy)
+    for front_page in (200, 404):  # shown, switched off
+        ntfy.answer_with(front_page)
+        (fault,) = findings(doorbell, "fault")
+        assert fault["what"] == f"{ntfy.origin} is a push server (ntfy), and not this Doorbell."
+        assert fault["fix"].startswith("Set web.public_url to this bridge's own address: ")
+    setup = doorbell.command("setup", "--no-link")
+    said = " ".join(setup.stdout.split())
+    assert "is a push server (ntfy), and not this Doorbell." in said, said
+    assert "HAProxy" not in said and "proxy_pass" not in said, said
+
+
 @pytest.mark.parametrize(
     "words, cause, fix",
     [

@@ -201,6 +201,8 @@ class FakeNtfy:
         return await self.answer(push, push.answer, writer)
 
     def next_answer(self, push: Push) -> Any:
+        if (push.method, push.target) == ("GET", "/v1/health"):
+            return {"status": 200, "body": '{"healthy":true}\n'}
         for name in (push.topic, ""):
             scripts = self.scripts.get(name) or []
             if not scripts:

@@ -334,6 +334,24 @@ START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
 }
 END_TEST
 
+START_TEST(a_push_server_at_the_public_address_is_told_as_that_whatever_its_front_page_is)
+{
+    static const int statuses[] = {200, 404, 502};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct findings findings = {0};
+        const struct public_facts facts = {
+            .origin = "https://ntfy.example.org",
+            .secure = true,
+            .listen = "[::]:8020",
+            .visit = {.end = VISIT_ANSWERED, .status = statuses[i]},
+            .mark = {.end = VISIT_ANSWERED, .status = 200, .has_needle = true}};
+        diagnose_public(&findings, &facts);
+        expect(&findings, SEVERITY_FAULT, "https://ntfy.example.org is a push server (ntfy)",
+               "this bridge's own address");
+    }
+}
+END_TEST
+
 START_TEST(a_proxy_is_not_blamed_for_a_server_that_does_not_run)
 {
     static const struct visit_facts visits[] = {{.end = VISIT_ANSWERED, .status = 502},
@@ -1067,6 +1085,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
           whether_anybody_would_be_told_is_said_in_any_case,
           by_what_signals_certificate_was_verified_is_said,
+          a_push_server_at_the_public_address_is_told_as_that_whatever_its_front_page_is,
           a_proxy_is_not_blamed_for_a_server_that_does_not_run,
           an_address_that_is_not_set_is_missed_only_where_phones_may_come_by_themselves,
           faults_come_first_and_what_is_too_much_is_counted,
