@@ -76,6 +76,11 @@ void diagnose_end(char *text, size_t size, const struct visit_facts *visit);
  * help, with a space in front, or empty. */
 const char *diagnose_family(const struct visit_facts *visit, const char *otherwise, char *fix);
 
+/* Where a name has addresses of both families and only one of them leads anywhere: the visit that
+ * failed; NULL: there is none. `name` is "IPv4" or "IPv6". */
+const struct visit_facts *diagnose_dead_family(const struct visit_facts *v4,
+                                               const struct visit_facts *v6, const char **name);
+
 /* All of these. `status` (may be NULL) and `key` as for diagnose_accounts. */
 void diagnose_path(struct findings *findings, const struct probe_facts *facts, const json_t *status,
                    const uint8_t key[PSEUDONYM_KEY_SIZE]);

@@ -159,6 +159,22 @@ static void diagnose_unanswered(struct findings *findings, const struct origin_f
             concerned);
 }
 
+static void diagnose_dead(struct findings *findings, const struct origin_facts *facts)
+{
+    const char *name;
+    const struct visit_facts *dead = diagnose_dead_family(&facts->v4, &facts->v6, &name);
+    char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE], where[WHERE_SIZE];
+    if (!dead)
+        return;
+    diagnose_end(end, sizeof end, dead);
+    snprintf(fix, sizeof fix,
+             "Let it answer there as well, take that address out of the DNS, or set net.family to "
+             "%s: rings may wait for it.",
+             dead == &facts->v4 ? "ipv6" : "ipv4");
+    findings_add(findings, SEVERITY_WARNING, push_subject, fix, "%s answers, but over %s it %s.",
+                 write_where(where, facts), name, end);
+}
+
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts,
                      const char *concerned)
 {
@@ -174,6 +190,7 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
     else
         findings_add(findings, SEVERITY_WELL, push_subject, NULL, "%s answers.",
                      write_where(where, facts));
+    diagnose_dead(findings, facts);
 }
 
 static void diagnose_its_accounts(struct findings *findings, const struct origin_facts *facts,

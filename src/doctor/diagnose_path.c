@@ -54,6 +54,23 @@ static bool answered(const struct visit_facts *visit)
     return visit->end == VISIT_ANSWERED;
 }
 
+/* What has no address there, or that this machine has no such network, keeps nobody waiting. */
+static bool is_dead(const struct visit_facts *visit)
+{
+    return visit->end == VISIT_NO_CONNECT || visit->end == VISIT_NO_TLS ||
+           visit->end == VISIT_NO_ANSWER;
+}
+
+const struct visit_facts *diagnose_dead_family(const struct visit_facts *v4,
+                                               const struct visit_facts *v6, const char **name)
+{
+    const struct visit_facts *dead = answered(v4) ? v6 : v4;
+    if ((!answered(v4) && !answered(v6)) || !is_dead(dead))
+        return NULL;
+    *name = dead == v4 ? "IPv4" : "IPv6";
+    return dead;
+}
+
 /* Signal */
 
 static bool opened(const struct visit_facts *visit)

@@ -305,6 +305,33 @@ static void diagnose_unset(struct findings *findings, const struct public_facts 
                      "How phones come in was not looked at, because web.public_url is not set.");
 }
 
+/* Phones that have both families try IPv6 first, and not all of them try the other one as well. */
+static void diagnose_families(struct findings *findings, const struct public_facts *facts)
+{
+    const char *name;
+    const struct visit_facts *dead = diagnose_dead_family(&facts->v4, &facts->v6, &name);
+    const struct visit_facts *v4 = &facts->v4, *v6 = &facts->v6;
+    bool both = v4->end == VISIT_ANSWERED && v6->end == VISIT_ANSWERED;
+    bool differ = both && v4->has_needle != v6->has_needle;
+    char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE];
+    if (!leads_here(facts) || (!dead && !differ))
+        return;
+    if (differ) {
+        dead = v4->has_needle ? v6 : v4;
+        name = v4->has_needle ? "IPv6" : "IPv4";
+        snprintf(end, sizeof end, "leads to something else (%d)", dead->status);
+    } else {
+        diagnose_end(end, sizeof end, dead);
+    }
+    snprintf(fix, sizeof fix,
+             "Let it lead here over %s as well (the proxy, the router, the firewall), or take that "
+             "address out of the DNS.",
+             name);
+    findings_add(findings, SEVERITY_WARNING, web_subject, fix,
+                 "From this machine %s over %s %s, which may keep phones out whose network has %s.",
+                 facts->origin, name, end, name);
+}
+
 void diagnose_public(struct findings *findings, const struct public_facts *facts)
 {
     if (!*facts->origin)
@@ -333,5 +360,6 @@ void diagnose_public(struct findings *findings, const struct public_facts *facts
     else
         findings_add(findings, SEVERITY_WELL, web_subject, NULL, "%s leads to this Doorbell.",
                      facts->origin);
+    diagnose_families(findings, facts);
     diagnose_proxy(findings, facts);
 }

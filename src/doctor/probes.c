@@ -43,13 +43,26 @@ static void write_origin(char origin[URL_ORIGIN_SIZE], const char *text)
     url_fini(&url);
 }
 
+/* A phone, or the server, may come by either of them. */
+static void visit_families(const struct probe *probe, struct visit_request request,
+                           struct visit_facts *v4, struct visit_facts *v6)
+{
+    enum net_family allowed = probe->config->net_family;
+    request.family = AF_INET;
+    if (allowed != NET_FAMILY_IPV6)
+        visits_add(probe->visits, &request, v4);
+    request.family = AF_INET6;
+    if (allowed != NET_FAMILY_IPV4)
+        visits_add(probe->visits, &request, v6);
+}
+
 static void visit_signal(struct probe *probe)
 {
     const struct config *config = probe->config;
     struct signal_facts *signal = &probe->facts->signal;
     struct visit_request request = {.url = config->signal_url,
                                     .lane = RESOLVER_MESSENGER,
-                                    .family = AF_INET,
+                                    .family = AF_UNSPEC,
                                     .user_agent = config->signal_user_agent,
                                     .upgrade = true,
                                     .roots = probe->roots};
@@ -59,12 +72,7 @@ static void visit_signal(struct probe *probe)
              config->signal_user_agent_fallback);
     signal->own_roots = config->signal_ca_file != NULL;
     signal->own_nameservers = config->net_nameservers.count > 0;
-    if (config->net_family != NET_FAMILY_IPV6)
-        visits_add(probe->visits, &request, &signal->v4);
-    request.family = AF_INET6;
-    if (config->net_family != NET_FAMILY_IPV4)
-        visits_add(probe->visits, &request, &signal->v6);
-    request.family = AF_UNSPEC;
+    visit_families(probe, request, &signal->v4, &signal->v6);
     request.user_agent = config->signal_user_agent_fallback;
     visits_add(probe->visits, &request, &signal->fallback);
 }
@@ -97,6 +105,7 @@ static void visit_origin(struct probe *probe, const char *origin)
                                     .trust = probe->trust,
                                     .policy = probe->policy};
     visits_add(probe->visits, &request, &about->visit);
+    visit_families(probe, request, &about->v4, &about->v6);
 }
 
 static void visit_origins(struct probe *probe, const json_t *status)
@@ -252,6 +261,8 @@ static void visit_public(struct probe *probe)
                                     .header = *probe->page.nonce ? probe->page.line : NULL,
                                     .trust = probe->trust};
     visits_add(probe->visits, &request, &public->visit);
+    request.header = NULL;
+    visit_families(probe, request, &public->v4, &public->v6);
     if (*probe->page.nonce)
         get_ticket(probe, &probe->post);
     if (!*probe->post.nonce)

@@ -25,9 +25,10 @@ struct signal_facts {
 
 struct origin_facts {
     char origin[URL_ORIGIN_SIZE];
-    struct visit_facts visit;
-    bool own_roots;       /* push.ca_file */
-    bool own_nameservers; /* net.nameservers */
+    struct visit_facts visit;  /* as the server goes there */
+    struct visit_facts v4, v6; /* over one of them alone; of push servers only */
+    bool own_roots;            /* push.ca_file */
+    bool own_nameservers;      /* net.nameservers */
 };
 
 /* How phones come to be registered, by the settings and by what setup was answered. */
@@ -45,6 +46,7 @@ struct public_facts {
     /* `has_needle`: it has this server's VAPID key; not made where that cannot be read and no
      * server runs that could say that it came. */
     struct visit_facts visit;
+    struct visit_facts v4, v6; /* the same page over one of them alone, of which nobody is told */
     /* What arrived here of that visit, by the running server's word (web/witness.h). */
     bool stopped; /* no server runs */
     bool asked;   /* there is a server of this kind that was asked */

@@ -19,7 +19,7 @@ enum {
     CONNECT_MS = 5000,
     TOTAL_MS = 10000, /* of one request, after the look-up */
     ALL_MS = 15000,   /* whatever hangs */
-    VISITS_MOST = 32,
+    VISITS_MOST = 40, /* Signal's 3, 8 push servers' 3 each, 2 for alerts, the public address' 5 */
     BODY_MOST = 256 * 1024, /* the linking page with its picture */
     LINE_MOST = 512,
 };

@@ -11,6 +11,7 @@ import pytest
 from lib.background import Background, Changes
 from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
+from lib.front import Front
 from lib.nameserver import Nameserver
 from lib.own_network import OwnNetwork, may_have_network
 from lib.ports import free_port, has_ipv6_loopback
@@ -638,3 +639,39 @@ def test_doctor_tells_what_push_ca_file_mends_and_what_it_does_not(
     assert "No trusted TLS connection to the push server" in fault["what"]
     assert "a certificate for the push server's own name" in fault["fix"]
     assert "push.ca_file" not in fault["fix"]
+
+
+@needs_ipv6
+def test_doctor_warns_of_an_address_in_the_dns_behind_which_nobody_is(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    own: PushPeer,
+    own_leaf: Leaf,
+    nameserver: Nameserver,
+    front: Front,
+) -> None:
+    """Of the push server over IPv4, and of the public address over IPv6."""
+    nameserver.set(OWN, ["::1", "127.0.0.1"])
+    nameserver.set(OTHER, ["::1", "127.0.0.1"])
+    own.stop_listening()
+    own.start(0, ("::1",))
+    front.leaf = own_leaf
+    origin, public = f"https://{OWN}:{own.port}", f"https://{OTHER}:{front.port}"
+    doorbell = make(
+        push__allowed_endpoints=[origin],
+        net__nameservers=[nameserver.address],
+        web__public_url=f"{public}/",
+    ).start()
+    front.lead_to(doorbell)
+    Linked(doorbell, signal, own, origin).wait_tested()
+    assert faults(doorbell) == []
+    told = [one for one in faults(doorbell, "warning") if " over IPv" in one["what"]]
+    assert [one["subject"] for one in told] == ["push server", "public address"], told
+    assert told[0]["what"].startswith(f"{origin} answers, but over IPv4 it cannot be reached")
+    assert told[1]["what"].startswith(f"From this machine {public} over IPv6 cannot be reached")
+    doorbell.reload(net__family="ipv6")
+    assert [one for one in faults(doorbell, "warning") if " over IPv4" in one["what"]] == []
+    doorbell.reload(net__family="auto")
+    nameserver.set(OWN, ["::1"])
+    nameserver.set(OTHER, ["127.0.0.1"])
+    assert [one for one in faults(doorbell, "warning") if " over IPv" in one["what"]] == []

@@ -334,6 +334,49 @@ START_TEST(each_end_of_a_visit_to_the_public_address_has_its_words)
 }
 END_TEST
 
+START_TEST(a_family_that_leads_nowhere_is_a_warning_where_the_other_one_does)
+{
+    static const struct visit_facts good = {.end = VISIT_ANSWERED,
+                                            .status = 200,
+                                            .has_needle = true},
+                                    other = {.end = VISIT_ANSWERED, .status = 403},
+                                    no_route = {.end = VISIT_NO_ROUTE}, not_made = {0};
+    const struct {
+        struct visit_facts v4, v6;
+        const char *of_push, *of_public; /* NULL: nothing to warn of */
+    } cases[] = {
+        {good, good, NULL, NULL},
+        {good, nowhere, NULL, NULL},
+        {good, no_route, NULL, NULL},
+        {not_made, good, NULL, NULL},
+        {good, gone, "https://a.example answers, but over IPv6 it cannot be reached (refused).",
+         "https://a.example over IPv6 cannot be reached (refused), which may keep"},
+        {gone, good, "but over IPv4 it cannot be reached", "over IPv4 cannot be reached"},
+        {good, other, NULL, "over IPv6 leads to something else (403), which may keep phones out"},
+        {other, good, NULL, "over IPv4 leads to something else (403), which may keep phones out"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings push = {0}, public = {0};
+        const struct origin_facts origin = {
+            .origin = "https://a.example", .visit = good, .v4 = cases[i].v4, .v6 = cases[i].v6};
+        const struct public_facts address = {.origin = "https://a.example",
+                                             .secure = true,
+                                             .visit = good,
+                                             .v4 = cases[i].v4,
+                                             .v6 = cases[i].v6};
+        diagnose_origin(&push, &origin, "");
+        diagnose_public(&public, &address);
+        ck_assert_uint_eq(push.count, cases[i].of_push ? 2 : 1);
+        ck_assert_uint_eq(public.count, cases[i].of_public ? 2 : 1);
+        ck_assert(!push.has_fault && !public.has_fault);
+        if (cases[i].of_push)
+            ck_assert_ptr_nonnull(strstr(push.items[1].what, cases[i].of_push));
+        if (cases[i].of_public)
+            ck_assert_ptr_nonnull(strstr(public.items[1].what, cases[i].of_public));
+    }
+}
+END_TEST
+
 START_TEST(a_push_server_at_the_public_address_is_told_as_that_whatever_its_front_page_is)
 {
     static const int statuses[] = {200, 404, 502};
@@ -1085,6 +1128,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
           whether_anybody_would_be_told_is_said_in_any_case,
           by_what_signals_certificate_was_verified_is_said,
+          a_family_that_leads_nowhere_is_a_warning_where_the_other_one_does,
           a_push_server_at_the_public_address_is_told_as_that_whatever_its_front_page_is,
           a_proxy_is_not_blamed_for_a_server_that_does_not_run,
           an_address_that_is_not_set_is_missed_only_where_phones_may_come_by_themselves,
