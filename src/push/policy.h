@@ -31,8 +31,8 @@ int policy_check_endpoint(const struct policy *policy, const char *endpoint, boo
 int policy_check_address(const struct policy *policy, const struct url *endpoint, bool proven,
                          const struct address *address, struct err *err);
 
-/* Likewise for what is known of an endpoint by its origin alone, where its text is allowed: an entry
- * for any path below that origin counts. */
+/* Likewise for what is known of an endpoint by its origin alone, where its text is allowed: an
+ * entry for any path below that origin counts. */
 int policy_check_origin(const struct policy *policy, const struct url *origin,
                         const struct address *address, struct err *err);
 
