@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "config/likeness.h"
 #include "web/qr.h"
 
 enum {
@@ -30,6 +32,7 @@ enum {
 static void limit_descriptors(struct app *app)
 {
     struct config *config = app->config;
+    app->connections_asked = config->web_connections;
     struct descriptors share = app_share_descriptors(app, config);
     app->links_most = (size_t)share.links;
     if (share.needed > share.limit)
@@ -161,6 +164,25 @@ static json_t *tell_visit(void *arg, const char *nonce)
     return app->web ? web_tell(app->web, nonce) : NULL;
 }
 
+static json_t *tell_refused_reload(void *arg)
+{
+    const struct app *app = arg;
+    char why[sizeof app->refusal.text];
+    if (!app->refused_unix)
+        return json_null();
+    text_printable(why, sizeof why, app->refusal.text, strlen(app->refusal.text));
+    return json_pack("{s:I, s:s, s:b}", "at", (json_int_t)app->refused_unix, "why", why,
+                     "for_restart", app->refusal.code == ERR_NOT_NOW);
+}
+
+static json_t *compare(void *arg, const json_t *question)
+{
+    const struct app *app = arg;
+    struct config written = *app->config; /* shares what that has */
+    written.web_connections = app->connections_asked;
+    return likeness_answer(&written, question);
+}
+
 static json_t *tell_key(void *arg, const char *origin, struct err *err)
 {
     const struct app *app = arg;
@@ -206,6 +228,8 @@ static int start_server(struct app *app, struct err *err)
     const struct commands_host host = {.bridge = app->bridge,
                                        .sandbox = &app->sandbox,
                                        .reload = reload_when_told,
+                                       .refused_reload = tell_refused_reload,
+                                       .compare = compare,
                                        .back_up = back_up,
                                        .expect = expect_visit,
                                        .seen = tell_visit,

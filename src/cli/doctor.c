@@ -15,6 +15,7 @@
 #include "doctor/diagnose.h"
 #include "doctor/machine.h"
 #include "doctor/report.h"
+#include "doctor/running.h"
 
 /* Looks at the whole path and prints what it found. It changes nothing, rings nobody, and ends
  * within about 20 s whatever hangs. */
@@ -147,6 +148,15 @@ static void look_at_key(struct findings *findings, const struct config *config,
     diagnose_key(findings, &facts);
 }
 
+/* First of all: by what is configured here the rest is judged. */
+static void look_at_running(struct findings *findings, const struct config *config,
+                            const json_t *status)
+{
+    json_t *comparison = running_compare(config);
+    diagnose_running(findings, config, status, comparison);
+    json_decref(comparison);
+}
+
 /* By the store's word, where no server runs, a user may have been changed to: first. */
 static void examine(struct findings *findings, struct cli *cli, const struct config *config)
 {
@@ -154,6 +164,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     struct machine_facts machine;
     json_t *status = status_of(cli, config, &err);
     if (status) {
+        look_at_running(findings, config, status);
         look_at_accounts(findings, status);
         diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
@@ -170,6 +181,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     look_outside(findings, config, status);
     if (status)
         diagnose_phones(findings, status, probes_linking(config));
+    diagnose_running_first(findings);
     json_decref(status);
 }
 

@@ -142,6 +142,20 @@ static void print_sandbox(const json_t *sandbox)
         printf("The sandbox lacks a wall: \"doorbell doctor\" says which.\n");
 }
 
+static void print_refused_reload(const json_t *answer)
+{
+    const json_t *refused = json_object_get(answer, "refused_reload");
+    struct field field = {0};
+    char when[WHEN_SIZE];
+    if (!json_is_object(refused))
+        return;
+    add(&field, "The reload at %s was refused, and what was loaded before stays in force: %s.",
+        when_text(when, number_of(refused, "at"),
+                  number_of(json_object_get(answer, "bridge"), "now")),
+        text_of(refused, "why"));
+    print_wrapped(&field);
+}
+
 static void print_origins(const json_t *bridge)
 {
     const json_t *origins = json_object_get(bridge, "origins_down");
@@ -361,6 +375,7 @@ void status_print_all(const json_t *answer)
 {
     print_head(json_object_get(answer, "bridge"));
     print_sandbox(json_object_get(answer, "sandbox"));
+    print_refused_reload(answer);
     print_refused(json_object_get(answer, "bridge"));
     print_origins(json_object_get(answer, "bridge"));
     print_lines(answer);

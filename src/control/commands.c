@@ -130,6 +130,8 @@ static void run_status(const struct commands_host *host, const json_t *request,
                             json_boolean(bridge_registry(host->bridge)->seal != NULL));
     if (answer && host->sandbox)
         json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
+    if (answer && host->refused_reload)
+        json_object_set_new(answer, "refused_reload", host->refused_reload(host->arg));
     finish(command, answer ? answer : refusal(err.text));
 }
 
@@ -184,6 +186,14 @@ static void run_reload(const struct commands_host *host, struct command *command
         finish(command, refusal(err.text));
     else
         finish(command, json_pack("{s:b}", "done", 1));
+}
+
+static void run_compare(const struct commands_host *host, const json_t *request,
+                        struct command *command)
+{
+    json_t *differ = host->compare ? host->compare(host->arg, request) : NULL;
+    finish(command, differ ? json_pack("{s:b, s:o}", "done", 1, "differ", differ)
+                           : refusal("No server runs that could compare its settings."));
 }
 
 static json_t *done_with(json_t *answer)
@@ -273,6 +283,8 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_registrations(bridge, command);
     } else if (name && strcmp(name, "reload") == 0) {
         run_reload(host, command);
+    } else if (name && strcmp(name, "compare") == 0) {
+        run_compare(host, request, command);
     } else if (name && strcmp(name, "key") == 0) {
         run_key(host, json_string_value(json_object_get(request, "origin")), command);
     } else if (name && strcmp(name, "try-alert") == 0) {

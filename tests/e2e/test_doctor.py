@@ -831,6 +831,120 @@ def test_what_signals_certificate_was_verified_by(
     assert "; IPv6 was not tried, because of net.family." in examine(doorbell, WELL)
 
 
+# What is configured here, and what the server runs
+
+
+RELOAD, RESTART = "-> Reload it (systemctl reload doorbell", "-> Restart it (systemctl restart"
+
+
+def configure(doorbell: Doorbell, **settings: Any) -> None:
+    """In the file, and not in the server."""
+    doorbell.settings.update({name.replace("__", "."): value for name, value in settings.items()})
+    doorbell.write_configuration()
+
+
+def is_refused(doorbell: Doorbell, **settings: Any) -> None:
+    doorbell.reload(**settings)
+    assert doorbell.has_logged("The configuration was not loaded again")
+
+
+def test_an_entry_that_was_written_and_not_loaded_is_told_before_the_fault_that_it_mends(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    doorbell.reload(push__allowed_endpoints=["*"])
+    configure(doorbell, push__allowed_endpoints=["*", ntfy.origin])
+    report = examine(doorbell, FAULT)
+    first = report.index("FAULT running server: It has not loaded what is configured here: it has")
+    assert f"another push.allowed_endpoints. {RELOAD}" in report
+    assert first < report.index("FAULT accounts: ")
+    doorbell.reload()
+    assert "running server: " not in examine(doorbell, WELL)
+
+
+def test_a_change_that_is_not_loaded_and_harms_nobody_is_a_warning(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    configure(doorbell, wake__interval="2s")
+    (warning,) = findings(doorbell, "warning")
+    assert warning["what"].endswith("it has another wake.interval.")
+
+
+def test_a_reload_that_was_refused_is_told_with_its_sentence_until_one_is_taken(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    doorbell.reload(push__allowed_endpoints=["*"])
+    is_refused(doorbell, push__allowed_endpoints=["*", ntfy.origin], web__connections=99)
+    report = examine(doorbell, FAULT)
+    why = r"doorbell\.yaml:\d+: web\.connections cannot change while the server runs; restart it"
+    assert re.search(rf"FAULT running server: Its last reload, at .*, was refused: \S*{why}", report)
+    assert "other than here are web.connections, push.allowed_endpoints." in report
+    assert RESTART in report
+    shown = " ".join(doorbell.command("status").stdout.split())
+    assert re.search(rf"The reload at \d\d:\d\d:\d\d was refused.*: \S*{why}", shown)
+    del doorbell.settings["web.connections"]
+    doorbell.reload()
+    assert "running server: " not in examine(doorbell, WELL)
+    assert "was refused" not in doorbell.command("status").stdout
+
+
+def test_a_certificate_in_a_folder_that_the_sandbox_had_not_opened_is_told_to_need_a_restart(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    status = json.loads(doorbell.command("status", "--json").stdout)
+    if status["sandbox"]["files"] != "on":
+        pytest.skip("this kernel has no Landlock")
+    file = tmp_path_factory.mktemp("elsewhere") / "ca.pem"
+    file.write_bytes(authority.file.read_bytes())
+    is_refused(doorbell, push__ca_file=str(file))
+    (warning,) = findings(doorbell, "warning")
+    assert warning["subject"] == "running server" and "was refused: " in warning["what"]
+    assert "push.ca_file: the folder of " in warning["what"]
+    assert "other than here are push.ca_file." in warning["what"]
+    assert warning["fix"].startswith("Restart it")
+
+
+def test_what_only_the_servers_environment_says_is_named_as_not_looked_at(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    own = {"DOORBELL_ALERT_URL": receiver.url, "DOORBELL_WEB_PUBLIC_URL": "https://push.example/"}
+    doorbell.environment = own
+    doorbell.start()
+    Patient(doorbell, signal, ntfy)
+    assert not [one for one in findings(doorbell) if one["subject"] == "running server"]
+    doorbell.environment = {}
+    (told,) = [one for one in findings(doorbell) if one["subject"] == "running server"]
+    assert told["severity"] == "not checked"
+    assert "web.public_url (DOORBELL_WEB_PUBLIC_URL), alert.url (DOORBELL_ALERT_URL)" in told["what"]
+    assert told["fix"].startswith("Run this with the same environment")
+
+
+def test_how_much_room_the_descriptors_leave_is_no_difference(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """Of the connections that were asked for, the server takes what its own limit allows."""
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    doorbell.launcher = ["prlimit", "--nofile=400:400"]
+    doorbell.start()
+    assert doorbell.has_logged("This process may open 400 files")
+    Patient(doorbell, signal, ntfy)
+    for _ in range(2):
+        assert "running server: " not in examine(doorbell, WELL)
+        doorbell.reload()
+
+
 # Its words, and a terminal
 
 
