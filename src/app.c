@@ -175,6 +175,25 @@ static json_t *tell_refused_reload(void *arg)
                      "for_restart", app->refusal.code == ERR_NOT_NOW);
 }
 
+static json_t *tell_delivery(const struct lookout *lookout, enum lookout_receiver receiver)
+{
+    char origin[URL_ORIGIN_SIZE];
+    struct lookout_delivery delivery;
+    lookout_delivery(lookout, receiver, &delivery);
+    if (!delivery.url)
+        return json_null();
+    endpoint_origin(delivery.url, origin);
+    return json_pack("{s:s, s:I, s:s}", "origin", origin, "since", (json_int_t)delivery.since_unix,
+                     "why", delivery.why);
+}
+
+static json_t *tell_told(void *arg)
+{
+    const struct app *app = arg;
+    return json_pack("{s:o, s:o}", "alerts", tell_delivery(app->lookout, LOOKOUT_ALERTS),
+                     "heartbeat", tell_delivery(app->lookout, LOOKOUT_HEARTBEATS));
+}
+
 static json_t *compare(void *arg, const json_t *question)
 {
     const struct app *app = arg;
@@ -229,6 +248,7 @@ static int start_server(struct app *app, struct err *err)
                                        .sandbox = &app->sandbox,
                                        .reload = reload_when_told,
                                        .refused_reload = tell_refused_reload,
+                                       .told = tell_told,
                                        .compare = compare,
                                        .back_up = back_up,
                                        .expect = expect_visit,

@@ -156,6 +156,20 @@ static void print_refused_reload(const json_t *answer)
     print_wrapped(&field);
 }
 
+static void print_undelivered(const json_t *answer, const char *key, const char *what)
+{
+    const json_t *told = json_object_get(json_object_get(answer, "told"), key);
+    struct field field = {0};
+    char when[WHEN_SIZE];
+    if (!number_of(told, "since"))
+        return;
+    add(&field, "%s do not reach %s since %s: %s.", what, text_of(told, "origin"),
+        when_text(when, number_of(told, "since"),
+                  number_of(json_object_get(answer, "bridge"), "now")),
+        text_of(told, "why"));
+    print_wrapped(&field);
+}
+
 static void print_origins(const json_t *bridge)
 {
     const json_t *origins = json_object_get(bridge, "origins_down");
@@ -376,6 +390,8 @@ void status_print_all(const json_t *answer)
     print_head(json_object_get(answer, "bridge"));
     print_sandbox(json_object_get(answer, "sandbox"));
     print_refused_reload(answer);
+    print_undelivered(answer, "alerts", "Alerts");
+    print_undelivered(answer, "heartbeat", "Heartbeats");
     print_refused(json_object_get(answer, "bridge"));
     print_origins(json_object_get(answer, "bridge"));
     print_lines(answer);

@@ -132,6 +132,8 @@ static void run_status(const struct commands_host *host, const json_t *request,
         json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
     if (answer && host->refused_reload)
         json_object_set_new(answer, "refused_reload", host->refused_reload(host->arg));
+    if (answer && host->told)
+        json_object_set_new(answer, "told", host->told(host->arg));
     finish(command, answer ? answer : refusal(err.text));
 }
 

@@ -20,6 +20,9 @@
  * "refused_reload": null, or the last reload where that was refused: "at", "why" (a sentence),
  *   "for_restart" (a restart would take it); only of a server that runs
  *
+ * "told": "alerts" and "heartbeat", each null (there is nobody to tell) or {"origin", "since" (what
+ *   was sent last did not arrive, since then; 0: it did, or nothing was sent), "why"}; likewise
+ *
  * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
  *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
@@ -52,6 +55,7 @@ struct commands_host {
     int (*reload)(void *arg, struct err *err);
     /* "refused_reload" of the status. */
     json_t *(*refused_reload)(void *arg);
+    json_t *(*told)(void *arg); /* likewise "told" */
     /* Which settings differ from those of whoever asks: config/likeness.h. */
     json_t *(*compare)(void *arg, const json_t *question);
     /* An archive (backup/collect.h), which the caller wipes; NULL: no server runs. */

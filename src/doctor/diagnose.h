@@ -51,7 +51,8 @@ void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
 
 void diagnose_origin(struct findings *findings, const struct origin_facts *facts);
 
-/* Whether somebody is there whom alerts could reach, and who misses the heartbeat. */
+/* Whether somebody is there whom alerts could reach, and who misses the heartbeat; and whether they
+ * take what is sent, by the running server's word. */
 void diagnose_alerts(struct findings *findings, const struct probe_facts *facts);
 
 /* Whether web.public_url leads to this very server, and with what a proxy has to say. */

@@ -13,7 +13,7 @@
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
 static const char signal_subject[] = "Signal", push_subject[] = "push server",
-                  alerts_subject[] = "alerts", clock_subject[] = "clock";
+                  clock_subject[] = "clock";
 
 /* "no address", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
@@ -219,36 +219,6 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
         diagnose_failure(findings, facts, &(struct push_answer){.status = visit->status});
     else
         findings_add(findings, SEVERITY_WELL, push_subject, NULL, "%s answers.", facts->origin);
-}
-
-/* Alerts */
-
-static void diagnose_watcher(struct findings *findings, const struct origin_facts *facts,
-                             const char *fix, const char *loss)
-{
-    char end[VISIT_WHY_SIZE + 64];
-    if (facts->visit.end == VISIT_NOT_MADE)
-        return;
-    diagnose_end(end, sizeof end, &facts->visit);
-    if (answered(&facts->visit))
-        findings_add(findings, SEVERITY_WELL, alerts_subject, NULL, "%s answers.", facts->origin);
-    else
-        findings_add(findings, SEVERITY_WARNING, alerts_subject, fix, "%s: %s %s.", loss,
-                     facts->origin, end);
-}
-
-void diagnose_alerts(struct findings *findings, const struct probe_facts *facts)
-{
-    if (facts->alerts.visit.end == VISIT_NOT_MADE)
-        findings_add(findings, SEVERITY_UNCHECKED, alerts_subject,
-                     "Set it to an ntfy topic or another webhook; \"doorbell setup\" asks for it.",
-                     "Nobody is told when something breaks, because alert.url is not set.");
-    diagnose_watcher(findings, &facts->alerts,
-                     "Check alert.url, and whether this machine reaches it.",
-                     "Nobody is told when something breaks");
-    diagnose_watcher(findings, &facts->heartbeat,
-                     "Check alert.heartbeat_url, and whether this machine reaches it.",
-                     "The heartbeat does not arrive");
 }
 
 /* The clock */

@@ -752,6 +752,60 @@ START_TEST(whether_anybody_would_be_told_is_said_in_any_case)
 }
 END_TEST
 
+static json_t *delivery_of(const char *what, const char *origin, int64_t since_unix)
+{
+    return json_pack("{s:{s:s, s:I, s:s}}", what, "origin", origin, "since", (json_int_t)since_unix,
+                     "why", "it answers 403; check the token");
+}
+
+START_TEST(whoever_answers_and_takes_nothing_is_not_called_well)
+{
+    static const struct {
+        const char *what;
+        bool visited;
+        int64_t since_unix;
+        enum severity severity;
+        const char *words, *fix;
+    } cases[] = {
+        {"alerts", true, 7, SEVERITY_WARNING, "https://ntfy.sh has taken none since",
+         "alert.token"},
+        {"alerts", true, 0, SEVERITY_WELL, "https://ntfy.sh answers.", NULL},
+        {"alerts", false, 7, SEVERITY_WARNING, ": it answers 403; check the token.", "alert.url"},
+        {"alerts", false, 0, SEVERITY_UNCHECKED, "Alerts go to https://ntfy.sh, by the running",
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        struct probe_facts *facts = mem_new(sizeof *facts);
+        json_t *told = delivery_of(cases[i].what, "https://ntfy.sh", cases[i].since_unix);
+        facts->told = told;
+        if (cases[i].visited)
+            facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
+        diagnose_alerts(&findings, facts);
+        expect(&findings, cases[i].severity, cases[i].words, cases[i].fix);
+        json_decref(told);
+        free(facts);
+    }
+}
+END_TEST
+
+START_TEST(a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive)
+{
+    struct findings findings = {0};
+    struct probe_facts *facts = mem_new(sizeof *facts);
+    json_t *told = delivery_of("heartbeat", "https://hc.example", 7);
+    facts->told = told;
+    facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
+    facts->heartbeat = (struct origin_facts){"https://hc.example", {.end = VISIT_ANSWERED}};
+    diagnose_alerts(&findings, facts);
+    ck_assert_uint_eq(findings.count, 2);
+    ck_assert_str_eq(findings.items[0].what, "https://ntfy.sh answers.");
+    ck_assert_ptr_nonnull(strstr(findings.items[1].what, "https://hc.example has taken none"));
+    json_decref(told);
+    free(facts);
+}
+END_TEST
+
 /* The list and its report */
 
 START_TEST(faults_come_first_and_what_is_too_much_is_counted)
@@ -809,6 +863,8 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_link_that_has_not_shown_its_queue_is_not_called_linked,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
           whether_anybody_would_be_told_is_said_in_any_case,
+          whoever_answers_and_takes_nothing_is_not_called_well,
+          a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive,
           by_what_signals_certificate_was_verified_is_said,
           a_proxy_is_not_blamed_for_a_server_that_does_not_run,
           an_address_that_is_not_set_is_missed_only_where_phones_may_come_by_themselves,
