@@ -194,6 +194,17 @@ static json_t *tell_told(void *arg)
                      "heartbeat", tell_delivery(app->lookout, LOOKOUT_HEARTBEATS));
 }
 
+static json_t *tell_certificate(void *arg)
+{
+    const struct app *app = arg;
+    int64_t ends_unix = app->web ? web_certificate_ends_unix(app->web) : 0;
+    int64_t near_s = app->config->alert_certificate_within_ms / 1000;
+    if (!ends_unix)
+        return json_null();
+    return json_pack("{s:I, s:b}", "ends", (json_int_t)ends_unix, "near",
+                     ends_unix - clock_unix() <= near_s);
+}
+
 static json_t *compare(void *arg, const json_t *question)
 {
     const struct app *app = arg;
@@ -249,6 +260,7 @@ static int start_server(struct app *app, struct err *err)
                                        .reload = reload_when_told,
                                        .refused_reload = tell_refused_reload,
                                        .told = tell_told,
+                                       .certificate = tell_certificate,
                                        .compare = compare,
                                        .back_up = back_up,
                                        .expect = expect_visit,

@@ -16,6 +16,7 @@
 #include "doctor/machine.h"
 #include "doctor/report.h"
 #include "doctor/running.h"
+#include "web/certificate.h"
 
 /* Looks at the whole path and prints what it found. It changes nothing, rings nobody, and ends
  * within about 20 s whatever hangs. */
@@ -76,6 +77,28 @@ static void look_at_files(struct findings *findings, const struct config *config
     else
         findings_add(findings, SEVERITY_WELL, "configuration", NULL,
                      "All files that it names can be read.");
+}
+
+/* That of the file; 0: there is none, or it cannot be read, which is said of all files. */
+static int64_t certificate_ends(const struct config *config)
+{
+    if (!config->web_enabled || !config->web_tls_cert)
+        return 0;
+    struct certificate *certificate =
+        certificate_load(config->web_tls_cert, config->web_tls_key, NULL);
+    int64_t ends_unix = certificate ? certificate->ends_unix : 0;
+    certificate_free(certificate);
+    return ends_unix;
+}
+
+/* The one in use, where a server runs: it may not have taken the newest. */
+static void look_at_certificate(struct findings *findings, const struct config *config,
+                                const json_t *status)
+{
+    const json_t *told = json_object_get(status, "certificate");
+    int64_t ends_unix = json_integer_value(json_object_get(told, "ends"));
+    diagnose_certificate(findings, told ? ends_unix : certificate_ends(config), clock_unix(),
+                         config->alert_certificate_within_ms / 1000);
 }
 
 static void look_at_alerts(struct findings *findings, const struct config *config)
@@ -177,6 +200,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
         look_at_files(findings, config);
         look_at_key(findings, config, status);
     }
+    look_at_certificate(findings, config, status);
     look_at_alerts(findings, config);
     look_outside(findings, config, status);
     if (status)

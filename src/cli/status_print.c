@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/terminal.h"
@@ -168,6 +169,21 @@ static void print_undelivered(const json_t *answer, const char *key, const char 
                   number_of(json_object_get(answer, "bridge"), "now")),
         text_of(told, "why"));
     print_wrapped(&field);
+}
+
+/* That it is good for long, doctor says. */
+static void print_certificate(const json_t *answer)
+{
+    const json_t *certificate = json_object_get(answer, "certificate");
+    int64_t now = number_of(json_object_get(answer, "bridge"), "now");
+    time_t ends = (time_t)number_of(certificate, "ends");
+    struct tm parts;
+    char date[WHEN_SIZE] = "";
+    if (!is_true(certificate, "near"))
+        return;
+    if (gmtime_r(&ends, &parts))
+        strftime(date, sizeof date, "%Y-%m-%d", &parts);
+    printf("The certificate of web.tls_cert %s on %s.\n", ends > now ? "ends" : "ended", date);
 }
 
 static void print_origins(const json_t *bridge)
@@ -390,6 +406,7 @@ void status_print_all(const json_t *answer)
     print_head(json_object_get(answer, "bridge"));
     print_sandbox(json_object_get(answer, "sandbox"));
     print_refused_reload(answer);
+    print_certificate(answer);
     print_undelivered(answer, "alerts", "Alerts");
     print_undelivered(answer, "heartbeat", "Heartbeats");
     print_refused(json_object_get(answer, "bridge"));

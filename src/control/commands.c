@@ -120,21 +120,35 @@ static void run_list(struct bridge *bridge, const json_t *request, struct comman
     finish(command, json_pack("{s:b, s:o}", "done", 1, "accounts", listing.accounts));
 }
 
+/* What only a server that runs knows. */
+static void tell_of_server(const struct commands_host *host, json_t *answer)
+{
+    const struct {
+        const char *key;
+        json_t *(*tell)(void *arg);
+    } parts[] = {{"refused_reload", host->refused_reload},
+                 {"told", host->told},
+                 {"certificate", host->certificate}};
+    if (host->sandbox)
+        json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].tell)
+            json_object_set_new(answer, parts[i].key, parts[i].tell(host->arg));
+}
+
 static void run_status(const struct commands_host *host, const json_t *request,
                        struct command *command)
 {
     struct err err;
     json_t *answer = status_answer(host->bridge, request, &err);
-    if (answer)
-        json_object_set_new(answer, "sealed",
-                            json_boolean(bridge_registry(host->bridge)->seal != NULL));
-    if (answer && host->sandbox)
-        json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
-    if (answer && host->refused_reload)
-        json_object_set_new(answer, "refused_reload", host->refused_reload(host->arg));
-    if (answer && host->told)
-        json_object_set_new(answer, "told", host->told(host->arg));
-    finish(command, answer ? answer : refusal(err.text));
+    if (!answer) {
+        finish(command, refusal(err.text));
+        return;
+    }
+    json_object_set_new(answer, "sealed",
+                        json_boolean(bridge_registry(host->bridge)->seal != NULL));
+    tell_of_server(host, answer);
+    finish(command, answer);
 }
 
 /* Not done: it is not well. */

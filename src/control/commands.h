@@ -23,6 +23,9 @@
  * "told": "alerts" and "heartbeat", each null (there is nobody to tell) or {"origin", "since" (what
  *   was sent last did not arrive, since then; 0: it did, or nothing was sent), "why"}; likewise
  *
+ * "certificate": null, or that of web.tls_cert which is in use: "ends", "near" (within
+ *   alert.certificate_within, or passed); likewise
+ *
  * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
  *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
@@ -55,7 +58,8 @@ struct commands_host {
     int (*reload)(void *arg, struct err *err);
     /* "refused_reload" of the status. */
     json_t *(*refused_reload)(void *arg);
-    json_t *(*told)(void *arg); /* likewise "told" */
+    json_t *(*told)(void *arg);        /* likewise "told" */
+    json_t *(*certificate)(void *arg); /* likewise "certificate" */
     /* Which settings differ from those of whoever asks: config/likeness.h. */
     json_t *(*compare)(void *arg, const json_t *question);
     /* An archive (backup/collect.h), which the caller wipes; NULL: no server runs. */

@@ -55,6 +55,11 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
  * take what is sent, by the running server's word. */
 void diagnose_alerts(struct findings *findings, const struct probe_facts *facts);
 
+/* How long that of web.tls_cert is good still; `ends_unix` 0: there is none. Near is what is within
+ * `within_s`. */
+void diagnose_certificate(struct findings *findings, int64_t ends_unix, int64_t now_unix,
+                          int64_t within_s);
+
 /* Whether web.public_url leads to this very server, and with what a proxy has to say. */
 void diagnose_public(struct findings *findings, const struct public_facts *facts);
 

@@ -820,6 +820,44 @@ def test_alerts_and_the_heartbeat_are_looked_at(
     assert "alert.heartbeat_url" in told[0]["fix"]
 
 
+# The certificate of our own
+
+
+@pytest.mark.parametrize(
+    "expired, severity, words",
+    [(False, "warning", "ends in 1 day, on 20"), (True, "fault", "ended on 20")],
+    ids=["near its end", "behind it"],
+)
+def test_a_certificate_of_ours_is_told_near_its_end(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    authority: Authority,
+    expired: bool,
+    severity: str,
+    words: str,
+) -> None:
+    own = authority.leaf("our-own", expired=expired)
+    doorbell = make(web__tls_cert=str(own.cert), web__tls_key=str(own.key))
+
+    def told() -> list[tuple[str, str]]:
+        return [
+            (one["severity"], one["what"])
+            for one in findings(doorbell)
+            if one["subject"] == "certificate"
+        ]
+
+    ((first, what),) = told()
+    assert first == severity and words in what
+    status = doorbell.command("status").stdout
+    assert f"The certificate of web.tls_cert {words.split()[0]} on 20" in status
+    doorbell.stop()
+    assert told() == [(first, what)]  # by the file
+    doorbell.start()
+    doorbell.reload(alert__certificate_within="1h")
+    assert told()[0][0] == ("fault" if expired else "well")
+    assert ("certificate" in doorbell.command("status").stdout) == expired
+
+
 def test_what_signals_certificate_was_verified_by(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:

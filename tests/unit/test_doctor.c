@@ -806,6 +806,32 @@ START_TEST(a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive)
 }
 END_TEST
 
+START_TEST(a_certificate_is_told_before_it_ends_and_a_fault_behind)
+{
+    enum { DAY = 24 * 3600, NOW = 1000 * DAY };
+    static const struct {
+        int64_t left_s;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {-1, SEVERITY_FAULT, "web.tls_cert ended on 1972-09-26", "did not"},
+        {0, SEVERITY_FAULT, "ended on 1972-09-27", "did not"},
+        {DAY / 2, SEVERITY_WARNING, "ends in less than a day, on 1972-09-27.", "did not"},
+        {DAY, SEVERITY_WARNING, "ends in 1 day, on 1972-09-28.", "did not"},
+        {14 * DAY, SEVERITY_WARNING, "ends in 14 days, on 1972-10-11.", "did not"},
+        {14 * DAY + 1, SEVERITY_WELL, "is good until 1972-10-11.", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        diagnose_certificate(&findings, NOW + cases[i].left_s, NOW, 14 * DAY);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+    struct findings none = {0};
+    diagnose_certificate(&none, 0, NOW, 14 * DAY);
+    ck_assert_uint_eq(none.count, 0);
+}
+END_TEST
+
 /* The list and its report */
 
 START_TEST(faults_come_first_and_what_is_too_much_is_counted)
@@ -864,6 +890,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
           whether_anybody_would_be_told_is_said_in_any_case,
           whoever_answers_and_takes_nothing_is_not_called_well,
+          a_certificate_is_told_before_it_ends_and_a_fault_behind,
           a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive,
           by_what_signals_certificate_was_verified_is_said,
           a_proxy_is_not_blamed_for_a_server_that_does_not_run,
