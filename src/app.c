@@ -205,6 +205,21 @@ static json_t *tell_certificate(void *arg)
                      ends_unix - clock_unix() <= near_s);
 }
 
+static void add_deaf(json_t *list, const char *setting, const char *refusal)
+{
+    if (refusal)
+        json_array_append_new(list, json_pack("{s:s, s:s}", "setting", setting, "why", refusal));
+}
+
+static json_t *tell_deaf(void *arg)
+{
+    const struct app *app = arg;
+    json_t *list = json_array();
+    add_deaf(list, "metrics.listen", exporter_refusal(app->exporter));
+    add_deaf(list, "admin.listen", admin_refusal(app->admin));
+    return list;
+}
+
 static json_t *compare(void *arg, const json_t *question)
 {
     const struct app *app = arg;
@@ -261,6 +276,7 @@ static int start_server(struct app *app, struct err *err)
                                        .refused_reload = tell_refused_reload,
                                        .told = tell_told,
                                        .certificate = tell_certificate,
+                                       .deaf = tell_deaf,
                                        .compare = compare,
                                        .back_up = back_up,
                                        .expect = expect_visit,

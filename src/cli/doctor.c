@@ -180,12 +180,24 @@ static void look_at_running(struct findings *findings, const struct config *conf
     json_decref(comparison);
 }
 
+/* Of the server that runs; or of one that is to be started, and could not. */
+static void look_at_ports(struct findings *findings, const struct config *config,
+                          const json_t *status, const struct err *err)
+{
+    const json_t *running = json_object_get(json_object_get(status, "bridge"), "running");
+    bool rests = status ? json_is_false(running) : err->code == ERR_NOT_FOUND;
+    diagnose_deaf(findings, status);
+    if (rests && config->web_enabled)
+        diagnose_ports(findings, &config->web_listen);
+}
+
 /* By the store's word, where no server runs, a user may have been changed to: first. */
 static void examine(struct findings *findings, struct cli *cli, const struct config *config)
 {
     struct err err = {0};
     struct machine_facts machine;
     json_t *status = status_of(cli, config, &err);
+    look_at_ports(findings, config, status, &err);
     if (status) {
         look_at_running(findings, config, status);
         look_at_accounts(findings, status);

@@ -128,7 +128,8 @@ static void tell_of_server(const struct commands_host *host, json_t *answer)
         json_t *(*tell)(void *arg);
     } parts[] = {{"refused_reload", host->refused_reload},
                  {"told", host->told},
-                 {"certificate", host->certificate}};
+                 {"certificate", host->certificate},
+                 {"deaf", host->deaf}};
     if (host->sandbox)
         json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

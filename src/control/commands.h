@@ -26,6 +26,9 @@
  * "certificate": null, or that of web.tls_cert which is in use: "ends", "near" (within
  *   alert.certificate_within, or passed); likewise
  *
+ * "deaf": [{"setting", "why"}] of metrics.listen and admin.listen, where nobody listens although
+ *   somebody should; likewise
+ *
  * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
  *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
@@ -60,6 +63,7 @@ struct commands_host {
     json_t *(*refused_reload)(void *arg);
     json_t *(*told)(void *arg);        /* likewise "told" */
     json_t *(*certificate)(void *arg); /* likewise "certificate" */
+    json_t *(*deaf)(void *arg);        /* likewise "deaf" */
     /* Which settings differ from those of whoever asks: config/likeness.h. */
     json_t *(*compare)(void *arg, const json_t *question);
     /* An archive (backup/collect.h), which the caller wipes; NULL: no server runs. */

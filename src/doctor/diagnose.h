@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/config.h"
 #include "doctor/findings.h"
 #include "doctor/probes.h"
 #include "push/vapid.h"
@@ -38,6 +39,11 @@ bool diagnose_is_said_of_all(const json_t *bridge, const char *advice);
 
 /* Whether the running server has walled itself in. */
 void diagnose_sandbox(struct findings *findings, const json_t *status);
+
+/* Which sockets beside the web port the running server could not open. */
+void diagnose_deaf(struct findings *findings, const json_t *status);
+/* What would keep a server that does not run from listening: tries the addresses of web.listen. */
+void diagnose_ports(struct findings *findings, const struct strings *listen);
 
 /* What of the store is sealed, and what is not. */
 void diagnose_seal(struct findings *findings, const json_t *status);

@@ -6,9 +6,10 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
@@ -818,6 +819,50 @@ def test_alerts_and_the_heartbeat_are_looked_at(
     assert [one["severity"] for one in told] == ["warning", "well"]
     assert told[0]["what"].startswith("The heartbeat does not arrive: https://localhost:1 ")
     assert "alert.heartbeat_url" in told[0]["fix"]
+
+
+# The ports that it listens on
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield f"127.0.0.1:{other.getsockname()[1]}"
+
+
+TAKEN = "another program listens there already; stop it or choose another port."
+
+
+def test_a_port_that_is_taken_is_told_before_the_advice_to_start(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, taken: str
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    doorbell.settings["web.listen"] = [f"127.0.0.1:{doorbell.port}", taken]
+    first, second = findings(doorbell, "fault")[:2]
+    why = f"web.listen: cannot listen on {taken}: {TAKEN}"
+    assert first["subject"] == "port" and first["what"] == f"The server could not start: {why}"
+    assert first["fix"].startswith("Do that first, then start it.")
+    assert "Start it" in second["fix"]
+    doorbell.spawn()
+    doorbell.finish(1)
+    doorbell.settings["web.listen"] = [f"127.0.0.1:{doorbell.port}"]
+    assert "port" not in [one["subject"] for one in findings(doorbell)]
+
+
+@pytest.mark.parametrize("setting", ["metrics.listen", "admin.listen"])
+def test_a_side_door_that_could_not_be_opened_is_told_until_it_is(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, setting: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        doorbell = make(**{setting.replace(".", "__"): place})
+        Patient(doorbell, signal, ntfy)
+        (warning,) = findings(doorbell, "warning")
+        assert warning["what"] == f"{setting}: cannot listen on {place}: {TAKEN}"
+        assert f"reload the server; or set {setting} to none" in warning["fix"]
+    doorbell.reload()
+    assert findings(doorbell, "warning") == []
 
 
 # The certificate of our own
