@@ -509,14 +509,17 @@ def test_certificates_that_are_out_of_time_are_told_as_a_wrong_clock(
 ) -> None:
     expired = authority.leaf("ended", expired=True)
     ended = SignalPeer(background, changes, expired)
-    doorbell = make(health__links_down_after="200ms")
+    doorbell = make()
     try:
         account, _ = registered(doorbell, signal, ntfy)
         doorbell.stop()
         ntfy.present(str(expired.cert), str(expired.key))
         doorbell.settings["signal.url"] = ended.url
         doorbell.start()
+        doorbell.changes.wait_for(lambda: doorbell.has_logged("not connected ("), "a failed link")
         assert doorbell.command("connection", "ping", account.uuid).returncode == 1
+        # Not before both certificates have been seen: until then no link is up, and that is all.
+        doorbell.reload(health__links_down_after="200ms")
         receiver.wait_titles("clock wrong")
         assert "by it the certificate of Signal's server is not valid." in receiver.text()
         status = " ".join(doorbell.command("status").stdout.split())

@@ -1,4 +1,3 @@
-#include "web/listener.h"
 #include "web/web.h"
 
 #include <errno.h>
@@ -21,6 +20,7 @@
 #include "bridge/checkup.h"
 #include "bridge/service.h"
 #include "unit.h"
+#include "web/listener.h"
 
 enum { DEADLINE_MS = 20000, ANSWER_MAX = 256 * 1024, PENDING_MAX = 16 };
 
