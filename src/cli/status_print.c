@@ -195,7 +195,7 @@ static void print_origins(const json_t *bridge)
         char since[WHEN_SIZE], next[WHEN_SIZE];
         struct field field = {0};
         add(&field,
-            "Push server %s has not answered since %s; next try %s; pushes that wait: %lld.",
+            "Push server %s has taken no push since %s; next try %s; pushes that wait: %lld.",
             text_of(origin, "origin"), when_text(since, number_of(origin, "since"), now),
             when_text(next, number_of(origin, "next_try"), now),
             (long long)number_of(origin, "waiting"));
