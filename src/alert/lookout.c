@@ -223,6 +223,20 @@ static void look_at_alike(struct round *round)
     alerts_bad(&round->lookout->alerts, ALERT_ALIKE, "", up ? others : NULL, 0, round->now_ms);
 }
 
+/* What keeps most links down; 0: nothing that is known. */
+static unsigned why_down(const struct bridge_alarms *alarms)
+{
+    size_t most = 0;
+    unsigned cause = 0;
+    for (unsigned reason = 0; reason < LINK_REASONS; reason++) {
+        if (alarms->down_for[reason] <= most)
+            continue;
+        most = alarms->down_for[reason];
+        cause = ALERT_CAUSE_OF_LINK(reason);
+    }
+    return cause;
+}
+
 /* Where it is known why no link is up, that is told and enough. What keeps links down is over when
  * one is up, or none is to be: until then another reason may only have taken its place. */
 static void look_at_all(struct round *round, enum health health)
@@ -241,8 +255,10 @@ static void look_at_all(struct round *round, enum health health)
         alerts_bad(alerts, ALERT_CLIENT, "", NULL, 0, round->now_ms);
     if (alarms->refused_alike)
         look_at_alike(round);
-    if (health == HEALTH_LINKS_DOWN && !known)
+    if (health == HEALTH_LINKS_DOWN && !known) {
         alerts_bad(alerts, ALERT_LINKS, "", NULL, 0, round->now_ms);
+        alerts_because(alerts, ALERT_LINKS, "", why_down(alarms));
+    }
     if (!health_is_alive(health)) {
         alerts_bad(alerts, ALERT_STORE, "", NULL, 0, round->now_ms);
         alerts_unknown(alerts, ALERT_LINKS); /* that it is worse is all that health says */

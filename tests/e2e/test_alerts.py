@@ -542,13 +542,17 @@ def test_the_certificate_of_an_endpoint_that_never_worked_says_nothing_of_our_cl
     expired = authority.leaf("ended", expired=True)
     ended = SignalPeer(background, changes, expired)
     ntfy.present(str(expired.cert), str(expired.key))
-    doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
+    doorbell = make(signal__url=ended.url)
     try:
         account = signal.new_account()
         words = [account.uuid, "2", account.password, ntfy.endpoint()]
         assert doorbell.command("connection", "add", *words).returncode == 0
+        doorbell.changes.wait_for(lambda: doorbell.has_logged("not connected ("), "a failed link")
         assert doorbell.command("connection", "ping", account.uuid).returncode == 1
+        doorbell.reload(health__links_down_after="200ms")
         receiver.wait_titles("not connected")
+        assert "check this machine's date and time" in receiver.text()  # as status says
+        assert "name resolution" not in receiver.text()
     finally:
         doorbell.stop()
         ended.stop()
