@@ -197,10 +197,13 @@ int setup_save(struct setup *setup, struct err *err)
 
 /* What it finds */
 
-/* What the server's own environment says wins over every answer, and is not known here. */
-static int check_environment(const json_t *comparison, struct err *err)
+/* What the server's own environment says wins over every answer, and is not known here. Where
+ * alerts go is a secret, which belongs there: setup can do without. */
+static int check_environment(struct setup *setup, const json_t *comparison, struct err *err)
 {
-    static const char *const asked[] = {"web.public_url", "alert.url", "push.allowed_endpoints"};
+    static const char *const asked[] = {"web.public_url", "push.allowed_endpoints"};
+    const char *alerts = running_place(comparison, "alert.url");
+    snprintf(setup->alerts_place, sizeof setup->alerts_place, "%s", alerts ? alerts : "");
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         const char *place = running_place(comparison, asked[i]);
         if (place)
@@ -274,7 +277,7 @@ static int say_found(struct setup *setup)
     if (!status)
         return cli_fail(&err);
     json_t *comparison = running_compare(setup->config);
-    int result = check_environment(comparison, &err);
+    int result = check_environment(setup, comparison, &err);
     if (result == 0)
         say_status(setup, status, comparison);
     json_decref(comparison);
