@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "config/likeness.h"
 #include "web/qr.h"
 
 enum {
@@ -30,6 +32,7 @@ enum {
 static void limit_descriptors(struct app *app)
 {
     struct config *config = app->config;
+    app->connections_asked = config->web_connections;
     struct descriptors share = app_share_descriptors(app, config);
     app->links_most = (size_t)share.links;
     if (share.needed > share.limit)
@@ -161,6 +164,70 @@ static json_t *tell_visit(void *arg, const char *nonce)
     return app->web ? web_tell(app->web, nonce) : NULL;
 }
 
+static json_t *tell_refused_reload(void *arg)
+{
+    const struct app *app = arg;
+    char why[sizeof app->refusal.text];
+    if (!app->refused_unix)
+        return json_null();
+    text_printable(why, sizeof why, app->refusal.text, strlen(app->refusal.text));
+    return json_pack("{s:I, s:s, s:b}", "at", (json_int_t)app->refused_unix, "why", why,
+                     "for_restart", app->refusal.code == ERR_NOT_NOW);
+}
+
+static json_t *tell_delivery(const struct lookout *lookout, enum lookout_receiver receiver)
+{
+    char origin[URL_ORIGIN_SIZE];
+    struct lookout_delivery delivery;
+    lookout_delivery(lookout, receiver, &delivery);
+    if (!delivery.url)
+        return json_null();
+    endpoint_origin(delivery.url, origin);
+    return json_pack("{s:s, s:I, s:s}", "origin", origin, "since", (json_int_t)delivery.since_unix,
+                     "why", delivery.why);
+}
+
+static json_t *tell_told(void *arg)
+{
+    const struct app *app = arg;
+    return json_pack("{s:o, s:o}", "alerts", tell_delivery(app->lookout, LOOKOUT_ALERTS),
+                     "heartbeat", tell_delivery(app->lookout, LOOKOUT_HEARTBEATS));
+}
+
+static json_t *tell_certificate(void *arg)
+{
+    const struct app *app = arg;
+    int64_t ends_unix = app->web ? web_certificate_ends_unix(app->web) : 0;
+    int64_t near_s = app->config->alert_certificate_within_ms / 1000;
+    if (!ends_unix)
+        return json_null();
+    return json_pack("{s:I, s:b}", "ends", (json_int_t)ends_unix, "near",
+                     ends_unix - clock_unix() <= near_s);
+}
+
+static void add_deaf(json_t *list, const char *setting, const char *refusal)
+{
+    if (refusal)
+        json_array_append_new(list, json_pack("{s:s, s:s}", "setting", setting, "why", refusal));
+}
+
+static json_t *tell_deaf(void *arg)
+{
+    const struct app *app = arg;
+    json_t *list = json_array();
+    add_deaf(list, "metrics.listen", exporter_refusal(app->exporter));
+    add_deaf(list, "admin.listen", admin_refusal(app->admin));
+    return list;
+}
+
+static json_t *compare(void *arg, const json_t *question)
+{
+    const struct app *app = arg;
+    struct config written = *app->config; /* shares what that has */
+    written.web_connections = app->connections_asked;
+    return likeness_answer(&written, question);
+}
+
 static json_t *tell_key(void *arg, const char *origin, struct err *err)
 {
     const struct app *app = arg;
@@ -206,6 +273,11 @@ static int start_server(struct app *app, struct err *err)
     const struct commands_host host = {.bridge = app->bridge,
                                        .sandbox = &app->sandbox,
                                        .reload = reload_when_told,
+                                       .refused_reload = tell_refused_reload,
+                                       .told = tell_told,
+                                       .certificate = tell_certificate,
+                                       .deaf = tell_deaf,
+                                       .compare = compare,
                                        .back_up = back_up,
                                        .expect = expect_visit,
                                        .seen = tell_visit,

@@ -66,7 +66,10 @@ struct app {
     struct notify notify; /* the service manager */
     bool watches;         /* for absences: the server, once it has started */
     uint64_t events_at_trim, events_at_sweep;
+    int64_t connections_asked;   /* web.connections as it was written (app_config.h) */
     struct abandoned *abandoned; /* of reloads that failed */
+    struct err refusal;          /* of the last reload */
+    int64_t refused_unix;        /* 0: it was not refused, or there was none */
 };
 
 /* Takes over `config`, also when it fails. What was made until then is taken down again by

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -186,10 +187,18 @@ void app_free_abandoned(struct app *app)
     }
 }
 
+static void keep_refusal(struct app *app, const struct err *err)
+{
+    app->refusal = *err;
+    app->refused_unix = clock_unix();
+    log_error("The configuration was not loaded again, the old one stays in force: %s", err->text);
+}
+
 int app_reload(struct app *app, struct err *err)
 {
     struct config *config = config_load(&app->sources, err);
     struct config *kept = app->config;
+    int64_t connections = config ? config->web_connections : 0;
     if (config)
         app_share_descriptors(app, config); /* first: web.connections is compared */
     bool usable = config && check_reload(app, config, err) == 0;
@@ -199,12 +208,14 @@ int app_reload(struct app *app, struct err *err)
         policy_free(app->policy);
         app->policy = policy;
         app->config = config;
+        app->connections_asked = connections;
+        app->refused_unix = 0;
         config_free(kept);
         return 0;
     }
     if (config)
         config_locate(config, err);
-    log_error("The configuration was not loaded again, the old one stays in force: %s", err->text);
+    keep_refusal(app, err);
     /* Some parts may have taken the new one already. */
     if (policy && use_config(app, kept, app->policy, NULL) != 0) {
         abandon(app, config, policy);

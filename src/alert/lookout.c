@@ -20,13 +20,21 @@
 #include "bridge/checkup.h"
 #include "push/skew.h"
 
-enum { TITLE_SIZE = 96, DATE_SIZE = 32, OTHERS_SIZE = 64, WHY_SIZE = URL_ORIGIN_SIZE + 64 };
+enum {
+    TITLE_SIZE = 96,
+    DATE_SIZE = 32,
+    OTHERS_SIZE = 64,
+    WHY_SIZE = URL_ORIGIN_SIZE + 64,
+    FAILURE_SIZE = 512, /* as much as is told of a post */
+};
 
 /* Somebody who waits for 2xx: told once when it fails, once when it works again. */
 struct receiver {
     const char *what; /* "Alerts": that which does not reach it */
     struct post *post;
     bool failing;
+    int64_t since_unix;     /* while it fails */
+    char why[FAILURE_SIZE]; /* it failed last */
 };
 
 struct lookout {
@@ -215,6 +223,20 @@ static void look_at_alike(struct round *round)
     alerts_bad(&round->lookout->alerts, ALERT_ALIKE, "", up ? others : NULL, 0, round->now_ms);
 }
 
+/* What keeps most links down; 0: nothing that is known. */
+static unsigned why_down(const struct bridge_alarms *alarms)
+{
+    size_t most = 0;
+    unsigned cause = 0;
+    for (unsigned reason = 0; reason < LINK_REASONS; reason++) {
+        if (alarms->down_for[reason] <= most)
+            continue;
+        most = alarms->down_for[reason];
+        cause = ALERT_CAUSE_OF_LINK(reason);
+    }
+    return cause;
+}
+
 /* Where it is known why no link is up, that is told and enough. What keeps links down is over when
  * one is up, or none is to be: until then another reason may only have taken its place. */
 static void look_at_all(struct round *round, enum health health)
@@ -233,8 +255,10 @@ static void look_at_all(struct round *round, enum health health)
         alerts_bad(alerts, ALERT_CLIENT, "", NULL, 0, round->now_ms);
     if (alarms->refused_alike)
         look_at_alike(round);
-    if (health == HEALTH_LINKS_DOWN && !known)
+    if (health == HEALTH_LINKS_DOWN && !known) {
         alerts_bad(alerts, ALERT_LINKS, "", NULL, 0, round->now_ms);
+        alerts_because(alerts, ALERT_LINKS, "", why_down(alarms));
+    }
     if (!health_is_alive(health)) {
         alerts_bad(alerts, ALERT_STORE, "", NULL, 0, round->now_ms);
         alerts_unknown(alerts, ALERT_LINKS); /* that it is worse is all that health says */
@@ -243,12 +267,22 @@ static void look_at_all(struct round *round, enum health health)
 
 /* Telling */
 
+/* Whether that is news. */
+static bool note_delivery(struct receiver *receiver, bool taken, const char *why)
+{
+    bool news = taken == receiver->failing;
+    snprintf(receiver->why, sizeof receiver->why, "%s", taken ? "" : why);
+    if (news)
+        receiver->since_unix = taken ? 0 : clock_unix();
+    receiver->failing = !taken;
+    return news;
+}
+
 static void say_delivery(struct receiver *receiver, const char *url, bool taken, const char *why)
 {
     char origin[URL_ORIGIN_SIZE];
-    if (taken == !receiver->failing)
+    if (!note_delivery(receiver, taken, why))
         return;
-    receiver->failing = !taken;
     endpoint_origin(url, origin);
     if (taken)
         log_info("%s reach %s again.", receiver->what, origin);
@@ -364,8 +398,11 @@ static void end_trial(struct lookout *lookout, bool taken, const char *why)
         fn(lookout->trial.arg, taken, why);
 }
 
+/* Whoever tries is told by word; what it shows holds for alerts as well. */
 static void on_tried(void *arg, bool taken, const char *why)
 {
+    struct lookout *lookout = arg;
+    note_delivery(&lookout->alert, taken, why);
     end_trial(arg, taken, why);
 }
 
@@ -518,6 +555,18 @@ void lookout_figures(const struct lookout *lookout, struct lookout_figures *figu
                                         .certificate_ends_unix = lookout->certificate_ends_unix};
 }
 
+void lookout_delivery(const struct lookout *lookout, enum lookout_receiver which,
+                      struct lookout_delivery *delivery)
+{
+    const struct config *config = lookout->parts.config;
+    bool alerts = which == LOOKOUT_ALERTS;
+    const struct receiver *receiver = alerts ? &lookout->alert : &lookout->heartbeat;
+    *delivery =
+        (struct lookout_delivery){.url = alerts ? config->alert_url : config->alert_heartbeat_url,
+                                  .since_unix = receiver->since_unix,
+                                  .why = receiver->why};
+}
+
 void lookout_begin(struct lookout *lookout, struct bridge *bridge)
 {
     lookout->bridge = bridge;
@@ -544,6 +593,12 @@ static void forget_posts(struct lookout *lookout)
     loop_timer_cancel(lookout->parts.loop, &lookout->beat);
 }
 
+static void forget_delivery(struct receiver *receiver)
+{
+    receiver->failing = false;
+    receiver->since_unix = 0;
+}
+
 int lookout_reload(struct lookout *lookout, const struct config *config, struct err *err)
 {
     struct err why = {0};
@@ -555,7 +610,8 @@ int lookout_reload(struct lookout *lookout, const struct config *config, struct 
     told_turn_to(&lookout->told, config->alert_url, &lookout->alerts);
     lookout->parts.config = config;
     lookout->failures = 0;
-    lookout->alert.failing = lookout->heartbeat.failing = false;
+    forget_delivery(&lookout->alert);
+    forget_delivery(&lookout->heartbeat);
     alerts_retime(&lookout->alerts, &timing);
     warn_of_listeners(config);
     if (is_wanted(config))

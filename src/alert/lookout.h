@@ -40,6 +40,15 @@ struct lookout_figures {
     int64_t certificate_ends_unix; /* 0: there is none */
 };
 void lookout_figures(const struct lookout *lookout, struct lookout_figures *figures);
+/* How it went with whom alerts, or heartbeats, are sent to. */
+enum lookout_receiver { LOOKOUT_ALERTS, LOOKOUT_HEARTBEATS };
+struct lookout_delivery {
+    const char *url;    /* NULL: there is nobody */
+    int64_t since_unix; /* what was sent last did not arrive, since then; 0: it did, or none was */
+    const char *why;    /* not: a clause, without path and password */
+};
+void lookout_delivery(const struct lookout *lookout, enum lookout_receiver receiver,
+                      struct lookout_delivery *delivery);
 void lookout_free(struct lookout *lookout); /* NULL is fine */
 
 #endif

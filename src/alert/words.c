@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "bridge/view.h"
 #include "push/verdict.h"
 
 enum {
@@ -167,6 +168,13 @@ static void add(struct alert_message *message, const char *words, size_t count)
     snprintf(message->text + length, sizeof message->text - length, " %s %zu.", words, count);
 }
 
+static const char *link_fix(unsigned cause)
+{
+    const char *advice =
+        cause ? view_down_advice((enum link_reason)(cause - ALERT_CAUSE_OF_LINK(0))) : NULL;
+    return advice ? advice : kinds[ALERT_LINKS].fix;
+}
+
 /* What mends this cause is better than what may mend one of this kind. */
 static void write_remedy(char text[SENTENCE_SIZE], const struct alert_news *news)
 {
@@ -174,6 +182,10 @@ static void write_remedy(char text[SENTENCE_SIZE], const struct alert_news *news
         bool known = news->cause < sizeof unlinked_fixes / sizeof *unlinked_fixes;
         snprintf(text, SENTENCE_SIZE, "%s",
                  known ? unlinked_fixes[news->cause] : kinds[news->kind].fix);
+        return;
+    }
+    if (news->kind == ALERT_LINKS) {
+        snprintf(text, SENTENCE_SIZE, "%s", link_fix(news->cause));
         return;
     }
     const char *meaning = verdict_meaning(news->cause), *advice = verdict_advice(news->cause);

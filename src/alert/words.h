@@ -36,6 +36,9 @@ enum alert_unlinked {
     UNLINKED_REFUSED,   /* a phone came and was not taken */
 };
 
+/* The cause of ALERT_LINKS: enum link_reason, and room for none. */
+#define ALERT_CAUSE_OF_LINK(reason) ((unsigned)(reason) + 1)
+
 enum { ALERT_NAMES = 3, ALERT_TEXT_SIZE = 1024 };
 
 /* What is new about one kind. */
@@ -49,8 +52,8 @@ struct alert_news {
                                        an empty one has no name */
     size_t named;
     const char *where; /* the one push server of all that are named; NULL: none, or several */
-    unsigned cause;    /* of all that are named: verdict_meaning, enum alert_unlinked; 0: not
-                          known, or several */
+    unsigned cause;    /* of all that are named: verdict_meaning, enum alert_unlinked,
+                          ALERT_CAUSE_OF_LINK; 0: not known, or several */
     int64_t lasted_ms; /* the longest of those that the message is about */
 };
 

@@ -28,6 +28,8 @@ static void look_at(void *arg, struct account *account)
     alarms->wanted += up || waits;
     alarms->silent += bridge_is_silent(account);
     bool said = waits && bell && bell->said == SAID_DOWN;
+    if (said)
+        alarms->down_for[bell->said_reason]++;
     alarms->untimely += said && bell->said_reason == LINK_UNTIMELY;
     alarms->client_refused += said && bell->said_reason == LINK_CLIENT_REFUSED;
 }

@@ -11,8 +11,10 @@ struct bridge_alarms {
     size_t silent;   /* accounts whose link was accepted, but did not show its queue since */
     size_t untimely; /* accounts for which its certificate is not valid by our clock */
     size_t client_refused; /* accounts for which the messenger's server wants another client */
-    bool refused_alike;    /* it refuses all accounts for another reason */
-    bool store_failing;    /* until a write succeeds: what was to be kept is tried again */
+    size_t down_for[LINK_REASONS]; /* accounts whose link is to be up and is not, by what ended it
+                                      last */
+    bool refused_alike;            /* it refuses all accounts for another reason */
+    bool store_failing;            /* until a write succeeds: what was to be kept is tried again */
 };
 
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);

@@ -137,5 +137,7 @@ void view_judge(struct account_view *view);
 const char *view_health_name(enum view_health health); /* "trying" */
 const char *view_alarm_name(enum view_alarm alarm);    /* "client"; NULL: none */
 const char *view_alarm_advice(enum view_alarm alarm);
+/* What to do where no link is up for this reason; NULL: nothing that is not known anyway. */
+const char *view_down_advice(enum link_reason reason);
 
 #endif

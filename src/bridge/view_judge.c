@@ -63,6 +63,15 @@ static struct judgement judge_reason(const struct link_view *link)
     }
 }
 
+/* That one device was refused says nothing of others. */
+const char *view_down_advice(enum link_reason reason)
+{
+    const struct link_view link = {.reason = reason};
+    if (reason == LINK_UNAUTHORIZED || reason == LINK_REVOKED)
+        return NULL;
+    return judge_reason(&link).advice;
+}
+
 static enum view_alarm alarm_of(enum link_reason reason)
 {
     switch (reason) {

@@ -15,6 +15,8 @@
 #include "doctor/diagnose.h"
 #include "doctor/machine.h"
 #include "doctor/report.h"
+#include "doctor/running.h"
+#include "web/certificate.h"
 
 /* Looks at the whole path and prints what it found. It changes nothing, rings nobody, and ends
  * within about 20 s, or 10 s more, whatever hangs. */
@@ -68,6 +70,28 @@ static void look_at_files(struct findings *findings, const struct config *config
     else
         findings_add(findings, SEVERITY_WELL, "configuration", NULL,
                      "All files that it names can be read.");
+}
+
+/* That of the file; 0: there is none, or it cannot be read, which is said of all files. */
+static int64_t certificate_ends(const struct config *config)
+{
+    if (!config->web_enabled || !config->web_tls_cert)
+        return 0;
+    struct certificate *certificate =
+        certificate_load(config->web_tls_cert, config->web_tls_key, NULL);
+    int64_t ends_unix = certificate ? certificate->ends_unix : 0;
+    certificate_free(certificate);
+    return ends_unix;
+}
+
+/* The one in use, where a server runs: it may not have taken the newest. */
+static void look_at_certificate(struct findings *findings, const struct config *config,
+                                const json_t *status)
+{
+    const json_t *told = json_object_get(status, "certificate");
+    int64_t ends_unix = json_integer_value(json_object_get(told, "ends"));
+    diagnose_certificate(findings, told ? ends_unix : certificate_ends(config), clock_unix(),
+                         config->alert_certificate_within_ms / 1000);
 }
 
 static void look_at_alerts(struct findings *findings, const struct config *config)
@@ -138,6 +162,26 @@ static void look_at_key(struct findings *findings, const struct config *config,
     diagnose_key(findings, &facts);
 }
 
+/* First of all: by what is configured here the rest is judged. */
+static void look_at_running(struct findings *findings, const struct config *config,
+                            const json_t *status)
+{
+    json_t *comparison = running_compare(config);
+    diagnose_running(findings, config, status, comparison);
+    json_decref(comparison);
+}
+
+/* Of the server that runs; or of one that is to be started, and could not. */
+static void look_at_ports(struct findings *findings, const struct config *config,
+                          const json_t *status, const struct err *err)
+{
+    const json_t *running = json_object_get(json_object_get(status, "bridge"), "running");
+    bool rests = status ? json_is_false(running) : err->code == ERR_NOT_FOUND;
+    diagnose_deaf(findings, status);
+    if (rests && config->web_enabled)
+        diagnose_ports(findings, &config->web_listen);
+}
+
 /* By the store's word, where no server runs, a user may have been changed to: first. */
 static void examine(struct findings *findings, struct cli *cli, const struct config *config)
 {
@@ -145,9 +189,11 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     struct machine_facts machine;
     uint8_t key[PSEUDONYM_KEY_SIZE]; /* of this report */
     json_t *status = status_of(cli, config, &err);
+    look_at_ports(findings, config, status, &err);
     struct probe_facts *facts = look_outside(config, status, &blind);
     randombytes_buf(key, sizeof key);
     if (status) {
+        look_at_running(findings, config, status);
         diagnose_accounts(findings, status, key, facts);
         diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
@@ -160,6 +206,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
         look_at_files(findings, config);
         look_at_key(findings, config, status);
     }
+    look_at_certificate(findings, config, status);
     look_at_alerts(findings, config);
     if (facts)
         diagnose_path(findings, facts, status, key);
@@ -168,6 +215,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
                      "Nothing outside was looked at: %s", blind.text);
     if (status)
         diagnose_phones(findings, status, probes_linking(config));
+    diagnose_running_first(findings);
     free(facts);
     json_decref(status);
 }

@@ -17,6 +17,7 @@
 #include "control/client.h"
 #include "doctor/machine.h"
 #include "doctor/report.h"
+#include "doctor/running.h"
 
 enum { WAIT_S = 600, WAIT_MOST_S = 7 * 24 * 3600, LINE_SIZE = 2048, MARK_WIDTH = 5 };
 
@@ -196,11 +197,32 @@ int setup_save(struct setup *setup, struct err *err)
 
 /* What it finds */
 
-static void print_faults(const struct setup *setup)
+/* What the server's own environment says wins over every answer, and is not known here. Where
+ * alerts go is a secret, which belongs there: setup can do without. */
+static int check_environment(struct setup *setup, const json_t *comparison, struct err *err)
+{
+    static const char *const asked[] = {"web.public_url", "push.allowed_endpoints"};
+    const char *alerts = running_place(comparison, "alert.url");
+    snprintf(setup->alerts_place, sizeof setup->alerts_place, "%s", alerts ? alerts : "");
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        const char *place = running_place(comparison, asked[i]);
+        if (place)
+            return err_set(err, ERR_REFUSED,
+                           "The running server has another %s from its own environment or command "
+                           "line (%s), which wins over what is answered here. Run this with the "
+                           "same environment and options, or write that into doorbell.yaml, which "
+                           "both read.",
+                           asked[i], place);
+    }
+    return 0;
+}
+
+static void print_faults(const struct setup *setup, const json_t *status, const json_t *comparison)
 {
     struct err err;
     struct machine_facts machine;
     struct findings *findings = mem_new(sizeof *findings); /* large for a stack */
+    diagnose_running(findings, setup->config, status, comparison);
     machine_look(&machine, setup->config->store_path);
     diagnose_machine(findings, &machine);
     if (!machine_is_of_another(&machine) && app_check_config(setup->config, &err) != 0)
@@ -230,15 +252,9 @@ static void say_accounts(const json_t *bridge)
         setup_say("It has no account yet.");
 }
 
-static int say_found(struct setup *setup)
+static void say_status(struct setup *setup, const json_t *status, const json_t *comparison)
 {
-    struct err err;
     const struct config *config = setup->config;
-    json_t *status = setup_request(setup, "status", NULL, &err);
-    if (!status && err.code == ERR_NOT_FOUND)
-        err_set(&err, ERR_NOT_FOUND, "No server runs here. " CLI_START_SERVER);
-    if (!status)
-        return cli_fail(&err);
     const json_t *bridge = json_object_get(status, "bridge");
     bool listens = config->web_enabled && config->web_listen.count;
     setup_say("Doorbell " DOORBELL_VERSION " runs and %s%s.",
@@ -248,10 +264,25 @@ static int say_found(struct setup *setup)
     setup->first = json_integer_value(json_object_get(bridge, "accounts")) == 0;
     say_accounts(bridge);
     print_advice(bridge);
-    print_faults(setup);
-    json_decref(status);
+    print_faults(setup, status, comparison);
     fflush(stdout);
-    return CLI_DONE;
+}
+
+static int say_found(struct setup *setup)
+{
+    struct err err;
+    json_t *status = setup_request(setup, "status", NULL, &err);
+    if (!status && err.code == ERR_NOT_FOUND)
+        err_set(&err, ERR_NOT_FOUND, "No server runs here. " CLI_START_SERVER);
+    if (!status)
+        return cli_fail(&err);
+    json_t *comparison = running_compare(setup->config);
+    int result = check_environment(setup, comparison, &err);
+    if (result == 0)
+        say_status(setup, status, comparison);
+    json_decref(comparison);
+    json_decref(status);
+    return result == 0 ? CLI_DONE : cli_fail(&err);
 }
 
 /* The steps */

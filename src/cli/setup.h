@@ -39,6 +39,8 @@ struct setup {
     int64_t ends_ms;        /* questions wait no longer; 0: for ever */
     bool sealed;            /* device passwords, in the store */
     bool first;             /* there was no account at the beginning */
+    char alerts_place[64];  /* of the running server's own environment, which says where they go;
+                               empty: it does not */
     char declined[SETUP_DECLINED_MOST][URL_ORIGIN_SIZE]; /* that are not to be allowed */
     size_t declined_count;
 };

@@ -244,6 +244,21 @@ static int allow_given(struct setup *setup, struct err *err)
     return 0;
 }
 
+static int settle_alerts(struct setup *setup, struct err *err)
+{
+    const char *given = setup->words.alert;
+    if (!*setup->alerts_place)
+        return settle(setup, &questions[1], given, err);
+    if (given)
+        return err_set(err, ERR_INVALID,
+                       "The running server has alert.url from its own environment or command line "
+                       "(%s), which wins. Change it there, or leave --alert out.",
+                       setup->alerts_place);
+    setup_say("Alerts: as the running server's own environment or command line says (%s).",
+              setup->alerts_place);
+    return 0;
+}
+
 int setup_questions(struct setup *setup, struct err *err)
 {
     const char *url = setup->words.url;
@@ -258,6 +273,6 @@ int setup_questions(struct setup *setup, struct err *err)
     else
         result = settle(setup, &questions[0], url, err);
     if (result == 0)
-        result = settle(setup, &questions[1], setup->words.alert, err);
+        result = settle_alerts(setup, err);
     return result == 0 ? allow_given(setup, err) : result;
 }

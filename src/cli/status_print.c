@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/terminal.h"
@@ -142,6 +143,49 @@ static void print_sandbox(const json_t *sandbox)
         printf("The sandbox lacks a wall: \"doorbell doctor\" says which.\n");
 }
 
+static void print_refused_reload(const json_t *answer)
+{
+    const json_t *refused = json_object_get(answer, "refused_reload");
+    struct field field = {0};
+    char when[WHEN_SIZE];
+    if (!json_is_object(refused))
+        return;
+    add(&field, "The reload at %s was refused, and what was loaded before stays in force: %s.",
+        when_text(when, number_of(refused, "at"),
+                  number_of(json_object_get(answer, "bridge"), "now")),
+        text_of(refused, "why"));
+    print_wrapped(&field);
+}
+
+static void print_undelivered(const json_t *answer, const char *key, const char *what)
+{
+    const json_t *told = json_object_get(json_object_get(answer, "told"), key);
+    struct field field = {0};
+    char when[WHEN_SIZE];
+    if (!number_of(told, "since"))
+        return;
+    add(&field, "%s do not reach %s since %s: %s.", what, text_of(told, "origin"),
+        when_text(when, number_of(told, "since"),
+                  number_of(json_object_get(answer, "bridge"), "now")),
+        text_of(told, "why"));
+    print_wrapped(&field);
+}
+
+/* That it is good for long, doctor says. */
+static void print_certificate(const json_t *answer)
+{
+    const json_t *certificate = json_object_get(answer, "certificate");
+    int64_t now = number_of(json_object_get(answer, "bridge"), "now");
+    time_t ends = (time_t)number_of(certificate, "ends");
+    struct tm parts;
+    char date[WHEN_SIZE] = "";
+    if (!is_true(certificate, "near"))
+        return;
+    if (gmtime_r(&ends, &parts))
+        strftime(date, sizeof date, "%Y-%m-%d", &parts);
+    printf("The certificate of web.tls_cert %s on %s.\n", ends > now ? "ends" : "ended", date);
+}
+
 static void print_origins(const json_t *bridge)
 {
     const json_t *origins = json_object_get(bridge, "origins_down");
@@ -151,7 +195,7 @@ static void print_origins(const json_t *bridge)
         char since[WHEN_SIZE], next[WHEN_SIZE];
         struct field field = {0};
         add(&field,
-            "Push server %s has not answered since %s; next try %s; pushes that wait: %lld.",
+            "Push server %s has taken no push since %s; next try %s; pushes that wait: %lld.",
             text_of(origin, "origin"), when_text(since, number_of(origin, "since"), now),
             when_text(next, number_of(origin, "next_try"), now),
             (long long)number_of(origin, "waiting"));
@@ -361,6 +405,10 @@ void status_print_all(const json_t *answer)
 {
     print_head(json_object_get(answer, "bridge"));
     print_sandbox(json_object_get(answer, "sandbox"));
+    print_refused_reload(answer);
+    print_certificate(answer);
+    print_undelivered(answer, "alerts", "Alerts");
+    print_undelivered(answer, "heartbeat", "Heartbeats");
     print_refused(json_object_get(answer, "bridge"));
     print_origins(json_object_get(answer, "bridge"));
     print_lines(answer);

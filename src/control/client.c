@@ -27,7 +27,7 @@ enum {
 
 /* What the server has at hand: one that works answers at once. */
 static const char *const looks[] = {"status", "list",   "health", "registrations",
-                                    "key",    "expect", "seen"};
+                                    "key",    "expect", "seen",   "compare"};
 
 static bool is_look(const json_t *request)
 {

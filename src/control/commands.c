@@ -120,17 +120,36 @@ static void run_list(struct bridge *bridge, const json_t *request, struct comman
     finish(command, json_pack("{s:b, s:o}", "done", 1, "accounts", listing.accounts));
 }
 
+/* What only a server that runs knows. */
+static void tell_of_server(const struct commands_host *host, json_t *answer)
+{
+    const struct {
+        const char *key;
+        json_t *(*tell)(void *arg);
+    } parts[] = {{"refused_reload", host->refused_reload},
+                 {"told", host->told},
+                 {"certificate", host->certificate},
+                 {"deaf", host->deaf}};
+    if (host->sandbox)
+        json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].tell)
+            json_object_set_new(answer, parts[i].key, parts[i].tell(host->arg));
+}
+
 static void run_status(const struct commands_host *host, const json_t *request,
                        struct command *command)
 {
     struct err err;
     json_t *answer = status_answer(host->bridge, request, &err);
-    if (answer)
-        json_object_set_new(answer, "sealed",
-                            json_boolean(bridge_registry(host->bridge)->seal != NULL));
-    if (answer && host->sandbox)
-        json_object_set_new(answer, "sandbox", status_of_sandbox(host->sandbox));
-    finish(command, answer ? answer : refusal(err.text));
+    if (!answer) {
+        finish(command, refusal(err.text));
+        return;
+    }
+    json_object_set_new(answer, "sealed",
+                        json_boolean(bridge_registry(host->bridge)->seal != NULL));
+    tell_of_server(host, answer);
+    finish(command, answer);
 }
 
 /* Not done: it is not well. */
@@ -184,6 +203,14 @@ static void run_reload(const struct commands_host *host, struct command *command
         finish(command, refusal(err.text));
     else
         finish(command, json_pack("{s:b}", "done", 1));
+}
+
+static void run_compare(const struct commands_host *host, const json_t *request,
+                        struct command *command)
+{
+    json_t *differ = host->compare ? host->compare(host->arg, request) : NULL;
+    finish(command, differ ? json_pack("{s:b, s:o}", "done", 1, "differ", differ)
+                           : refusal("No server runs that could compare its settings."));
 }
 
 static json_t *done_with(json_t *answer)
@@ -273,6 +300,8 @@ void commands_run(const struct commands_host *host, const json_t *request, comma
         run_registrations(bridge, command);
     } else if (name && strcmp(name, "reload") == 0) {
         run_reload(host, command);
+    } else if (name && strcmp(name, "compare") == 0) {
+        run_compare(host, request, command);
     } else if (name && strcmp(name, "key") == 0) {
         run_key(host, json_string_value(json_object_get(request, "origin")), command);
     } else if (name && strcmp(name, "try-alert") == 0) {

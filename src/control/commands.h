@@ -17,6 +17,18 @@
  * "sandbox": "files", "calls", each "on", "off" (by the setting) or "missing" (this machine); only
  *   of a server that runs
  *
+ * "refused_reload": null, or the last reload where that was refused: "at", "why" (a sentence),
+ *   "for_restart" (a restart would take it); only of a server that runs
+ *
+ * "told": "alerts" and "heartbeat", each null (there is nobody to tell) or {"origin", "since" (what
+ *   was sent last did not arrive, since then; 0: it did, or nothing was sent), "why"}; likewise
+ *
+ * "certificate": null, or that of web.tls_cert which is in use: "ends", "near" (within
+ *   alert.certificate_within, or passed); likewise
+ *
+ * "deaf": [{"setting", "why"}] of metrics.listen and admin.listen, where nobody listens although
+ *   somebody should; likewise
+ *
  * "bridge": "running" (false: no server runs, the store was read), "now", "started", "accounts",
  *   "owed" (accounts), "by_health" {"off", "well", "trying", "broken"}, "by_state" {"connecting",
  *   "up", "backing-off", "contested", "refused", "disabled"}, "by_endpoint" {"ok", "failing",
@@ -47,6 +59,13 @@ struct commands_host {
     const struct sandbox *sandbox;
     /* Loads the configuration again, as SIGHUP does. */
     int (*reload)(void *arg, struct err *err);
+    /* "refused_reload" of the status. */
+    json_t *(*refused_reload)(void *arg);
+    json_t *(*told)(void *arg);        /* likewise "told" */
+    json_t *(*certificate)(void *arg); /* likewise "certificate" */
+    json_t *(*deaf)(void *arg);        /* likewise "deaf" */
+    /* Which settings differ from those of whoever asks: config/likeness.h. */
+    json_t *(*compare)(void *arg, const json_t *question);
     /* An archive (backup/collect.h), which the caller wipes; NULL: no server runs. */
     int (*back_up)(void *arg, bool secrets, struct buf *content, struct err *err);
     /* A nonce for a request to the public address, and what became of it (web/witness.h), as

@@ -6,6 +6,7 @@
  *   {"command": "health", "links": true}
  *   {"command": "reload"}   {"command": "registrations"}
  *   {"command": "try-alert"}   {"command": "backup", "secrets": true}
+ *   {"command": "compare", "key": ..., "digests": {"push.timeout": ..., ...}}
  *   {"command": "expect"}   {"command": "seen", "nonce": ...}
  *   {"command": "list"}   {"command": "remove", "uuid": ...}   {"command": "ping", "uuid": ...}
  *
@@ -13,6 +14,8 @@
  *
  * list answers with "accounts", ping with "answers": one {"accepted", "status", "text"} per
  * device; health is done where all is well, reload once the new configuration is in force.
+ * compare answers with "differ", the settings that are not as whoever asks has them
+ * (config/likeness.h): {"setting", "place", "fixed"} each.
  * registrations answers with "registrations": the last ones, oldest first (bridge/arrivals.h), each
  * {"number", "at", "status", "account"?, "origin", "why"}. expect answers with "nonce", which a
  * request to the public address is to carry, and seen with what became of that request

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/config.h"
 #include "doctor/findings.h"
 #include "doctor/probes.h"
 #include "push/vapid.h"
@@ -40,6 +41,11 @@ bool diagnose_is_said_of_all(const json_t *bridge, const char *advice);
 /* Whether the running server has walled itself in. */
 void diagnose_sandbox(struct findings *findings, const json_t *status);
 
+/* Which sockets beside the web port the running server could not open. */
+void diagnose_deaf(struct findings *findings, const json_t *status);
+/* What would keep a server that does not run from listening: tries the addresses of web.listen. */
+void diagnose_ports(struct findings *findings, const struct strings *listen);
+
 /* What of the store is sealed, and what is not. */
 void diagnose_seal(struct findings *findings, const json_t *status);
 
@@ -59,8 +65,14 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
 void diagnose_origins(struct findings *findings, const struct probe_facts *facts,
                       const json_t *accounts, const uint8_t key[PSEUDONYM_KEY_SIZE]);
 
-/* Whether somebody is there whom alerts could reach, and who misses the heartbeat. */
+/* Whether somebody is there whom alerts could reach, and who misses the heartbeat; and whether they
+ * take what is sent, by the running server's word. */
 void diagnose_alerts(struct findings *findings, const struct probe_facts *facts);
+
+/* How long that of web.tls_cert is good still; `ends_unix` 0: there is none. Near is what is within
+ * `within_s`. */
+void diagnose_certificate(struct findings *findings, int64_t ends_unix, int64_t now_unix,
+                          int64_t within_s);
 
 /* Whether web.public_url leads to this very server, and with what a proxy has to say. */
 void diagnose_public(struct findings *findings, const struct public_facts *facts);

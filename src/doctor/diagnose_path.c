@@ -8,8 +8,7 @@
 
 enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
 
-static const char signal_subject[] = "Signal", alerts_subject[] = "alerts",
-                  clock_subject[] = "clock";
+static const char signal_subject[] = "Signal", clock_subject[] = "clock";
 
 /* "no address", "cannot be reached (...)". */
 void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
@@ -220,37 +219,6 @@ void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
                  : "IPv6",
         facts->own_roots ? "a root of signal.ca_file" : "Signal's own root, which is built in",
         hidden);
-}
-
-/* Alerts */
-
-static void diagnose_watcher(struct findings *findings, const struct origin_facts *facts,
-                             const char *fix, const char *loss)
-{
-    char end[VISIT_WHY_SIZE + 64], mend[FINDING_FIX_SIZE];
-    const char *family = diagnose_family(&facts->visit, "", mend);
-    if (facts->visit.end == VISIT_NOT_MADE)
-        return;
-    diagnose_end(end, sizeof end, &facts->visit);
-    if (answered(&facts->visit))
-        findings_add(findings, SEVERITY_WELL, alerts_subject, NULL, "%s answers.", facts->origin);
-    else
-        findings_add(findings, SEVERITY_WARNING, alerts_subject, family ? mend : fix, "%s: %s %s.",
-                     loss, facts->origin, family ? family : end);
-}
-
-void diagnose_alerts(struct findings *findings, const struct probe_facts *facts)
-{
-    if (facts->alerts.visit.end == VISIT_NOT_MADE)
-        findings_add(findings, SEVERITY_UNCHECKED, alerts_subject,
-                     "Set it to an ntfy topic or another webhook; \"doorbell setup\" asks for it.",
-                     "Nobody is told when something breaks, because alert.url is not set.");
-    diagnose_watcher(findings, &facts->alerts,
-                     "Check alert.url, and whether this machine reaches it.",
-                     "Nobody is told when something breaks");
-    diagnose_watcher(findings, &facts->heartbeat,
-                     "Check alert.heartbeat_url, and whether this machine reaches it.",
-                     "The heartbeat does not arrive");
 }
 
 /* The clock */

@@ -301,7 +301,7 @@ int probes_run(struct probe_facts *facts, const struct config *config, const jso
                struct err *err)
 {
     struct probe probe = {.config = config, .facts = facts};
-    *facts = (struct probe_facts){0};
+    *facts = (struct probe_facts){.told = json_object_get(status, "told")};
     int result = prepare(&probe, err);
     if (result == 0) {
         visit_signal(&probe);

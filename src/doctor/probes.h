@@ -66,6 +66,7 @@ struct probe_facts {
     size_t origin_count, origins_more;
     struct origin_facts alerts;    /* of alert.url; not made: it is not set */
     struct origin_facts heartbeat; /* of alert.heartbeat_url, likewise */
+    const json_t *told; /* how it went with them, by the running server's word; of the status */
     bool web;
     struct public_facts public;
 };

@@ -333,6 +333,11 @@ void admin_reload(struct admin *admin, const struct config *config)
     side_follow(admin->side, admin->on_web ? "none" : config->admin_listen, config->web_timeout_ms);
 }
 
+const char *admin_refusal(const struct admin *admin)
+{
+    return side_refusal(admin->side);
+}
+
 void admin_free(struct admin *admin)
 {
     if (!admin)

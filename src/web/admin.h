@@ -20,6 +20,7 @@ struct admin *admin_new(struct loop *loop, struct bridge *bridge, struct push *p
 /* After the web server, before the bridge: tests that are out are answered to nobody. */
 void admin_free(struct admin *admin);
 void admin_reload(struct admin *admin, const struct config *config);
+const char *admin_refusal(const struct admin *admin); /* side_refusal */
 
 /* For the web port (web_add_part): whether a request there is for the status page. */
 bool admin_takes(void *admin, const struct request *request);

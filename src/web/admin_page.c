@@ -83,8 +83,8 @@ static void add_down(struct buf *page, const struct admin_sight *sight)
         const struct push_origin_state *down = &sight->down[i];
         frame_add(page, "<p class=\"advice\">The push server ");
         frame_add_escaped(page, down->name);
-        frame_add(page, " does not answer");
-        admin_add_clock(page, ", since ", down->silent_since_unix, sight->now_unix);
+        frame_add(page, " has taken no push");
+        admin_add_clock(page, " since ", down->silent_since_unix, sight->now_unix);
         admin_add_distance(page, ", next try ", sight->now_unix + (down->retry_in_ms + 999) / 1000,
                            sight->now_unix);
         frame_add(page, ": ");
@@ -92,7 +92,7 @@ static void add_down(struct buf *page, const struct admin_sight *sight)
         buf_format(page, " (%u waiting)</p>\n", down->waiting);
     }
     if (sight->bridge.origins_down > sight->down_count)
-        buf_format(page, "<p class=\"advice\">%zu more push servers do not answer.</p>\n",
+        buf_format(page, "<p class=\"advice\">%zu more push servers take no push.</p>\n",
                    sight->bridge.origins_down - sight->down_count);
 }
 

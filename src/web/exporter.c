@@ -64,3 +64,8 @@ void exporter_reload(struct exporter *exporter, const struct config *config)
 {
     side_follow(exporter->side, config->metrics_listen, config->web_timeout_ms);
 }
+
+const char *exporter_refusal(const struct exporter *exporter)
+{
+    return side_refusal(exporter->side);
+}

@@ -17,5 +17,6 @@ struct exporter *exporter_new(struct loop *loop, struct bridge *bridge, struct p
                               const struct config *config);
 void exporter_free(struct exporter *exporter);
 void exporter_reload(struct exporter *exporter, const struct config *config);
+const char *exporter_refusal(const struct exporter *exporter); /* side_refusal */
 
 #endif

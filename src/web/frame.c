@@ -62,7 +62,7 @@ static const char style[] =
     ".picture{display:block;width:100%;max-width:26rem;margin:0 auto}"
     ".picture text{fill:var(--soft);text-anchor:middle;font-size:14px}"
     ".picture .name{fill:var(--text);font-size:17px;font-weight:600}"
-    ".place{fill:var(--code);stroke:var(--line);stroke-width:1.5}"
+    ".place{fill:var(--code);stroke:var(--soft);stroke-width:1.5}"
     ".here{stroke:var(--accent);stroke-width:2.5}"
     ".way{fill:none;stroke:var(--accent);stroke-width:2.5}.head{fill:var(--accent)}"
     ".advice,.answer{background:var(--warn-back);border:1px solid var(--warn-line);"

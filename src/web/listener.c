@@ -131,7 +131,7 @@ static int open_socket(int family)
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static int bind_address(const struct address *address, bool only_ipv6)
+static int bound_socket(const struct address *address, bool only_ipv6)
 {
     int fd = open_socket(address->any.sa_family);
     if (fd < 0)
@@ -140,7 +140,18 @@ static int bind_address(const struct address *address, bool only_ipv6)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (address->any.sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
-    if (bind(fd, &address->any, address->length) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, &address->any, address->length) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int bind_address(const struct address *address, bool only_ipv6)
+{
+    int fd = bound_socket(address, only_ipv6);
+    if (fd < 0 || listen(fd, BACKLOG) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -171,6 +182,19 @@ static int listen_address(const char *where, bool only_ipv6, struct err *err)
     int fd = address.any.sa_family == AF_INET6 ? bind_or_ipv4(&address, where, only_ipv6)
                                                : bind_address(&address, false);
     return fd < 0 ? cannot_listen(err, where, bind_reason(errno)) : fd;
+}
+
+int listener_try(const char *where, struct err *err)
+{
+    struct address address;
+    if (!listener_parse(&address, where))
+        return 0;
+    int fd = bound_socket(&address, false);
+    bool is_free = fd >= 0 || (errno != EADDRINUSE && errno != EADDRNOTAVAIL);
+    const char *reason = is_free ? NULL : bind_reason(errno);
+    if (fd >= 0)
+        close(fd);
+    return is_free ? 0 : cannot_listen(err, where, reason);
 }
 
 /* A socket file that nobody listens on is left from a process that was killed: it may go. Anything

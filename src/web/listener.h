@@ -19,6 +19,9 @@ typedef void listener_fn(void *arg, int fd, const struct address *peer);
  * puts its setting before them. */
 struct listener *listener_new(struct loop *loop, const char *where, bool only_ipv6,
                               listener_fn *accepted, void *arg, struct err *err);
+/* Whether somebody else has that address, or no network card of this machine: nobody listens behind
+ * it. What only another user may do, and Unix sockets, are not tried. */
+int listener_try(const char *where, struct err *err);
 /* For a socket that was opened for us (web/handed.h); closes it if it is no listening stream
  * socket.
  */

@@ -21,6 +21,7 @@ struct side {
     void *arg;
     struct http1 *http1;       /* as long as there is a listener */
     struct listener *listener; /* NULL: nobody listens */
+    char *refusal;             /* why not; NULL: it is not meant to, or does */
 };
 
 static void on_accepted(void *arg, int fd, const struct address *peer)
@@ -44,8 +45,10 @@ static void end(struct side *side)
 {
     listener_free(side->listener);
     http1_free(side->http1);
+    free(side->refusal);
     side->listener = NULL;
     side->http1 = NULL;
+    side->refusal = NULL;
 }
 
 static void begin(struct side *side, const char *where)
@@ -57,6 +60,7 @@ static void begin(struct side *side, const char *where)
         side->listener = listener_new(side->loop, where, false, on_accepted, side, &err);
     if (!side->listener) {
         end(side);
+        side->refusal = mem_text(err.text);
         log_warn("%s: %s. Until then %s; set %s to none if you need none.", words->setting,
                  err.text, words->without, words->setting);
         return;
@@ -84,6 +88,11 @@ void side_free(struct side *side)
     end(side);
     gate_fini(&side->gate);
     free(side);
+}
+
+const char *side_refusal(const struct side *side)
+{
+    return side->refusal;
 }
 
 void side_follow(struct side *side, const char *where, int64_t timeout_ms)

@@ -26,5 +26,7 @@ void side_free(struct side *side); /* drops connections */
 /* Listens there from now on, as one of web.listen, or nowhere: "none". Where that is another place
  * than before, the connections that came there are dropped. */
 void side_follow(struct side *side, const char *where, int64_t timeout_ms);
+/* Why nobody listens although somebody should, a clause; NULL: all is well. */
+const char *side_refusal(const struct side *side);
 
 #endif

@@ -509,14 +509,17 @@ def test_certificates_that_are_out_of_time_are_told_as_a_wrong_clock(
 ) -> None:
     expired = authority.leaf("ended", expired=True)
     ended = SignalPeer(background, changes, expired)
-    doorbell = make(health__links_down_after="200ms")
+    doorbell = make()
     try:
         account, _ = registered(doorbell, signal, ntfy)
         doorbell.stop()
         ntfy.present(str(expired.cert), str(expired.key))
         doorbell.settings["signal.url"] = ended.url
         doorbell.start()
+        doorbell.changes.wait_for(lambda: doorbell.has_logged("not connected ("), "a failed link")
         assert doorbell.command("connection", "ping", account.uuid).returncode == 1
+        # Not before both certificates have been seen: until then no link is up, and that is all.
+        doorbell.reload(health__links_down_after="200ms")
         receiver.wait_titles("clock wrong")
         assert "by it the certificate of Signal's server is not valid." in receiver.text()
         status = " ".join(doorbell.command("status").stdout.split())
@@ -539,13 +542,17 @@ def test_the_certificate_of_an_endpoint_that_never_worked_says_nothing_of_our_cl
     expired = authority.leaf("ended", expired=True)
     ended = SignalPeer(background, changes, expired)
     ntfy.present(str(expired.cert), str(expired.key))
-    doorbell = make(signal__url=ended.url, health__links_down_after="200ms")
+    doorbell = make(signal__url=ended.url)
     try:
         account = signal.new_account()
         words = [account.uuid, "2", account.password, ntfy.endpoint()]
         assert doorbell.command("connection", "add", *words).returncode == 0
+        doorbell.changes.wait_for(lambda: doorbell.has_logged("not connected ("), "a failed link")
         assert doorbell.command("connection", "ping", account.uuid).returncode == 1
+        doorbell.reload(health__links_down_after="200ms")
         receiver.wait_titles("not connected")
+        assert "check this machine's date and time" in receiver.text()  # as status says
+        assert "name resolution" not in receiver.text()
     finally:
         doorbell.stop()
         ended.stop()
@@ -694,6 +701,62 @@ def test_a_token_that_goes_in_the_clear_is_told_by_log_and_doctor(
     assert len([line for line in doorbell.output() if f" warn  {warning}" in line]) == 1
     report = " ".join(doorbell.command("doctor").stdout.split())
     assert f"WARN alerts: {warning}" in report and "-> Let alert.url begin with https://" in report
+
+
+def report_of(doorbell: Doorbell, command: str) -> str:
+    return " ".join(doorbell.command(command).stdout.split())
+
+
+@pytest.mark.parametrize("answer, advice", [(403, "check the token"), (404, "check the path")])
+def test_a_receiver_that_answers_and_takes_no_alert_is_told_by_doctor_and_status(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+    answer: int,
+    advice: str,
+) -> None:
+    doorbell = make()
+    account = registered(doorbell, signal, ntfy)[0]
+    assert f"ok alerts: {receiver.origin} answers." in report_of(doorbell, "doctor")
+    receiver.answer_with(answer)
+    unlink(signal, account)
+    doorbell.changes.wait_for(lambda: doorbell.has_logged("Alerts do not reach "), "the bad word")
+    report = report_of(doorbell, "doctor")
+    warning = rf"WARN alerts: Nobody is told when something breaks: {receiver.origin} has taken none"
+    assert re.search(rf"{warning} since .*: it answers {answer}; {advice}", report)
+    assert f"{receiver.origin} answers." not in report
+    status = report_of(doorbell, "status")
+    assert re.search(rf"Alerts do not reach {receiver.origin} since .*: it answers {answer}", status)
+    receiver.answer_with(200)
+    wait_told(doorbell, REFUSED)
+    assert f"ok alerts: {receiver.origin} answers." in report_of(doorbell, "doctor")
+    assert "do not reach" not in report_of(doorbell, "status")
+
+
+def test_a_heartbeat_that_is_refused_is_told_by_doctor_and_status(
+    make: MakeDoorbell, receiver: Receiver
+) -> None:
+    receiver.answer_with(404)
+    doorbell = make(
+        alert__heartbeat_url=receiver.heartbeat_url, alert__heartbeat_interval="20ms"
+    )
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged("Heartbeats do not reach "), "the bad word"
+    )
+    report = report_of(doorbell, "doctor")
+    assert f"WARN alerts: The heartbeat does not arrive: {receiver.origin} has taken none" in report
+    assert f"ok alerts: {receiver.origin} answers." in report  # which none was sent to
+    assert f"Heartbeats do not reach {receiver.origin} since " in report_of(doorbell, "status")
+
+
+def test_a_trial_that_was_refused_is_not_forgotten(make: MakeDoorbell, receiver: Receiver) -> None:
+    doorbell = make(alert__url="")
+    doorbell.settings.pop("alert.url")  # which would win over the answer
+    receiver.answer_with(403)
+    done = doorbell.command("setup", "--alert", receiver.url, "--url", "none", "--no-link")
+    assert "[!!] alerts do not reach" in done.stdout
+    assert "it answers 403; check the token" in report_of(doorbell, "doctor")
 
 
 def test_the_configuration_shows_no_address_of_an_alert(

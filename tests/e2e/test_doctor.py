@@ -7,10 +7,11 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
@@ -889,6 +890,88 @@ def test_alerts_and_the_heartbeat_are_looked_at(
     assert "alert.heartbeat_url" in told[0]["fix"]
 
 
+# The ports that it listens on
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield f"127.0.0.1:{other.getsockname()[1]}"
+
+
+TAKEN = "another program listens there already; stop it or choose another port."
+
+
+def test_a_port_that_is_taken_is_told_before_the_advice_to_start(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, taken: str
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    doorbell.settings["web.listen"] = [f"127.0.0.1:{doorbell.port}", taken]
+    first, second = findings(doorbell, "fault")[:2]
+    why = f"web.listen: cannot listen on {taken}: {TAKEN}"
+    assert first["subject"] == "port" and first["what"] == f"The server could not start: {why}"
+    assert first["fix"].startswith("Do that first, then start it.")
+    assert "Start it" in second["fix"]
+    doorbell.spawn()
+    doorbell.finish(1)
+    doorbell.settings["web.listen"] = [f"127.0.0.1:{doorbell.port}"]
+    assert "port" not in [one["subject"] for one in findings(doorbell)]
+
+
+@pytest.mark.parametrize("setting", ["metrics.listen", "admin.listen"])
+def test_a_side_door_that_could_not_be_opened_is_told_until_it_is(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, setting: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        doorbell = make(**{setting.replace(".", "__"): place})
+        Patient(doorbell, signal, ntfy)
+        (warning,) = findings(doorbell, "warning")
+        assert warning["what"] == f"{setting}: cannot listen on {place}: {TAKEN}"
+        assert f"reload the server; or set {setting} to none" in warning["fix"]
+    doorbell.reload()
+    assert findings(doorbell, "warning") == []
+
+
+# The certificate of our own
+
+
+@pytest.mark.parametrize(
+    "expired, severity, words",
+    [(False, "warning", r"ends in \d days?, on 20"), (True, "fault", "ended on 20")],
+    ids=["near its end", "behind it"],
+)
+def test_a_certificate_of_ours_is_told_near_its_end(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    authority: Authority,
+    expired: bool,
+    severity: str,
+    words: str,
+) -> None:
+    own = authority.leaf("our-own", expired=expired)
+    doorbell = make(web__tls_cert=str(own.cert), web__tls_key=str(own.key))
+
+    def told() -> list[tuple[str, str]]:
+        return [
+            (one["severity"], one["what"])
+            for one in findings(doorbell)
+            if one["subject"] == "certificate"
+        ]
+
+    ((first, what),) = told()
+    assert first == severity and re.search(words, what)
+    status = doorbell.command("status").stdout
+    assert f"The certificate of web.tls_cert {words.split()[0]} on 20" in status
+    doorbell.stop()
+    assert told() == [(first, what)]  # by the file
+    doorbell.start()
+    doorbell.reload(alert__certificate_within="1h")
+    assert told()[0][0] == ("fault" if expired else "well")
+    assert ("certificate" in doorbell.command("status").stdout) == expired
+
+
 def test_what_signals_certificate_was_verified_by(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
@@ -898,6 +981,120 @@ def test_what_signals_certificate_was_verified_by(
     doorbell.reload(net__family="ipv4")
     assert "answers over IPv4, and takes our client" in examine(doorbell, WELL)
     assert "; IPv6 was not tried, because of net.family." in examine(doorbell, WELL)
+
+
+# What is configured here, and what the server runs
+
+
+RELOAD, RESTART = "-> Reload it (systemctl reload doorbell", "-> Restart it (systemctl restart"
+
+
+def configure(doorbell: Doorbell, **settings: Any) -> None:
+    """In the file, and not in the server."""
+    doorbell.settings.update({name.replace("__", "."): value for name, value in settings.items()})
+    doorbell.write_configuration()
+
+
+def is_refused(doorbell: Doorbell, **settings: Any) -> None:
+    doorbell.reload(**settings)
+    assert doorbell.has_logged("The configuration was not loaded again")
+
+
+def test_an_entry_that_was_written_and_not_loaded_is_told_before_the_fault_that_it_mends(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    doorbell.reload(push__allowed_endpoints=["*"])
+    configure(doorbell, push__allowed_endpoints=["*", ntfy.origin])
+    report = examine(doorbell, FAULT)
+    first = report.index("FAULT running server: It has not loaded what is configured here: it has")
+    assert f"another push.allowed_endpoints. {RELOAD}" in report
+    assert first < report.index("FAULT accounts: ")
+    doorbell.reload()
+    assert "running server: " not in examine(doorbell, WELL)
+
+
+def test_a_change_that_is_not_loaded_and_harms_nobody_is_a_warning(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    configure(doorbell, wake__interval="2s")
+    (warning,) = findings(doorbell, "warning")
+    assert warning["what"].endswith("it has another wake.interval.")
+
+
+def test_a_reload_that_was_refused_is_told_with_its_sentence_until_one_is_taken(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    doorbell.reload(push__allowed_endpoints=["*"])
+    is_refused(doorbell, push__allowed_endpoints=["*", ntfy.origin], web__connections=99)
+    report = examine(doorbell, FAULT)
+    why = r"doorbell\.yaml:\d+: web\.connections cannot change while the server runs; restart it"
+    assert re.search(rf"FAULT running server: Its last reload, at .*, was refused: \S*{why}", report)
+    assert "other than here are web.connections, push.allowed_endpoints." in report
+    assert RESTART in report
+    shown = " ".join(doorbell.command("status").stdout.split())
+    assert re.search(rf"The reload at \d\d:\d\d:\d\d was refused.*: \S*{why}", shown)
+    del doorbell.settings["web.connections"]
+    doorbell.reload()
+    assert "running server: " not in examine(doorbell, WELL)
+    assert "was refused" not in doorbell.command("status").stdout
+
+
+def test_a_certificate_in_a_folder_that_the_sandbox_had_not_opened_is_told_to_need_a_restart(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    status = json.loads(doorbell.command("status", "--json").stdout)
+    if status["sandbox"]["files"] != "on":
+        pytest.skip("this kernel has no Landlock")
+    file = tmp_path_factory.mktemp("elsewhere") / "ca.pem"
+    file.write_bytes(authority.file.read_bytes())
+    is_refused(doorbell, push__ca_file=str(file))
+    (warning,) = findings(doorbell, "warning")
+    assert warning["subject"] == "running server" and "was refused: " in warning["what"]
+    assert "push.ca_file: the folder of " in warning["what"]
+    assert "other than here are push.ca_file." in warning["what"]
+    assert warning["fix"].startswith("Restart it")
+
+
+def test_what_only_the_servers_environment_says_is_named_as_not_looked_at(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, receiver: Receiver
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    own = {"DOORBELL_ALERT_URL": receiver.url, "DOORBELL_WEB_PUBLIC_URL": "https://push.example/"}
+    doorbell.environment = own
+    doorbell.start()
+    Patient(doorbell, signal, ntfy)
+    assert not [one for one in findings(doorbell) if one["subject"] == "running server"]
+    doorbell.environment = {}
+    (told,) = [one for one in findings(doorbell) if one["subject"] == "running server"]
+    assert told["severity"] == "not checked"
+    assert "web.public_url (DOORBELL_WEB_PUBLIC_URL), alert.url (DOORBELL_ALERT_URL)" in told["what"]
+    assert told["fix"].startswith("Run this with the same environment")
+
+
+def test_how_much_room_the_descriptors_leave_is_no_difference(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """Of the connections that were asked for, the server takes what its own limit allows."""
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    doorbell.launcher = ["prlimit", "--nofile=400:400"]
+    doorbell.start()
+    assert doorbell.has_logged("This process may open 400 files")
+    Patient(doorbell, signal, ntfy)
+    for _ in range(2):
+        assert "running server: " not in examine(doorbell, WELL)
+        doorbell.reload()
 
 
 # Its words, and a terminal

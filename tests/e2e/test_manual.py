@@ -78,6 +78,15 @@ def test_the_help_of_each_command_names_it_and_each_option_that_it_takes(
         assert taken <= set(entry.options), path
 
 
+def test_what_an_option_takes_is_called_alike_in_both_places(helps: dict[str, Help]) -> None:
+    valued = re.compile(r"(--[a-z][\w-]*) ([A-Z][A-Z=]*)")
+    for path, entry in helps.items():
+        told = dict(valued.findall(entry.text.partition("\nOptions")[2]))
+        for option, value in valued.findall(entry.usage):
+            assert told[option] == value, path
+    assert dict(valued.findall(helps["setup"].usage))["--wait"] == "TIME"
+
+
 def test_help_before_a_command_is_help_after_it(shell: Shell) -> None:
     after = said(shell, "connection", "list", "--help")
     for words in (["help", "connection", "list"], ["connection", "help", "list"], ["c", "l", "-h"]):

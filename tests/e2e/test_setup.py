@@ -504,6 +504,47 @@ def test_what_another_source_says_is_shown_and_not_asked(
     assert "mollysocket://" not in shown.shown()
 
 
+def test_what_the_servers_environment_says_is_not_asked_as_if_nobody_had_said_it(
+    make_doorbell: MakeDoorbell, signal: SignalPeer
+) -> None:
+    """It would win over the answer, and the link without it would be air-gapped."""
+    doorbell = make_doorbell(signal__url=signal.url)
+    doorbell.environment = {"DOORBELL_WEB_PUBLIC_URL": "https://push.example.org/"}
+    doorbell.start()
+    doorbell.environment = {}
+    done = set_up(doorbell)
+    assert done.returncode == NOT_DONE and "mollysocket://" not in done.stdout
+    told = words_of(done.stderr)
+    assert "another web.public_url from its own environment" in told
+    assert "(DOORBELL_WEB_PUBLIC_URL)" in told and "Run this with the same environment" in told
+    assert not (doorbell.folder / "setup.yaml").exists()
+    doorbell.environment = {"DOORBELL_WEB_PUBLIC_URL": "https://push.example.org/"}
+    assert "set in DOORBELL_WEB_PUBLIC_URL" in words_of(set_up(doorbell).stdout)
+
+
+def test_where_alerts_go_by_the_servers_environment_is_not_asked_and_stops_nothing(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, receiver: Receiver
+) -> None:
+    """It is a secret, and /etc/doorbell/environment a place for those."""
+    doorbell = make_doorbell(signal__url=signal.url)
+    doorbell.environment = {"DOORBELL_ALERT_URL": receiver.url}
+    doorbell.start()
+    doorbell.environment = {}
+    done = set_up(doorbell, "--no-link", "--url", "none")
+    assert done.returncode == DONE, done.stderr
+    assert "Alerts: as the running server's own environment" in words_of(done.stdout)
+    assert "(DOORBELL_ALERT_URL)" in words_of(done.stdout)
+    done = set_up(doorbell, "--no-link", "--alert", receiver.url)
+    assert done.returncode == NOT_DONE and "or leave --alert out" in words_of(done.stderr)
+
+
+def test_a_change_that_was_not_loaded_is_told_before_the_questions(make: MakeDoorbell) -> None:
+    doorbell = make()
+    doorbell.settings["wake.interval"] = "2s"
+    shown = words_of(set_up(doorbell, "--no-link").stdout)
+    assert "running server: It has not loaded what is configured here: it has another wake" in shown
+
+
 def test_what_the_server_refuses_to_load_is_taken_back(
     make: MakeDoorbell, front: Front
 ) -> None:

@@ -278,6 +278,20 @@ def test_a_server_that_cannot_be_reached_says_so_and_when_it_is_tried_again(
 # Which account
 
 
+def test_a_push_server_that_answers_and_takes_no_push_is_not_called_silent(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make(push__breaker_failures=1, push__breaker_open="10m")
+    user = User(doorbell, signal, ntfy)
+    ntfy.answer_with(503)
+    user.becomes("failing")
+    shown = advice_in(show(doorbell))
+    at = r"\d\d:\d\d:\d\d"
+    told = rf"Push server {ntfy.origin} has taken no push since {at}; next try {at}; pushes that wait"
+    assert re.search(told, shown), shown
+    assert "has not answered" not in shown
+
+
 def test_an_account_is_found_by_its_id_its_pseudonym_and_a_beginning_of_that(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "link/link.h"
 #include "push/verdict.h"
 #include "unit.h"
 
@@ -193,6 +194,39 @@ START_TEST(the_cause_that_all_have_in_common_is_named_with_its_remedy)
           "push server works and that the app is registered with it; the log says what it "
           "answers.");
     alerts_fini(&alerts);
+}
+END_TEST
+
+START_TEST(what_keeps_links_down_is_told_with_the_remedy_that_status_has_for_it)
+{
+    static const char general[] = "Check this machine's network and name resolution; the log says "
+                                  "why.";
+    static const struct {
+        unsigned cause;
+        const char *fix;
+    } cases[] = {
+        {0, general},
+        {ALERT_CAUSE_OF_LINK(LINK_STOPPED), general},
+        {ALERT_CAUSE_OF_LINK(LINK_LOST), general},
+        {ALERT_CAUSE_OF_LINK(LINK_UNAUTHORIZED), general},
+        {ALERT_CAUSE_OF_LINK(LINK_UNTIMELY),
+         "By this machine's clock the certificate of Signal's server is not valid: check this "
+         "machine's date and time."},
+        {ALERT_CAUSE_OF_LINK(LINK_MIDDLEBOX),
+         "A proxy, a firewall or a login page answers in Signal's place: let this machine reach "
+         "Signal's server directly."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[ALERT_TEXT_SIZE];
+        begin();
+        alerts_look(&alerts);
+        alerts_bad(&alerts, ALERT_LINKS, "", NULL, 0, now);
+        alerts_because(&alerts, ALERT_LINKS, "", cases[i].cause);
+        alerts_looked(&alerts, now);
+        snprintf(text, sizeof text, "No account is connected to Signal. %s", cases[i].fix);
+        hears(text);
+        alerts_fini(&alerts);
+    }
 }
 END_TEST
 
@@ -531,6 +565,7 @@ UNIT_MAIN("alert", one_message_when_it_turns_bad_and_one_when_it_is_well_again,
           a_short_outage_is_no_alert, a_phone_that_never_comes_is_told_with_the_cause_as_it_is_then,
           each_cause_of_no_phone_has_its_remedy, a_crowd_that_fails_alike_is_one_message,
           the_cause_that_all_have_in_common_is_named_with_its_remedy,
+          what_keeps_links_down_is_told_with_the_remedy_that_status_has_for_it,
           several_push_servers_are_not_named,
           what_comes_and_goes_while_it_lasts_is_one_summary_an_hour,
           a_public_server_gets_one_summary_an_hour_at_most,

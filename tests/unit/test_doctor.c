@@ -1065,6 +1065,86 @@ START_TEST(whether_anybody_would_be_told_is_said_in_any_case)
 }
 END_TEST
 
+static json_t *delivery_of(const char *what, const char *origin, int64_t since_unix)
+{
+    return json_pack("{s:{s:s, s:I, s:s}}", what, "origin", origin, "since", (json_int_t)since_unix,
+                     "why", "it answers 403; check the token");
+}
+
+START_TEST(whoever_answers_and_takes_nothing_is_not_called_well)
+{
+    static const struct {
+        const char *what;
+        bool visited;
+        int64_t since_unix;
+        enum severity severity;
+        const char *words, *fix;
+    } cases[] = {
+        {"alerts", true, 7, SEVERITY_WARNING, "https://ntfy.sh has taken none since",
+         "alert.token"},
+        {"alerts", true, 0, SEVERITY_WELL, "https://ntfy.sh answers.", NULL},
+        {"alerts", false, 7, SEVERITY_WARNING, ": it answers 403; check the token.", "alert.url"},
+        {"alerts", false, 0, SEVERITY_UNCHECKED, "Alerts go to https://ntfy.sh, by the running",
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        struct probe_facts *facts = mem_new(sizeof *facts);
+        json_t *told = delivery_of(cases[i].what, "https://ntfy.sh", cases[i].since_unix);
+        facts->told = told;
+        if (cases[i].visited)
+            facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
+        diagnose_alerts(&findings, facts);
+        expect(&findings, cases[i].severity, cases[i].words, cases[i].fix);
+        json_decref(told);
+        free(facts);
+    }
+}
+END_TEST
+
+START_TEST(a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive)
+{
+    struct findings findings = {0};
+    struct probe_facts *facts = mem_new(sizeof *facts);
+    json_t *told = delivery_of("heartbeat", "https://hc.example", 7);
+    facts->told = told;
+    facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
+    facts->heartbeat = (struct origin_facts){"https://hc.example", {.end = VISIT_ANSWERED}};
+    diagnose_alerts(&findings, facts);
+    ck_assert_uint_eq(findings.count, 2);
+    ck_assert_str_eq(findings.items[0].what, "https://ntfy.sh answers.");
+    ck_assert_ptr_nonnull(strstr(findings.items[1].what, "https://hc.example has taken none"));
+    json_decref(told);
+    free(facts);
+}
+END_TEST
+
+START_TEST(a_certificate_is_told_before_it_ends_and_a_fault_behind)
+{
+    enum { DAY = 24 * 3600, NOW = 1000 * DAY };
+    static const struct {
+        int64_t left_s;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {-1, SEVERITY_FAULT, "web.tls_cert ended on 1972-09-26", "did not"},
+        {0, SEVERITY_FAULT, "ended on 1972-09-27", "did not"},
+        {DAY / 2, SEVERITY_WARNING, "ends in less than a day, on 1972-09-27.", "did not"},
+        {DAY, SEVERITY_WARNING, "ends in 1 day, on 1972-09-28.", "did not"},
+        {14 * DAY, SEVERITY_WARNING, "ends in 14 days, on 1972-10-11.", "did not"},
+        {14 * DAY + 1, SEVERITY_WELL, "is good until 1972-10-11.", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        diagnose_certificate(&findings, NOW + cases[i].left_s, NOW, 14 * DAY);
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+    struct findings none = {0};
+    diagnose_certificate(&none, 0, NOW, 14 * DAY);
+    ck_assert_uint_eq(none.count, 0);
+}
+END_TEST
+
 /* The list and its report */
 
 START_TEST(faults_come_first_and_what_is_too_much_is_counted)
@@ -1127,6 +1207,9 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_link_that_has_not_shown_its_queue_is_not_called_linked,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
           whether_anybody_would_be_told_is_said_in_any_case,
+          whoever_answers_and_takes_nothing_is_not_called_well,
+          a_certificate_is_told_before_it_ends_and_a_fault_behind,
+          a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive,
           by_what_signals_certificate_was_verified_is_said,
           a_family_that_leads_nowhere_is_a_warning_where_the_other_one_does,
           a_push_server_at_the_public_address_is_told_as_that_whatever_its_front_page_is,

@@ -20,6 +20,7 @@
 #include "bridge/checkup.h"
 #include "bridge/service.h"
 #include "unit.h"
+#include "web/listener.h"
 
 enum { DEADLINE_MS = 20000, ANSWER_MAX = 256 * 1024, PENDING_MAX = 16 };
 
@@ -1034,6 +1035,25 @@ START_TEST(a_socket_file_without_a_listener_is_replaced_and_one_with_is_not)
 }
 END_TEST
 
+START_TEST(an_address_is_tried_without_listening_there)
+{
+    struct server server;
+    struct err err = {0};
+    char where[sizeof server.where[0]];
+    prepare(&server);
+    start(&server);
+    memcpy(where, server.where[0], sizeof where);
+    ck_assert_int_eq(listener_try(where, &err), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "another program listens there already"));
+    stop(&server);
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(listener_try(where, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(listener_try("192.0.2.1:8020", &err), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "does not have that address"));
+    ck_assert_int_eq(listener_try("unix:/nowhere/web.sock", &err), 0);
+}
+END_TEST
+
 START_TEST(an_address_that_cannot_be_had_is_named_with_the_reason_and_the_setting)
 {
     static const struct {
@@ -1134,6 +1154,7 @@ UNIT_MAIN("web", requests_get_the_statuses_that_mollysocket_gave,
           a_hundred_connections_of_garbage_do_not_stop_the_service,
           the_unix_socket_is_a_trusted_proxy_and_its_file_comes_and_goes,
           a_socket_file_without_a_listener_is_replaced_and_one_with_is_not,
+          an_address_is_tried_without_listening_there,
           an_address_that_cannot_be_had_is_named_with_the_reason_and_the_setting,
           the_ipv6_wildcard_takes_ipv4_unless_that_has_an_entry_of_its_own,
           the_bridge_hears_of_the_client_behind_the_proxy)

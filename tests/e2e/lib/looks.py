@@ -18,7 +18,7 @@ VIEWS = {
 }
 FEW = ("phone-dark", "narrowest", "large-text")  # of what has little on it
 LEAST_CONTRAST = 4.5  # WCAG 2.1, 1.4.3
-LEAST_CONTRAST_OF_FIELDS = 3  # 1.4.11
+LEAST_CONTRAST_OF_SHAPES = 3  # 1.4.11: fields, and what a drawing is understood by
 
 
 def expect_fitting(browser: Browser) -> None:
@@ -70,6 +70,18 @@ FIELDS = CONTRASTS.replace("!one.closest('svg') && has_text(one)", "one.matches(
 FIELDS = FIELDS.replace("getComputedStyle(one).color)", "getComputedStyle(one).borderTopColor)")
 FIELDS = FIELDS.replace("ground(one))", "ground(one.parentElement))")
 
+# Of the lines of each drawing, or of what has none, and of the words in it. The code to scan is
+# black on white (test_pages.py).
+DRAWN = CONTRASTS.replace(
+    "!one.closest('svg') && has_text(one)", "one.matches('svg.picture rect, svg.picture path')"
+).replace(
+    "getComputedStyle(one).color)",
+    "getComputedStyle(one)[getComputedStyle(one).stroke === 'none' ? 'fill' : 'stroke'])",
+)
+LETTERED = CONTRASTS.replace(
+    "!one.closest('svg') && has_text(one)", "one.matches('svg.picture text')"
+).replace("getComputedStyle(one).color)", "getComputedStyle(one).fill)")
+
 
 # WCAG 2.1, 1.4.12: what readers may set.
 SPACED = """
@@ -90,7 +102,9 @@ def expect_good_look(browser: Browser, name: str) -> None:
     expect_fitting(browser)
     expect_fitting_when_spaced(browser)
     expect_contrast(browser)
-    assert not [one for one in browser.evaluate(FIELDS) if one[1] < LEAST_CONTRAST_OF_FIELDS]
+    shapes = browser.evaluate(FIELDS) + browser.evaluate(DRAWN)
+    assert not [one for one in shapes if one[1] < LEAST_CONTRAST_OF_SHAPES]
+    assert not [one for one in browser.evaluate(LETTERED) if one[1] < LEAST_CONTRAST]
     browser.screenshot(name)
 
 

@@ -1,0 +1,218 @@
+#include "doctor/running.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "config/likeness.h"
+#include "config/schema.h"
+#include "control/client.h"
+
+enum {
+    PATIENCE_S = 5,
+    NAMES_MOST = 5, /* of settings in one sentence */
+    NAMES_SIZE = 320,
+    TIME_SIZE = 32,
+    WHY_SIZE = 400, /* of a refused reload, with room for the rest of the sentence */
+};
+
+#define FOR_RESTART "(systemctl restart doorbell, docker compose restart)"
+#define FOR_RELOAD "(systemctl reload doorbell, docker kill -s HUP doorbell)"
+
+static const char subject[] = "running server";
+
+json_t *running_compare(const struct config *config)
+{
+    struct err err;
+    json_t *request = likeness_ask(config);
+    json_object_set_new(request, "command", json_string("compare"));
+    json_t *answer = control_ask_within(config, request, PATIENCE_S, &err);
+    json_decref(request);
+    if (json_is_true(json_object_get(answer, "done")))
+        return answer;
+    json_decref(answer);
+    return NULL;
+}
+
+/* Where a difference comes from */
+
+enum origin {
+    FROM_FILES,  /* both can read them */
+    FROM_SERVER, /* its environment or command line */
+    FROM_HERE,   /* likewise, of this command */
+    FROM_NOWHERE /* told elsewhere, or no difference that matters */
+};
+
+/* A variable, or an option: what only the process itself has. */
+static bool is_own(const char *place)
+{
+    static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    return place &&
+           (strcmp(place, "command line") == 0 || strspn(place, capitals) == strlen(place));
+}
+
+static bool is_credential(const char *place)
+{
+    return place && text_starts(place, "credential ");
+}
+
+/* Of keys that systemd hands over, a command sees the place that they come from (diagnose_key).
+ * What nobody wrote follows from another setting, or from a version. How much is logged changes
+ * nothing that is judged here. */
+static enum origin origin_of(const struct config *config, const json_t *difference)
+{
+    const char *setting = json_string_value(json_object_get(difference, "setting"));
+    const char *theirs = json_string_value(json_object_get(difference, "place"));
+    if (!setting || !schema_find(setting))
+        return FROM_NOWHERE;
+    const char *ours = config_place(config, setting);
+    if ((!ours && !theirs) || is_credential(ours) || is_credential(theirs))
+        return FROM_NOWHERE;
+    if (!is_own(ours) && !is_own(theirs))
+        return FROM_FILES;
+    if (text_starts(setting, "log."))
+        return FROM_NOWHERE;
+    return is_own(theirs) ? FROM_SERVER : FROM_HERE;
+}
+
+/* What differs for one reason. */
+struct group {
+    size_t count;
+    bool fixed;             /* one of them at least needs a restart */
+    char names[NAMES_SIZE]; /* "push.denied, alert.url (DOORBELL_ALERT_URL) and 2 more" */
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct group *group, const char *format, ...)
+{
+    size_t used = strlen(group->names);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(group->names + used, sizeof group->names - used, format, arguments);
+    va_end(arguments);
+}
+
+static void name(struct group *group, const char *setting, const char *place)
+{
+    if (group->count++ >= NAMES_MOST)
+        return;
+    add(group, "%s%s", group->count > 1 ? ", " : "", setting);
+    if (place)
+        add(group, " (%s)", place);
+}
+
+static void gather(struct group *group, enum origin origin, const struct config *config,
+                   const json_t *comparison)
+{
+    const json_t *differ = json_object_get(comparison, "differ");
+    *group = (struct group){0};
+    for (size_t i = 0; i < json_array_size(differ); i++) {
+        const json_t *difference = json_array_get(differ, i);
+        if (origin_of(config, difference) != origin)
+            continue;
+        const char *setting = json_string_value(json_object_get(difference, "setting"));
+        const char *place = json_string_value(json_object_get(difference, "place"));
+        if (origin != FROM_SERVER)
+            place = origin == FROM_HERE ? config_place(config, setting) : NULL;
+        group->fixed |= json_is_true(json_object_get(difference, "fixed"));
+        name(group, setting, place);
+    }
+    if (group->count > NAMES_MOST)
+        add(group, " and %zu more", group->count - NAMES_MOST);
+}
+
+const char *running_place(const json_t *comparison, const char *setting)
+{
+    const json_t *differ = json_object_get(comparison, "differ");
+    for (size_t i = 0; i < json_array_size(differ); i++) {
+        const json_t *difference = json_array_get(differ, i);
+        const char *name = json_string_value(json_object_get(difference, "setting"));
+        const char *place = json_string_value(json_object_get(difference, "place"));
+        if (name && strcmp(name, setting) == 0)
+            return is_own(place) ? place : NULL;
+    }
+    return NULL;
+}
+
+/* Findings */
+
+static const char *time_text(char text[TIME_SIZE], int64_t unix_s)
+{
+    time_t at = (time_t)unix_s;
+    struct tm then;
+    if (!localtime_r(&at, &then) || !strftime(text, TIME_SIZE, "%b %e %H:%M:%S", &then))
+        text[0] = '\0';
+    return text;
+}
+
+static void diagnose_refused(struct findings *findings, const struct group *files,
+                             const json_t *refused)
+{
+    char at[TIME_SIZE];
+    const char *why = json_string_value(json_object_get(refused, "why"));
+    bool restart = json_is_true(json_object_get(refused, "for_restart"));
+    time_text(at, json_integer_value(json_object_get(refused, "at")));
+    findings_add(
+        findings, SEVERITY_WARNING, subject,
+        restart ? "Restart it " FOR_RESTART ", then run this again: what else is found "
+                  "may be over with that."
+                : "Mend that and reload it " FOR_RELOAD ", then run this again.",
+        "Its last reload, at %s, was refused: %.*s. What it had before stays in force%s%s.", at,
+        WHY_SIZE, why ? why : "", files->count ? "; other than here are " : "", files->names);
+}
+
+static void diagnose_files(struct findings *findings, const struct group *files)
+{
+    if (files->count)
+        findings_add(findings, SEVERITY_WARNING, subject,
+                     files->fixed ? "Restart it " FOR_RESTART ", then run this again: what else is "
+                                    "found may be over with that."
+                                  : "Reload it " FOR_RELOAD ", then run this again: what else is "
+                                    "found may be over with that.",
+                     "It has not loaded what is configured here: it has another %s.", files->names);
+}
+
+/* The doctor works by what is configured here, so the rest was not looked at. */
+static void diagnose_environments(struct findings *findings, const struct group *theirs,
+                                  const struct group *ours)
+{
+    if (theirs->count)
+        findings_add(findings, SEVERITY_UNCHECKED, subject,
+                     "Run this with the same environment and options, or write that into "
+                     "doorbell.yaml, which both read.",
+                     "Its own environment or command line has another %s, which this command does "
+                     "not know and did not look at.",
+                     theirs->names);
+    if (ours->count)
+        findings_add(findings, SEVERITY_WARNING, subject,
+                     "Take that out of the environment and options of this command, or write it "
+                     "into doorbell.yaml, which both read.",
+                     "This command has another %s, which the running server does not know.",
+                     ours->names);
+}
+
+void diagnose_running(struct findings *findings, const struct config *config, const json_t *status,
+                      const json_t *comparison)
+{
+    const json_t *refused = json_object_get(status, "refused_reload");
+    struct group files, theirs, ours;
+    gather(&files, FROM_FILES, config, comparison);
+    gather(&theirs, FROM_SERVER, config, comparison);
+    gather(&ours, FROM_HERE, config, comparison);
+    if (json_is_object(refused))
+        diagnose_refused(findings, &files, refused);
+    else
+        diagnose_files(findings, &files);
+    diagnose_environments(findings, &theirs, &ours);
+}
+
+void diagnose_running_first(struct findings *findings)
+{
+    if (!findings->has_fault)
+        return;
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].subject == subject &&
+            findings->items[i].severity == SEVERITY_WARNING)
+            findings->items[i].severity = SEVERITY_FAULT;
+}

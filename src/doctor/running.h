@@ -1,0 +1,27 @@
+/* Whether the running server has the settings that a command reads: by those, and not by its own,
+ * a command judges. Its shell may lack what the server's environment says, or say what that does
+ * not, and a file may have been changed, and not been loaded again or been refused. */
+#ifndef DOORBELL_DOCTOR_RUNNING_H
+#define DOORBELL_DOCTOR_RUNNING_H
+
+#include <jansson.h>
+
+#include "config/config.h"
+#include "doctor/findings.h"
+
+/* Asks it which settings differ ("compare" of control/proto.h). NULL: no server runs, or one of a
+ * version that does not tell; the caller owns it. */
+json_t *running_compare(const struct config *config);
+
+/* Pure. `status` and `comparison` may be NULL. */
+void diagnose_running(struct findings *findings, const struct config *config, const json_t *status,
+                      const json_t *comparison);
+/* To be called last: what is not in force may be the remedy of the faults that there are, and is
+ * then to be mended first. */
+void diagnose_running_first(struct findings *findings);
+
+/* Where the server's environment or command line has this setting otherwise than `config`: the
+ * variable, or "command line"; NULL: nowhere. */
+const char *running_place(const json_t *comparison, const char *setting);
+
+#endif
