@@ -141,7 +141,8 @@ static void look_at(void *arg, struct account *account)
 static bool no_certificate_is_valid(const struct lookout_parts *parts,
                                     const struct bridge_alarms *alarms)
 {
-    return alarms->untimely && alarms->untimely == alarms->wanted &&
+    size_t untimely = alarms->down_for[LINK_UNTIMELY];
+    return untimely && untimely == alarms->wanted &&
            (!parts->config->signal_ca_file || push_skew(parts->push)->untimely);
 }
 
@@ -243,15 +244,16 @@ static void look_at_all(struct round *round, enum health health)
 {
     struct alerts *alerts = &round->lookout->alerts;
     const struct bridge_alarms *alarms = &round->alarms;
-    bool known = round->untimely || alarms->refused_alike ||
-                 alarms->client_refused == alarms->wanted || alarms->silent == alarms->wanted;
+    size_t client_refused = alarms->down_for[LINK_CLIENT_REFUSED];
+    bool known = round->untimely || alarms->refused_alike || client_refused == alarms->wanted ||
+                 alarms->silent == alarms->wanted;
     if (alarms->up == 0 && alarms->served) {
         alerts_unknown(alerts, ALERT_SILENT);
         alerts_unknown(alerts, ALERT_CLIENT);
         alerts_unknown(alerts, ALERT_ALIKE);
         alerts_unknown(alerts, ALERT_LINKS);
     }
-    if (alarms->client_refused)
+    if (client_refused)
         alerts_bad(alerts, ALERT_CLIENT, "", NULL, 0, round->now_ms);
     if (alarms->refused_alike)
         look_at_alike(round);

@@ -30,8 +30,6 @@ static void look_at(void *arg, struct account *account)
     bool said = waits && bell && bell->said == SAID_DOWN;
     if (said)
         alarms->down_for[bell->said_reason]++;
-    alarms->untimely += said && bell->said_reason == LINK_UNTIMELY;
-    alarms->client_refused += said && bell->said_reason == LINK_CLIENT_REFUSED;
 }
 
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)

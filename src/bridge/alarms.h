@@ -5,16 +5,15 @@
 #include "bridge/bridge.h"
 
 struct bridge_alarms {
-    size_t served;   /* accounts that the settings do not disable */
-    size_t wanted;   /* accounts whose link is to be up: not those refused, contested or disabled */
-    size_t up;       /* of them */
-    size_t silent;   /* accounts whose link was accepted, but did not show its queue since */
-    size_t untimely; /* accounts for which its certificate is not valid by our clock */
-    size_t client_refused; /* accounts for which the messenger's server wants another client */
+    size_t served; /* accounts that the settings do not disable */
+    size_t wanted; /* accounts whose link is to be up: not those refused, contested or disabled */
+    size_t up;     /* of them */
+    size_t silent; /* accounts whose link was accepted, but did not show its queue since */
     size_t down_for[LINK_REASONS]; /* accounts whose link is to be up and is not, by what ended it
                                       last */
-    bool refused_alike;            /* it refuses all accounts for another reason */
-    bool store_failing;            /* until a write succeeds: what was to be kept is tried again */
+    bool refused_alike; /* the messenger's server refuses all accounts for another reason than the
+                           client */
+    bool store_failing; /* until a write succeeds: what was to be kept is tried again */
 };
 
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);

@@ -17,6 +17,7 @@
 #include "doctor/report.h"
 #include "doctor/running.h"
 #include "web/certificate.h"
+#include "web/listener.h"
 
 /* Looks at the whole path and prints what it found. It changes nothing, rings nobody, and ends
  * within about 20 s, or 10 s more, whatever hangs. */
@@ -175,11 +176,15 @@ static void look_at_running(struct findings *findings, const struct config *conf
 static void look_at_ports(struct findings *findings, const struct config *config,
                           const json_t *status, const struct err *err)
 {
+    struct err why;
     const json_t *running = json_object_get(json_object_get(status, "bridge"), "running");
     bool rests = status ? json_is_false(running) : err->code == ERR_NOT_FOUND;
     diagnose_deaf(findings, status);
-    if (rests && config->web_enabled)
-        diagnose_ports(findings, &config->web_listen);
+    if (!rests || !config->web_enabled)
+        return;
+    for (size_t i = 0; i < config->web_listen.count; i++)
+        if (listener_try(config->web_listen.items[i], &why) != 0)
+            diagnose_port(findings, why.text);
 }
 
 /* By the store's word, where no server runs, a user may have been changed to: first. */

@@ -10,28 +10,13 @@
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "cli/when.h"
+#include "control/told.h"
 #include "doctor/diagnose.h"
 #include "doctor/refusal.h"
 
 enum { NAMES_MOST = 5 };
 
 #define NO_SERVER "No server runs, so nobody is rung. This is what the store knows:"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static int64_t number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-static bool is_true(const json_t *object, const char *key)
-{
-    return json_is_true(json_object_get(object, key));
-}
 
 static const char *plural(int64_t count)
 {
@@ -78,12 +63,12 @@ static void add_counts(struct field *head, const json_t *bridge)
         {"contested", "contested"}, {"refused", "refused"},       {"disabled", "disabled"},
     };
     const json_t *counts = json_object_get(bridge, "by_state");
-    int64_t accounts = number_of(bridge, "accounts");
+    int64_t accounts = told_number(bridge, "accounts");
     const char *before = ": ";
     add(head, "%lld account%s", (long long)accounts, plural(accounts));
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        int64_t count = number_of(counts, states[i].state);
-        bool unknown = strcmp(states[i].state, "connecting") == 0 && !is_true(bridge, "running");
+        int64_t count = told_number(counts, states[i].state);
+        bool unknown = strcmp(states[i].state, "connecting") == 0 && !told_true(bridge, "running");
         if (!count || unknown)
             continue;
         add(head, "%s%lld %s", before, (long long)count, states[i].words);
@@ -95,18 +80,18 @@ static void print_head(const json_t *bridge)
 {
     struct field head = {0};
     char when[WHEN_SIZE];
-    int64_t owed = number_of(bridge, "owed"), heard = number_of(bridge, "heard");
-    if (!is_true(bridge, "running"))
+    int64_t owed = told_number(bridge, "owed"), heard = told_number(bridge, "heard");
+    if (!told_true(bridge, "running"))
         printf(NO_SERVER "\n");
-    if (!number_of(bridge, "accounts")) {
+    if (!told_number(bridge, "accounts")) {
         printf("No account is registered.%s\n",
-               is_true(bridge, "running") ? " \"doorbell setup\" links a phone." : "");
+               told_true(bridge, "running") ? " \"doorbell setup\" links a phone." : "");
         return;
     }
     add_counts(&head, bridge);
-    if (is_true(bridge, "running") && heard)
-        add(&head, "; Signal last heard %s", when_text(when, heard, number_of(bridge, "now")));
-    else if (is_true(bridge, "running"))
+    if (told_true(bridge, "running") && heard)
+        add(&head, "; Signal last heard %s", when_text(when, heard, told_number(bridge, "now")));
+    else if (told_true(bridge, "running"))
         add(&head, "; Signal not heard since the start");
     if (owed)
         add(&head, "; %lld %s owed a ring.", (long long)owed, owed == 1 ? "is" : "are");
@@ -123,21 +108,21 @@ static void print_refused(const json_t *bridge)
     char when[WHEN_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
     if (!json_is_object(refused))
         return;
-    refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
-                    what, fix);
+    refusal_explain(told_text(refused, "status"), told_text(refused, "why"),
+                    told_text(refused, "origin"), what, fix);
     add(&field, "A phone came at %s and was refused: %s. -> %s",
-        when_text(when, number_of(refused, "at"), number_of(bridge, "now")), what, fix);
+        when_text(when, told_number(refused, "at"), told_number(bridge, "now")), what, fix);
     print_wrapped(&field);
 }
 
 /* Only what is not as it should be: that all is on, doctor says. */
 static void print_sandbox(const json_t *sandbox)
 {
-    bool files = strcmp(text_of(sandbox, "files"), "on") == 0;
-    bool calls = strcmp(text_of(sandbox, "calls"), "on") == 0;
+    bool files = strcmp(told_text(sandbox, "files"), "on") == 0;
+    bool calls = strcmp(told_text(sandbox, "calls"), "on") == 0;
     if (!sandbox || (files && calls))
         return;
-    if (strcmp(text_of(sandbox, "files"), "off") == 0)
+    if (strcmp(told_text(sandbox, "files"), "off") == 0)
         printf("The sandbox is off.\n");
     else
         printf("The sandbox lacks a wall: \"doorbell doctor\" says which.\n");
@@ -151,9 +136,9 @@ static void print_refused_reload(const json_t *answer)
     if (!json_is_object(refused))
         return;
     add(&field, "The reload at %s was refused, and what was loaded before stays in force: %s.",
-        when_text(when, number_of(refused, "at"),
-                  number_of(json_object_get(answer, "bridge"), "now")),
-        text_of(refused, "why"));
+        when_text(when, told_number(refused, "at"),
+                  told_number(json_object_get(answer, "bridge"), "now")),
+        told_text(refused, "why"));
     print_wrapped(&field);
 }
 
@@ -162,12 +147,12 @@ static void print_undelivered(const json_t *answer, const char *key, const char 
     const json_t *told = json_object_get(json_object_get(answer, "told"), key);
     struct field field = {0};
     char when[WHEN_SIZE];
-    if (!number_of(told, "since"))
+    if (!told_number(told, "since"))
         return;
-    add(&field, "%s do not reach %s since %s: %s.", what, text_of(told, "origin"),
-        when_text(when, number_of(told, "since"),
-                  number_of(json_object_get(answer, "bridge"), "now")),
-        text_of(told, "why"));
+    add(&field, "%s have not reached %s since %s: %s.", what, told_text(told, "origin"),
+        when_text(when, told_number(told, "since"),
+                  told_number(json_object_get(answer, "bridge"), "now")),
+        told_text(told, "why"));
     print_wrapped(&field);
 }
 
@@ -175,11 +160,11 @@ static void print_undelivered(const json_t *answer, const char *key, const char 
 static void print_certificate(const json_t *answer)
 {
     const json_t *certificate = json_object_get(answer, "certificate");
-    int64_t now = number_of(json_object_get(answer, "bridge"), "now");
-    time_t ends = (time_t)number_of(certificate, "ends");
+    int64_t now = told_number(json_object_get(answer, "bridge"), "now");
+    time_t ends = (time_t)told_number(certificate, "ends");
     struct tm parts;
     char date[WHEN_SIZE] = "";
-    if (!is_true(certificate, "near"))
+    if (!told_true(certificate, "near"))
         return;
     if (gmtime_r(&ends, &parts))
         strftime(date, sizeof date, "%Y-%m-%d", &parts);
@@ -191,14 +176,14 @@ static void print_origins(const json_t *bridge)
     const json_t *origins = json_object_get(bridge, "origins_down");
     for (size_t i = 0; i < json_array_size(origins); i++) {
         const json_t *origin = json_array_get(origins, i);
-        int64_t now = number_of(bridge, "now");
+        int64_t now = told_number(bridge, "now");
         char since[WHEN_SIZE], next[WHEN_SIZE];
         struct field field = {0};
         add(&field,
             "Push server %s has taken no push since %s; next try %s; pushes that wait: %lld.",
-            text_of(origin, "origin"), when_text(since, number_of(origin, "since"), now),
-            when_text(next, number_of(origin, "next_try"), now),
-            (long long)number_of(origin, "waiting"));
+            told_text(origin, "origin"), when_text(since, told_number(origin, "since"), now),
+            when_text(next, told_number(origin, "next_try"), now),
+            (long long)told_number(origin, "waiting"));
         print_wrapped(&field);
     }
 }
@@ -225,16 +210,16 @@ static struct table table_here(void)
 static const char *link_state(const json_t *account)
 {
     const json_t *link = json_object_get(account, "link");
-    const char *state = text_of(link, "state");
+    const char *state = told_text(link, "state");
     bool connecting = strcmp(state, "connecting") == 0;
-    return connecting && !is_true(link, "known") ? "no server" : state;
+    return connecting && !told_true(link, "known") ? "no server" : state;
 }
 
 /* A server of an earlier version has the name of the state alone. */
 static const char *endpoint_summary(const json_t *endpoint)
 {
-    const char *summary = text_of(endpoint, "summary");
-    return *summary ? summary : text_of(endpoint, "state");
+    const char *summary = told_text(endpoint, "summary");
+    return *summary ? summary : told_text(endpoint, "state");
 }
 
 /* The same in the room of a column. */
@@ -254,9 +239,9 @@ static const char *endpoint_state(const json_t *account)
 static void last_ring(const json_t *account, int64_t now, char text[WHEN_SIZE + 8])
 {
     const json_t *ring = json_object_get(account, "ring");
-    int64_t at = number_of(ring, "at"), failed_at = number_of(ring, "failed_at");
+    int64_t at = told_number(ring, "at"), failed_at = told_number(ring, "failed_at");
     bool failed = failed_at > at;
-    int64_t status = number_of(ring, failed ? "failed_status" : "status");
+    int64_t status = told_number(ring, failed ? "failed_status" : "status");
     char when[WHEN_SIZE];
     when_text(when, failed ? failed_at : at, now);
     if (status)
@@ -267,15 +252,15 @@ static void last_ring(const json_t *account, int64_t now, char text[WHEN_SIZE + 
 
 static int64_t next_try(const json_t *account)
 {
-    int64_t link = number_of(json_object_get(account, "link"), "next_try");
-    int64_t ring = number_of(json_object_get(account, "ring"), "next_try");
+    int64_t link = told_number(json_object_get(account, "link"), "next_try");
+    int64_t ring = told_number(json_object_get(account, "ring"), "next_try");
     return link && (!ring || link < ring) ? link : ring;
 }
 
 static void print_server(const json_t *account, int room)
 {
     static const char https[] = "https://";
-    const char *origin = text_of(json_object_get(account, "endpoint"), "origin");
+    const char *origin = told_text(json_object_get(account, "endpoint"), "origin");
     if (strncmp(origin, https, strlen(https)) == 0)
         origin += strlen(https);
     if (room && (int)strlen(origin) > room)
@@ -290,15 +275,15 @@ static void print_timeline(const json_t *account, int64_t now)
     for (size_t i = 0; i < json_array_size(entries); i++) {
         const json_t *entry = json_array_get(entries, i);
         char when[WHEN_SIZE];
-        int column = printf("    %-12s  ", when_text(when, number_of(entry, "at"), now));
-        text_wrap(stdout, text_of(entry, "text"), column, column, line_width());
+        int column = printf("    %-12s  ", when_text(when, told_number(entry, "at"), now));
+        text_wrap(stdout, told_text(entry, "text"), column, column, line_width());
     }
 }
 
 static int64_t last_message(const json_t *account)
 {
     const json_t *message = json_object_get(account, "message");
-    int64_t at = number_of(message, "at"), own = number_of(message, "own_at");
+    int64_t at = told_number(message, "at"), own = told_number(message, "own_at");
     return own > at ? own : at;
 }
 
@@ -315,10 +300,10 @@ static void print_line(const struct table *table, const json_t *account, int64_t
     char message[WHEN_SIZE], ring[WHEN_SIZE + 8], next[WHEN_SIZE];
     const char *gap = table->gap;
     last_ring(account, now, ring);
-    int used = printf("%-10s %3d %s%-11s %s%-8s %s%-12s %s%-16s %s", text_of(account, "pseudonym"),
-                      (int)number_of(account, "device"), gap, link_state(account), gap,
-                      endpoint_state(account), gap, when_text(message, last_message(account), now),
-                      gap, ring, gap);
+    int used = printf("%-10s %3d %s%-11s %s%-8s %s%-12s %s%-16s %s",
+                      told_text(account, "pseudonym"), (int)told_number(account, "device"), gap,
+                      link_state(account), gap, endpoint_state(account), gap,
+                      when_text(message, last_message(account), now), gap, ring, gap);
     when_text(next, next_try(account), now);
     if (table->narrow) {
         printf("%s\n", next);
@@ -331,7 +316,7 @@ static void print_line(const struct table *table, const json_t *account, int64_t
 static void print_lines(const json_t *answer)
 {
     const json_t *accounts = json_object_get(answer, "accounts");
-    int64_t now = number_of(json_object_get(answer, "bridge"), "now");
+    int64_t now = told_number(json_object_get(answer, "bridge"), "now");
     struct table table = table_here();
     if (!json_array_size(accounts))
         return;
@@ -356,15 +341,15 @@ static bool is_said_before(json_t *said, const char *advice)
 /* "ab12cd34ef, 0011223344 and 7 more: " and the sentence. */
 static void print_advice(const json_t *accounts, size_t first)
 {
-    const char *advice = text_of(json_array_get(accounts, first), "advice");
+    const char *advice = told_text(json_array_get(accounts, first), "advice");
     const char *before = "";
     size_t more = 0, named = 0;
     for (size_t i = first; i < json_array_size(accounts); i++) {
         const json_t *account = json_array_get(accounts, i);
-        if (strcmp(text_of(account, "advice"), advice) != 0)
+        if (strcmp(told_text(account, "advice"), advice) != 0)
             continue;
         if (named++ < NAMES_MOST)
-            printf("%s%s", before, text_of(account, "pseudonym"));
+            printf("%s%s", before, told_text(account, "pseudonym"));
         else
             more++;
         before = ", ";
@@ -392,7 +377,7 @@ static void print_all_advice(const json_t *answer)
     json_t *said = json_object();
     print_advice_on_all(bridge);
     for (size_t i = 0; i < json_array_size(accounts); i++) {
-        const char *advice = text_of(json_array_get(accounts, i), "advice");
+        const char *advice = told_text(json_array_get(accounts, i), "advice");
         if (!*advice || diagnose_is_said_of_all(bridge, advice) || is_said_before(said, advice))
             continue;
         printf("\n");
@@ -433,43 +418,44 @@ static void print_field(const char *name, const struct field *field)
 static void print_link(const json_t *link, int64_t now)
 {
     struct field field = {0};
-    add(&field, "%s", text_of(link, "words"));
-    if (is_true(link, "known"))
-        add_time(&field, ", since", number_of(link, "since"), now);
-    add_time(&field, ", next try", number_of(link, "next_try"), now);
+    add(&field, "%s", told_text(link, "words"));
+    if (told_true(link, "known"))
+        add_time(&field, ", since", told_number(link, "since"), now);
+    add_time(&field, ", next try", told_number(link, "next_try"), now);
     print_field("link", &field);
 }
 
 static void print_endpoint(const json_t *endpoint, int64_t now)
 {
     struct field field = {0};
-    add(&field, "%s at %s: %s", endpoint_summary(endpoint), text_of(endpoint, "origin"),
-        text_of(endpoint, "words"));
-    add_time(&field, "; the last accepted push", number_of(endpoint, "accepted"), now);
-    add_time(&field, "; not asked before", number_of(endpoint, "not_before"), now);
+    add(&field, "%s at %s: %s", endpoint_summary(endpoint), told_text(endpoint, "origin"),
+        told_text(endpoint, "words"));
+    add_time(&field, "; the last accepted push", told_number(endpoint, "accepted"), now);
+    add_time(&field, "; not asked before", told_number(endpoint, "not_before"), now);
     print_field("endpoint", &field);
 }
 
 static void print_messages(const json_t *message, int64_t now)
 {
     struct field field = {0};
-    add(&field, "%lld since the start", (long long)number_of(message, "count"));
-    add_time(&field, ", the last", number_of(message, "at"), now);
-    if (number_of(message, "at") && !is_true(message, "urgent"))
+    add(&field, "%lld since the start", (long long)told_number(message, "count"));
+    add_time(&field, ", the last", told_number(message, "at"), now);
+    if (told_number(message, "at") && !told_true(message, "urgent"))
         add(&field, " (not urgent, not rung)");
-    add_time(&field, ", the last own one (not rung)", number_of(message, "own_at"), now);
+    add_time(&field, ", the last own one (not rung)", told_number(message, "own_at"), now);
     print_field("messages", &field);
 }
 
 static void print_rings(const json_t *ring, int64_t now)
 {
     struct field field = {0};
-    int64_t at = number_of(ring, "at"), failed_at = number_of(ring, "failed_at");
-    int64_t latency_ms = number_of(ring, "latency_ms"), failed = number_of(ring, "failed_status");
-    add(&field, "%lld since the start", (long long)number_of(ring, "count"));
+    int64_t at = told_number(ring, "at"), failed_at = told_number(ring, "failed_at");
+    int64_t latency_ms = told_number(ring, "latency_ms"),
+            failed = told_number(ring, "failed_status");
+    add(&field, "%lld since the start", (long long)told_number(ring, "count"));
     add_time(&field, ", the last", at, now);
     if (at)
-        add(&field, " (answer %d)", (int)number_of(ring, "status"));
+        add(&field, " (answer %d)", (int)told_number(ring, "status"));
     if (at && latency_ms)
         add(&field, ", %lld ms after the message", (long long)latency_ms);
     add_time(&field, ", not accepted", failed_at, now);
@@ -484,24 +470,24 @@ static void print_debt(const json_t *account, int64_t now)
 {
     struct field field = {0};
     const json_t *ring = json_object_get(account, "ring");
-    bool owed = number_of(account, "owed_since");
+    bool owed = told_number(account, "owed_since");
     add(&field, owed ? "a ring" : "nothing");
-    add_time(&field, ", since", number_of(account, "owed_since"), now);
-    if (is_true(ring, "sent"))
+    add_time(&field, ", since", told_number(account, "owed_since"), now);
+    if (told_true(ring, "sent"))
         add(&field, ", which is under way");
-    else if (is_true(ring, "queued"))
+    else if (told_true(ring, "queued"))
         add(&field, ", which waits for its turn at the push server");
     else
-        add_time(&field, ", next try", number_of(ring, "next_try"), now);
+        add_time(&field, ", next try", told_number(ring, "next_try"), now);
     print_field("owed", &field);
 }
 
 static void print_account(const json_t *account, const json_t *bridge)
 {
-    const char *advice = text_of(account, "advice");
-    int64_t now = number_of(bridge, "now");
-    printf("Account %s, device %d:\n", text_of(account, "pseudonym"),
-           (int)number_of(account, "device"));
+    const char *advice = told_text(account, "advice");
+    int64_t now = told_number(bridge, "now");
+    printf("Account %s, device %d:\n", told_text(account, "pseudonym"),
+           (int)told_number(account, "device"));
     print_link(json_object_get(account, "link"), now);
     print_endpoint(json_object_get(account, "endpoint"), now);
     print_messages(json_object_get(account, "message"), now);
@@ -516,7 +502,7 @@ void status_print_one(const json_t *answer)
 {
     const json_t *bridge = json_object_get(answer, "bridge");
     const json_t *accounts = json_object_get(answer, "accounts");
-    if (!is_true(bridge, "running"))
+    if (!told_true(bridge, "running"))
         printf(NO_SERVER "\n");
     for (size_t i = 0; i < json_array_size(accounts); i++)
         print_account(json_array_get(accounts, i), bridge);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "doctor/probes.h"
 
-enum { CONCERN_NAMES_SIZE = 160, CONCERN_SIZE = 256, CONCERN_TIME_SIZE = 32 };
+enum { CONCERN_NAMES_SIZE = 160, CONCERN_SIZE = 256 };
 
 struct concern {
     size_t count, used;
@@ -23,10 +23,8 @@ void concern_names(char names[CONCERN_NAMES_SIZE], const struct concern *concern
 /* "; account 0123456789 is not rung, and a ring is owed since ..."; empty: it is nobody. */
 void concern_write(char text[CONCERN_SIZE], const struct concern *concern, const char *what);
 
-/* "Nov  1 13:05:59", with the date: a report is read later, and elsewhere; its head says the time
- * zone. */
-const char *concern_time(char text[CONCERN_TIME_SIZE], int64_t unix_s);
-
+/* Whether its endpoint takes pushes, as far as is known, and the settings allow it. */
+bool concern_is_endpoint_well(const json_t *account);
 /* Whether nobody is rung there by what the visit saw. */
 bool concern_origin_fails(const struct origin_facts *origin);
 /* Whether the account rings there, and has no trouble with its push server but that. */

@@ -43,8 +43,9 @@ void diagnose_sandbox(struct findings *findings, const json_t *status);
 
 /* Which sockets beside the web port the running server could not open. */
 void diagnose_deaf(struct findings *findings, const json_t *status);
-/* What would keep a server that does not run from listening: tries the addresses of web.listen. */
-void diagnose_ports(struct findings *findings, const struct strings *listen);
+/* What would keep a server that does not run from listening at an address of web.listen
+ * (listener_try). */
+void diagnose_port(struct findings *findings, const char *why);
 
 /* What of the store is sealed, and what is not. */
 void diagnose_seal(struct findings *findings, const json_t *status);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bridge/view.h"
+#include "control/told.h"
 #include "doctor/concern.h"
 #include "doctor/diagnose.h"
 #include "doctor/refusal.h"
@@ -13,26 +14,10 @@ enum {
 
 static const char accounts_subject[] = "accounts";
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static int64_t number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-static bool is(const json_t *object, const char *key, const char *text)
-{
-    return strcmp(text_of(object, key), text) == 0;
-}
-
 static const char *name_of(char name[PSEUDONYM_SIZE], const json_t *account,
                            const uint8_t key[PSEUDONYM_KEY_SIZE])
 {
-    const char *pseudonym = text_of(account, "pseudonym");
+    const char *pseudonym = told_text(account, "pseudonym");
     log_pseudonym(name, key, pseudonym, strlen(pseudonym));
     return name;
 }
@@ -41,7 +26,7 @@ static const char *name_of(char name[PSEUDONYM_SIZE], const json_t *account,
 
 static bool diagnose_server(struct findings *findings, const json_t *bridge)
 {
-    if (json_is_true(json_object_get(bridge, "running")))
+    if (told_true(bridge, "running"))
         return true;
     findings_add(findings, SEVERITY_FAULT, "server",
                  "Start it (systemctl start doorbell, docker compose up -d, or doorbell server), "
@@ -85,8 +70,8 @@ bool diagnose_is_said_of_all(const json_t *bridge, const char *advice)
 /* Each account needs a connection. That none is left is among what concerns all. */
 static void diagnose_room(struct findings *findings, const json_t *bridge)
 {
-    int64_t most = number_of(bridge, "links_most"), accounts = number_of(bridge, "accounts");
-    if (!most || json_is_true(json_object_get(bridge, "no_room")))
+    int64_t most = told_number(bridge, "links_most"), accounts = told_number(bridge, "accounts");
+    if (!most || told_true(bridge, "no_room"))
         return;
     if (accounts > most / 5 * 4)
         findings_add(findings, SEVERITY_WARNING, "open files",
@@ -107,15 +92,15 @@ static bool is_refused(const json_t *bridge)
 static void diagnose_refused(struct findings *findings, const json_t *bridge)
 {
     const json_t *refused = json_object_get(bridge, "refused");
-    bool alone = !number_of(bridge, "accounts");
-    char at[CONCERN_TIME_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
+    bool alone = !told_number(bridge, "accounts");
+    char at[FINDING_TIME_SIZE], what[FINDING_WHAT_SIZE], fix[FINDING_FIX_SIZE];
     if (!is_refused(bridge))
         return;
-    refusal_explain(text_of(refused, "status"), text_of(refused, "why"), text_of(refused, "origin"),
-                    what, fix);
+    refusal_explain(told_text(refused, "status"), told_text(refused, "why"),
+                    told_text(refused, "origin"), what, fix);
     findings_add(findings, alone ? SEVERITY_FAULT : SEVERITY_WARNING, accounts_subject, fix,
                  "A phone came at %s and was refused: %s.",
-                 concern_time(at, number_of(refused, "at")), what);
+                 findings_time(at, told_number(refused, "at")), what);
 }
 
 #define PASTED_LINE                                                                                \
@@ -146,7 +131,7 @@ void diagnose_phones(struct findings *findings, const json_t *status, enum linki
 {
     const json_t *bridge = json_object_get(status, "bridge");
     diagnose_refused(findings, bridge);
-    if (!number_of(bridge, "accounts"))
+    if (!told_number(bridge, "accounts"))
         findings_add(findings, SEVERITY_FAULT, accounts_subject,
                      is_refused(bridge) ? NULL : advise_nobody(linking),
                      "No account is registered, so nobody is rung.");
@@ -156,18 +141,12 @@ void diagnose_phones(struct findings *findings, const json_t *status, enum linki
 
 static bool is_troubled(const json_t *account)
 {
-    return is(account, "health", "broken") || is(account, "health", "trying");
+    return told_is(account, "health", "broken") || told_is(account, "health", "trying");
 }
 
 static const char *origin_of(const json_t *account)
 {
-    return text_of(json_object_get(account, "endpoint"), "origin");
-}
-
-static bool has_endpoint_trouble(const json_t *account)
-{
-    const json_t *endpoint = json_object_get(account, "endpoint");
-    return !is(endpoint, "state", "ok") || *text_of(endpoint, "denied");
+    return told_text(json_object_get(account, "endpoint"), "origin");
 }
 
 /* What a push server has to do with is told for each of them; what is between Signal and us is one
@@ -176,13 +155,15 @@ static bool is_alike(const json_t *account, const json_t *other)
 {
     const json_t *link = json_object_get(account, "link");
     const json_t *others_link = json_object_get(other, "link");
-    bool pushes = has_endpoint_trouble(account);
-    if (!is(account, "health", text_of(other, "health")) ||
-        !is(account, "advice", text_of(other, "advice")) || pushes != has_endpoint_trouble(other))
+    bool pushes = !concern_is_endpoint_well(account);
+    if (!told_is(account, "health", told_text(other, "health")) ||
+        !told_is(account, "advice", told_text(other, "advice")) ||
+        pushes == concern_is_endpoint_well(other))
         return false;
     if (pushes)
         return strcmp(origin_of(account), origin_of(other)) == 0;
-    return *text_of(account, "advice") || is(link, "reason", text_of(others_link, "reason"));
+    return *told_text(account, "advice") ||
+           told_is(link, "reason", told_text(others_link, "reason"));
 }
 
 /* Looks at one account of each trouble, not at each account: there may be tens of thousands. */
@@ -234,21 +215,21 @@ static void diagnose_trouble(struct findings *findings, const json_t *accounts, 
     const json_t *account = json_array_get(accounts, first);
     const json_t *link = json_object_get(account, "link");
     const json_t *endpoint = json_object_get(account, "endpoint");
-    int64_t owed_since = number_of(account, "owed_since");
-    char names[CONCERN_NAMES_SIZE], owed[CONCERN_TIME_SIZE], debt[64] = "",
+    int64_t owed_since = told_number(account, "owed_since");
+    char names[CONCERN_NAMES_SIZE], owed[FINDING_TIME_SIZE], debt[64] = "",
                                                              pushes[ACCOUNT_SIZE] = "";
     if (write_names(names, accounts, first, key))
         snprintf(pushes, sizeof pushes, "; push server %s: %s", origin_of(account),
-                 text_of(endpoint, "words"));
+                 told_text(endpoint, "words"));
     if (owed_since)
-        snprintf(debt, sizeof debt, "; a ring is owed since %s", concern_time(owed, owed_since));
-    const char *advice = text_of(account, "advice");
-    bool passes = is(account, "health", "off") || !*advice;
+        snprintf(debt, sizeof debt, "; a ring is owed since %s", findings_time(owed, owed_since));
+    const char *advice = told_text(account, "advice");
+    bool passes = told_is(account, "health", "off") || !*advice;
     char fix[FINDING_FIX_SIZE];
     write_advice(fix, *advice ? advice : "It is tried again by itself: run this again in a minute.",
-                 text_of(endpoint, "words"));
+                 told_text(endpoint, "words"));
     findings_add(findings, passes ? SEVERITY_WARNING : SEVERITY_FAULT, accounts_subject, fix,
-                 "%s: Signal: %s%s%s.", names, text_of(link, "words"), pushes, debt);
+                 "%s: Signal: %s%s%s.", names, told_text(link, "words"), pushes, debt);
 }
 
 /* What is well */
@@ -256,29 +237,29 @@ static void diagnose_trouble(struct findings *findings, const json_t *accounts, 
 static void write_message(char text[ACCOUNT_SIZE], const json_t *account, const json_t *bridge)
 {
     const json_t *message = json_object_get(account, "message");
-    char at[CONCERN_TIME_SIZE];
-    if (number_of(message, "at"))
+    char at[FINDING_TIME_SIZE];
+    if (told_number(message, "at"))
         snprintf(text, ACCOUNT_SIZE, "last message %s%s",
-                 concern_time(at, number_of(message, "at")),
-                 json_is_true(json_object_get(message, "urgent")) ? "" : " (not urgent, not rung)");
+                 findings_time(at, told_number(message, "at")),
+                 told_true(message, "urgent") ? "" : " (not urgent, not rung)");
     else
         snprintf(text, ACCOUNT_SIZE, "no message since the start at %s",
-                 concern_time(at, number_of(bridge, "started")));
+                 findings_time(at, told_number(bridge, "started")));
 }
 
 static void write_ring(char text[ACCOUNT_SIZE], const json_t *account)
 {
     const json_t *ring = json_object_get(account, "ring");
     const json_t *endpoint = json_object_get(account, "endpoint");
-    const char *origin = text_of(endpoint, "origin");
-    int64_t rang = number_of(ring, "at"), accepted = number_of(endpoint, "accepted");
-    char at[CONCERN_TIME_SIZE];
+    const char *origin = told_text(endpoint, "origin");
+    int64_t rang = told_number(ring, "at"), accepted = told_number(endpoint, "accepted");
+    char at[FINDING_TIME_SIZE];
     if (rang)
-        snprintf(text, ACCOUNT_SIZE, "rang %s, %s %d", concern_time(at, rang), origin,
-                 (int)number_of(ring, "status"));
+        snprintf(text, ACCOUNT_SIZE, "rang %s, %s %d", findings_time(at, rang), origin,
+                 (int)told_number(ring, "status"));
     else if (accepted)
         snprintf(text, ACCOUNT_SIZE, "%s accepted a test at %s", origin,
-                 concern_time(at, accepted));
+                 findings_time(at, accepted));
     else
         snprintf(text, ACCOUNT_SIZE, "%s was not asked since the start", origin);
 }
@@ -289,9 +270,9 @@ static void diagnose_well(struct findings *findings, const json_t *account, cons
     const json_t *link = json_object_get(account, "link");
     char name[PSEUDONYM_SIZE], message[ACCOUNT_SIZE], ring[ACCOUNT_SIZE];
     name_of(name, account, key);
-    if (!is(link, "state", "up") || json_is_false(json_object_get(link, "proven"))) {
+    if (!told_is(link, "state", "up") || json_is_false(json_object_get(link, "proven"))) {
         findings_add(findings, SEVERITY_UNCHECKED, accounts_subject, "Run this again in a minute.",
-                     "Account %s: Signal: %s.", name, text_of(link, "words"));
+                     "Account %s: Signal: %s.", name, told_text(link, "words"));
         return;
     }
     write_message(message, account, bridge);
@@ -313,9 +294,9 @@ static void diagnose_each(struct findings *findings, const json_t *status,
         json_t *account = json_array_get(accounts, i);
         if (concern_is_told(account, facts))
             continue;
-        if (is_troubled(account) || is(account, "health", "off")) {
+        if (is_troubled(account) || told_is(account, "health", "off")) {
             if (!is_told_before(told, account) &&
-                !diagnose_is_said_of_all(bridge, text_of(account, "advice")))
+                !diagnose_is_said_of_all(bridge, told_text(account, "advice")))
                 diagnose_trouble(findings, accounts, i, key);
         } else if (running && well++ < WELL_NAMED_MOST) {
             diagnose_well(findings, account, bridge, key);

@@ -1,8 +1,9 @@
-#include <time.h>
+#include <stdio.h>
 
+#include "control/told.h"
 #include "doctor/diagnose.h"
 
-enum { TIME_SIZE = 32, SHOWN_OF_WHY = 320 };
+enum { SHOWN_OF_WHY = 320 };
 
 static const char subject[] = "alerts";
 
@@ -15,25 +16,15 @@ struct watcher {
     const char *fix;
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 /* Its front page may be open to everybody, and what is sent is refused all the same. */
 static void diagnose_refused(struct findings *findings, const struct watcher *watcher,
                              int64_t since_unix)
 {
-    char text[TIME_SIZE] = "";
-    time_t at = (time_t)since_unix;
-    struct tm since;
-    if (localtime_r(&at, &since))
-        strftime(text, sizeof text, "%b %e %H:%M:%S", &since);
+    char since[FINDING_TIME_SIZE];
     findings_add(findings, SEVERITY_WARNING, subject, watcher->fix,
                  "%s: %s has taken none since %s: %.*s.", watcher->loss,
-                 text_of(watcher->told, "origin"), text, SHOWN_OF_WHY,
-                 text_of(watcher->told, "why"));
+                 told_text(watcher->told, "origin"), findings_time(since, since_unix), SHOWN_OF_WHY,
+                 told_text(watcher->told, "why"));
 }
 
 /* Of a server whose environment says what this command does not know. */
@@ -42,7 +33,7 @@ static void diagnose_unseen(struct findings *findings, const struct watcher *wat
     if (json_is_object(watcher->told))
         findings_add(findings, SEVERITY_UNCHECKED, subject, NULL,
                      "%s go to %s, by the running server's word; that was not looked at from here.",
-                     watcher->what, text_of(watcher->told, "origin"));
+                     watcher->what, told_text(watcher->told, "origin"));
 }
 
 static void diagnose_watcher(struct findings *findings, const struct watcher *watcher)
@@ -51,7 +42,7 @@ static void diagnose_watcher(struct findings *findings, const struct watcher *wa
     const struct visit_facts *visit = &watcher->facts->visit;
     const char *family = diagnose_family(visit, "", mend);
     bool made = visit->end != VISIT_NOT_MADE, answers = visit->end == VISIT_ANSWERED;
-    int64_t since_unix = json_integer_value(json_object_get(watcher->told, "since"));
+    int64_t since_unix = told_number(watcher->told, "since");
     diagnose_end(end, sizeof end, visit);
     if (made && !answers)
         findings_add(findings, SEVERITY_WARNING, subject, family ? mend : watcher->fix,

@@ -6,7 +6,7 @@
 #include "doctor/diagnose.h"
 #include "push/skew.h"
 
-enum { SKEW_SEEN_S = 60, STATUS_OPENED = 101, STATUS_REFUSED = 499 };
+enum { SKEW_SEEN_S = 60, STATUS_REFUSED = 499 };
 
 static const char signal_subject[] = "Signal", clock_subject[] = "clock";
 
@@ -22,7 +22,7 @@ void diagnose_end(char *text, size_t size, const struct visit_facts *visit)
         [VISIT_NO_TLS] = "has no certificate that is trusted",
         [VISIT_NO_ANSWER] = "gives no answer",
     };
-    if (visit->end == VISIT_ANSWERED)
+    if (visit_answered(visit))
         snprintf(text, size, "answers with %d", visit->status);
     else if (visit->end == VISIT_NO_TLS && visit->flaw == VISIT_FLAW_NO_TLS)
         snprintf(text, size, "speaks no TLS there (%.200s)", visit->why);
@@ -48,11 +48,6 @@ const char *diagnose_family(const struct visit_facts *visit, const char *otherwi
               : "has only IPv4 addresses, and this machine has no IPv4 that leads there";
 }
 
-static bool answered(const struct visit_facts *visit)
-{
-    return visit->end == VISIT_ANSWERED;
-}
-
 /* What has no address there, or that this machine has no such network, keeps nobody waiting. */
 static bool is_dead(const struct visit_facts *visit)
 {
@@ -63,8 +58,8 @@ static bool is_dead(const struct visit_facts *visit)
 const struct visit_facts *diagnose_dead_family(const struct visit_facts *v4,
                                                const struct visit_facts *v6, const char **name)
 {
-    const struct visit_facts *dead = answered(v4) ? v6 : v4;
-    if ((!answered(v4) && !answered(v6)) || !is_dead(dead))
+    const struct visit_facts *dead = visit_answered(v4) ? v6 : v4;
+    if ((!visit_answered(v4) && !visit_answered(v6)) || !is_dead(dead))
         return NULL;
     *name = dead == v4 ? "IPv4" : "IPv6";
     return dead;
@@ -72,18 +67,13 @@ const struct visit_facts *diagnose_dead_family(const struct visit_facts *v4,
 
 /* Signal */
 
-static bool opened(const struct visit_facts *visit)
-{
-    return answered(visit) && visit->status == STATUS_OPENED;
-}
-
 /* Whichever came further. */
 static const struct visit_facts *better(const struct visit_facts *a, const struct visit_facts *b)
 {
-    if (opened(a) || opened(b))
-        return opened(a) ? a : b;
-    if (answered(a) || answered(b))
-        return answered(a) ? a : b;
+    if (visit_opened(a) || visit_opened(b))
+        return visit_opened(a) ? a : b;
+    if (visit_answered(a) || visit_answered(b))
+        return visit_answered(a) ? a : b;
     return a->end > b->end ? a : b;
 }
 
@@ -113,7 +103,7 @@ static void diagnose_unreached(struct findings *findings, const struct signal_fa
 static void diagnose_client(struct findings *findings, const struct signal_facts *facts,
                             const char *concerned)
 {
-    bool fallback = answered(&facts->fallback) && facts->fallback.status != STATUS_REFUSED;
+    bool fallback = visit_answered(&facts->fallback) && facts->fallback.status != STATUS_REFUSED;
     if (fallback)
         findings_add(findings, SEVERITY_WARNING, signal_subject, "Update Doorbell.",
                      "%s refuses the User-Agent \"%s\" (499); \"%s\" is taken instead.",
@@ -137,15 +127,16 @@ static void diagnose_well(struct findings *findings, const struct signal_facts *
 static void diagnose_families(struct findings *findings, const struct signal_facts *facts)
 {
     const struct visit_facts *v4 = &facts->v4, *v6 = &facts->v6;
-    if (opened(v4) && opened(v6)) {
+    if (visit_opened(v4) && visit_opened(v6)) {
         diagnose_well(findings, facts, "IPv4 and IPv6");
         return;
     }
-    const struct visit_facts *failed = opened(v4) ? v6 : v4;
-    const char *good = opened(v4) ? "IPv4" : "IPv6", *bad = opened(v4) ? "IPv6" : "IPv4";
+    const struct visit_facts *failed = visit_opened(v4) ? v6 : v4;
+    const char *good = visit_opened(v4) ? "IPv4" : "IPv6",
+               *bad = visit_opened(v4) ? "IPv6" : "IPv4";
     char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE];
     snprintf(fix, sizeof fix, "Mend that network, or set net.family to %s.",
-             opened(v4) ? "ipv4" : "ipv6");
+             visit_opened(v4) ? "ipv4" : "ipv6");
     diagnose_end(end, sizeof end, failed);
     bool harmless = failed->end == VISIT_NOT_MADE || failed->end == VISIT_NO_ADDRESS ||
                     failed->end == VISIT_NO_ROUTE;
@@ -160,7 +151,7 @@ static void diagnose_status(struct findings *findings, const struct signal_facts
                             const struct visit_facts *visit, const char *concerned)
 {
     bool in_trouble = visit->status >= 500 || visit->status == 429; /* as signal/judge.c has it */
-    if (opened(visit))
+    if (visit_opened(visit))
         diagnose_families(findings, facts);
     else if (visit->status == STATUS_REFUSED)
         diagnose_client(findings, facts, concerned);
@@ -184,7 +175,7 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
                      const char *concerned)
 {
     const struct visit_facts *visit = better(&facts->v4, &facts->v6);
-    if (answered(visit))
+    if (visit_answered(visit))
         diagnose_status(findings, facts, visit, concerned);
     else
         diagnose_unreached(findings, facts, visit, concerned);
@@ -204,7 +195,7 @@ static void diagnose_its_clients(struct findings *findings, const struct signal_
 
 void diagnose_roots(struct findings *findings, const struct signal_facts *facts)
 {
-    bool v4 = answered(&facts->v4), v6 = answered(&facts->v6);
+    bool v4 = visit_answered(&facts->v4), v6 = visit_answered(&facts->v6);
     const char *hidden = "";
     if ((!v4 && !v6) || strncmp(facts->origin, "wss:", 4) != 0)
         return;
@@ -241,12 +232,12 @@ static bool diagnose_distance(struct findings *findings, const char *origin, int
 void diagnose_clock(struct findings *findings, const struct probe_facts *facts)
 {
     const struct visit_facts *signal = better(&facts->signal.v4, &facts->signal.v6);
-    bool known = answered(signal) && signal->has_date, differs = false;
+    bool known = visit_answered(signal) && signal->has_date, differs = false;
     if (known && diagnose_distance(findings, facts->signal.origin, signal->ahead_s))
         return;
     for (size_t i = 0; i < facts->origin_count; i++) {
         const struct visit_facts *visit = &facts->origins[i].visit;
-        if (!answered(visit) || !visit->has_date)
+        if (!visit_answered(visit) || !visit->has_date)
             continue;
         known = true;
         differs |= diagnose_distance(findings, facts->origins[i].origin, visit->ahead_s);

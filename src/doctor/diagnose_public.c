@@ -63,7 +63,7 @@ static void diagnose_redirect(struct findings *findings, const struct public_fac
 /* As a proxy answers where nothing is behind it. */
 static bool is_of_empty_proxy(const struct visit_facts *visit)
 {
-    return visit->status == 404 || (visit->status >= 502 && visit->status <= 504);
+    return visit->status == 404 || visit_is_of_proxy(visit->status);
 }
 
 static void diagnose_push_server(struct findings *findings, const struct public_facts *facts)
@@ -102,7 +102,7 @@ static void diagnose_elsewhere(struct findings *findings, const struct public_fa
         findings_add(findings, SEVERITY_UNCHECKED, web_subject, "Run this again when it runs.",
                      "%s answers with %d, as a proxy does where no server runs.", facts->origin,
                      visit->status);
-    else if (visit->status >= 502 && visit->status <= 504)
+    else if (visit_is_of_proxy(visit->status))
         findings_add(findings, SEVERITY_FAULT, web_subject, fix,
                      "The proxy at %s does not reach Doorbell (%d).", facts->origin, visit->status);
     else if (visit->status == 404)
@@ -311,7 +311,7 @@ static void diagnose_families(struct findings *findings, const struct public_fac
     const char *name;
     const struct visit_facts *dead = diagnose_dead_family(&facts->v4, &facts->v6, &name);
     const struct visit_facts *v4 = &facts->v4, *v6 = &facts->v6;
-    bool both = v4->end == VISIT_ANSWERED && v6->end == VISIT_ANSWERED;
+    bool both = visit_answered(v4) && visit_answered(v6);
     bool differ = both && v4->has_needle != v6->has_needle;
     char end[VISIT_WHY_SIZE + 64], fix[FINDING_FIX_SIZE];
     if (!leads_here(facts) || (!dead && !differ))

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 
@@ -36,6 +37,16 @@ void findings_sort(struct findings *findings)
             findings->items[at] = findings->items[at - 1];
         findings->items[at] = moved;
     }
+}
+
+const char *findings_time(char text[FINDING_TIME_SIZE], int64_t unix_s)
+{
+    time_t at = (time_t)unix_s;
+    struct tm then;
+    snprintf(text, FINDING_TIME_SIZE, "never");
+    if (unix_s && localtime_r(&at, &then))
+        strftime(text, FINDING_TIME_SIZE, "%b %e %H:%M:%S", &then);
+    return text;
 }
 
 const char *severity_name(enum severity severity)

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* From what is read first to what is read last. */
 enum severity {
@@ -15,7 +16,12 @@ enum severity {
     SEVERITY_WELL,
 };
 
-enum { FINDINGS_MOST = 64, FINDING_WHAT_SIZE = 768, FINDING_FIX_SIZE = 512 };
+enum {
+    FINDINGS_MOST = 64,
+    FINDING_WHAT_SIZE = 768,
+    FINDING_FIX_SIZE = 512,
+    FINDING_TIME_SIZE = 32
+};
 
 struct finding {
     enum severity severity;
@@ -36,6 +42,10 @@ void findings_add(struct findings *findings, enum severity severity, const char 
 
 /* By severity; those of one keep their order. */
 void findings_sort(struct findings *findings);
+
+/* "Nov  1 13:05:59", with the date: a report is read later, and elsewhere; its head says the time
+ * zone. "never" for 0. */
+const char *findings_time(char text[FINDING_TIME_SIZE], int64_t unix_s);
 
 const char *severity_name(enum severity severity); /* "fault" */
 

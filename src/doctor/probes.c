@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "control/client.h"
+#include "doctor/running.h"
 #include "push/vapid.h"
 #include "signal/roots.h"
 
@@ -26,8 +26,6 @@ struct probe {
         key[VAPID_PUBLIC_TEXT_SIZE]; /* the server's; empty: it cannot be read, as said elsewhere */
     struct ticket page, post;        /* of the two visits to the public address */
 };
-
-enum { PATIENCE_S = 5 };
 
 #define HEALTH_OF_NTFY "/v1/health"
 
@@ -135,21 +133,10 @@ static void visit_watcher(struct probe *probe, const char *url, struct origin_fa
     visits_add(probe->visits, &request, &watcher->visit);
 }
 
-/* NULL: no server runs (ERR_NOT_FOUND), or one that does not know this command. */
-static json_t *ask_server(const struct probe *probe, json_t *request, struct err *err)
-{
-    json_t *answer = control_ask_within(probe->config, request, PATIENCE_S, err);
-    json_decref(request);
-    if (json_is_true(json_object_get(answer, "done")))
-        return answer;
-    json_decref(answer);
-    return NULL;
-}
-
 static void get_ticket(struct probe *probe, struct ticket *ticket)
 {
     struct err err = {0};
-    json_t *answer = ask_server(probe, json_pack("{s:s}", "command", "expect"), &err);
+    json_t *answer = running_ask(probe->config, json_pack("{s:s}", "command", "expect"), &err);
     const char *nonce = json_string_value(json_object_get(answer, "nonce"));
     if (nonce && strlen(nonce) < sizeof ticket->nonce) {
         snprintf(ticket->nonce, sizeof ticket->nonce, "%s", nonce);
@@ -184,8 +171,8 @@ static json_t *ask_what_came(const struct probe *probe, const struct ticket *tic
     struct err err;
     if (!*ticket->nonce)
         return NULL;
-    return ask_server(probe, json_pack("{s:s, s:s}", "command", "seen", "nonce", ticket->nonce),
-                      &err);
+    return running_ask(probe->config,
+                       json_pack("{s:s, s:s}", "command", "seen", "nonce", ticket->nonce), &err);
 }
 
 /* After the visits: what arrived of them. */
@@ -227,7 +214,7 @@ static void find_key(struct probe *probe)
     struct err err;
     json_t *told = NULL;
     if (*probe->page.nonce)
-        told = ask_server(probe, json_pack("{s:s}", "command", "key"), &err);
+        told = running_ask(probe->config, json_pack("{s:s}", "command", "key"), &err);
     take_text(probe->key, sizeof probe->key, told, "key");
     json_decref(told);
     struct vapid *vapid = *probe->key ? NULL : vapid_from_config(probe->config, NULL);

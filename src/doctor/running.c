@@ -3,37 +3,42 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
 #include "config/likeness.h"
 #include "config/schema.h"
 #include "control/client.h"
+#include "control/told.h"
 
 enum {
     PATIENCE_S = 5,
     NAMES_MOST = 5, /* of settings in one sentence */
     NAMES_SIZE = 320,
-    TIME_SIZE = 32,
     WHY_SIZE = 400, /* of a refused reload, with room for the rest of the sentence */
 };
 
 #define FOR_RESTART "(systemctl restart doorbell, docker compose restart)"
 #define FOR_RELOAD "(systemctl reload doorbell, docker kill -s HUP doorbell)"
+#define THEN_AGAIN ", then run this again: what else is found may be over with that."
 
 static const char subject[] = "running server";
+
+json_t *running_ask(const struct config *config, json_t *request, struct err *err)
+{
+    json_t *answer = control_ask_within(config, request, PATIENCE_S, err);
+    json_decref(request);
+    if (told_true(answer, "done"))
+        return answer;
+    json_decref(answer);
+    return NULL;
+}
 
 json_t *running_compare(const struct config *config)
 {
     struct err err;
     json_t *request = likeness_ask(config);
     json_object_set_new(request, "command", json_string("compare"));
-    json_t *answer = control_ask_within(config, request, PATIENCE_S, &err);
-    json_decref(request);
-    if (json_is_true(json_object_get(answer, "done")))
-        return answer;
-    json_decref(answer);
-    return NULL;
+    return running_ask(config, request, &err);
 }
 
 /* Where a difference comes from */
@@ -115,7 +120,7 @@ static void gather(struct group *group, enum origin origin, const struct config 
         const char *place = json_string_value(json_object_get(difference, "place"));
         if (origin != FROM_SERVER)
             place = origin == FROM_HERE ? config_place(config, setting) : NULL;
-        group->fixed |= json_is_true(json_object_get(difference, "fixed"));
+        group->fixed |= told_true(difference, "fixed");
         name(group, setting, place);
     }
     if (group->count > NAMES_MOST)
@@ -137,39 +142,26 @@ const char *running_place(const json_t *comparison, const char *setting)
 
 /* Findings */
 
-static const char *time_text(char text[TIME_SIZE], int64_t unix_s)
-{
-    time_t at = (time_t)unix_s;
-    struct tm then;
-    if (!localtime_r(&at, &then) || !strftime(text, TIME_SIZE, "%b %e %H:%M:%S", &then))
-        text[0] = '\0';
-    return text;
-}
-
 static void diagnose_refused(struct findings *findings, const struct group *files,
                              const json_t *refused)
 {
-    char at[TIME_SIZE];
-    const char *why = json_string_value(json_object_get(refused, "why"));
-    bool restart = json_is_true(json_object_get(refused, "for_restart"));
-    time_text(at, json_integer_value(json_object_get(refused, "at")));
+    char at[FINDING_TIME_SIZE];
+    bool restart = told_true(refused, "for_restart");
     findings_add(
         findings, SEVERITY_WARNING, subject,
-        restart ? "Restart it " FOR_RESTART ", then run this again: what else is found "
-                  "may be over with that."
+        restart ? "Restart it " FOR_RESTART THEN_AGAIN
                 : "Mend that and reload it " FOR_RELOAD ", then run this again.",
-        "Its last reload, at %s, was refused: %.*s. What it had before stays in force%s%s.", at,
-        WHY_SIZE, why ? why : "", files->count ? "; other than here are " : "", files->names);
+        "Its last reload, at %s, was refused: %.*s. What it had before stays in force%s%s.",
+        findings_time(at, told_number(refused, "at")), WHY_SIZE, told_text(refused, "why"),
+        files->count ? "; other than here are " : "", files->names);
 }
 
 static void diagnose_files(struct findings *findings, const struct group *files)
 {
     if (files->count)
         findings_add(findings, SEVERITY_WARNING, subject,
-                     files->fixed ? "Restart it " FOR_RESTART ", then run this again: what else is "
-                                    "found may be over with that."
-                                  : "Reload it " FOR_RELOAD ", then run this again: what else is "
-                                    "found may be over with that.",
+                     files->fixed ? "Restart it " FOR_RESTART THEN_AGAIN
+                                  : "Reload it " FOR_RELOAD THEN_AGAIN,
                      "It has not loaded what is configured here: it has another %s.", files->names);
 }
 

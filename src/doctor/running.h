@@ -9,6 +9,10 @@
 #include "config/config.h"
 #include "doctor/findings.h"
 
+/* Takes over `request`. NULL: no server runs (ERR_NOT_FOUND), or one that does not know it; the
+ * caller owns the answer. */
+json_t *running_ask(const struct config *config, json_t *request, struct err *err);
+
 /* Asks it which settings differ ("compare" of control/proto.h). NULL: no server runs, or one of a
  * version that does not tell; the caller owns it. */
 json_t *running_compare(const struct config *config);

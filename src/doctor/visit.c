@@ -22,6 +22,7 @@ enum {
     VISITS_MOST = 40, /* Signal's 3, 8 push servers' 3 each, 2 for alerts, the public address' 5 */
     BODY_MOST = 256 * 1024, /* the linking page with its picture */
     LINE_MOST = 512,
+    STATUS_OPENED = 101, /* a websocket */
 };
 
 struct visits {
@@ -113,7 +114,7 @@ static void take_location(struct visit *visit, const char *value)
 static bool is_enough(struct visit *visit)
 {
     int status = visit->facts->status;
-    visit->has_head = status == 101 || status >= 200;
+    visit->has_head = status == STATUS_OPENED || status >= 200;
     return visit->has_head && !visit->request.needle;
 }
 
@@ -446,4 +447,19 @@ void visits_free(struct visits *visits)
         resolver_free(visits->resolver);
     loop_fini(&visits->loop);
     free(visits);
+}
+
+bool visit_answered(const struct visit_facts *facts)
+{
+    return facts->end == VISIT_ANSWERED;
+}
+
+bool visit_opened(const struct visit_facts *facts)
+{
+    return visit_answered(facts) && facts->status == STATUS_OPENED;
+}
+
+bool visit_is_of_proxy(int status)
+{
+    return status >= 502 && status <= 504;
 }

@@ -78,4 +78,9 @@ void visits_add(struct visits *visits, const struct visit_request *request,
                 struct visit_facts *facts);
 void visits_run(struct visits *visits);
 
+bool visit_answered(const struct visit_facts *facts);
+bool visit_opened(const struct visit_facts *facts); /* the websocket that it asked for */
+/* 502 to 504: of a proxy that does not reach what is behind it. */
+bool visit_is_of_proxy(int status);
+
 #endif

@@ -727,11 +727,11 @@ def test_a_receiver_that_answers_and_takes_no_alert_is_told_by_doctor_and_status
     assert re.search(rf"{warning} since .*: it answers {answer}; {advice}", report)
     assert f"{receiver.origin} answers." not in report
     status = report_of(doorbell, "status")
-    assert re.search(rf"Alerts do not reach {receiver.origin} since .*: it answers {answer}", status)
+    assert re.search(rf"Alerts have not reached {receiver.origin} since .*: it answers {answer}", status)
     receiver.answer_with(200)
     wait_told(doorbell, REFUSED)
     assert f"ok alerts: {receiver.origin} answers." in report_of(doorbell, "doctor")
-    assert "do not reach" not in report_of(doorbell, "status")
+    assert "have not reached" not in report_of(doorbell, "status")
 
 
 def test_a_heartbeat_that_is_refused_is_told_by_doctor_and_status(
@@ -747,7 +747,7 @@ def test_a_heartbeat_that_is_refused_is_told_by_doctor_and_status(
     report = report_of(doorbell, "doctor")
     assert f"WARN alerts: The heartbeat does not arrive: {receiver.origin} has taken none" in report
     assert f"ok alerts: {receiver.origin} answers." in report  # which none was sent to
-    assert f"Heartbeats do not reach {receiver.origin} since " in report_of(doorbell, "status")
+    assert f"Heartbeats have not reached {receiver.origin} since " in report_of(doorbell, "status")
 
 
 def test_a_trial_that_was_refused_is_not_forgotten(make: MakeDoorbell, receiver: Receiver) -> None:

@@ -659,6 +659,22 @@ START_TEST(the_same_trouble_at_several_push_servers_is_one_finding_each)
 }
 END_TEST
 
+START_TEST(what_the_settings_forbid_is_one_finding_for_each_push_server)
+{
+    static const char *const origins[] = {"https://a.example", "https://b.example"};
+    json_t *accounts = json_array();
+    for (size_t i = 0; i < 2; i++) {
+        json_t *account = account_at("0123456789", "Allow it.", origins[i], "ok");
+        json_object_set_new(json_object_get(account, "endpoint"), "denied", json_true());
+        json_array_append_new(accounts, account);
+    }
+    struct findings findings = told_of(true, accounts, NULL);
+    ck_assert_uint_eq(findings.count, 2);
+    ck_assert_ptr_nonnull(strstr(findings.items[0].what, "push server https://a.example: "));
+    ck_assert_ptr_nonnull(strstr(findings.items[1].what, "push server https://b.example: "));
+}
+END_TEST
+
 START_TEST(signals_trouble_is_one_finding_wherever_the_accounts_ring)
 {
     json_t *accounts = json_array();
@@ -1065,6 +1081,34 @@ START_TEST(whether_anybody_would_be_told_is_said_in_any_case)
 }
 END_TEST
 
+START_TEST(an_address_family_that_keeps_alerts_back_is_named)
+{
+    static const struct {
+        struct visit_facts visit;
+        const char *what, *fix;
+    } cases[] = {
+        {{.end = VISIT_NO_ADDRESS, .has_v6 = true},
+         "https://ntfy.lan has only IPv6 addresses, and net.family is ipv4.",
+         "Set net.family to auto."},
+        {{.end = VISIT_NO_ROUTE, .has_v6 = true, .why = "unreachable"},
+         "https://ntfy.lan has only IPv6 addresses, and this machine has no IPv6 that leads there.",
+         "Give this machine IPv6."},
+        {{.end = VISIT_NO_CONNECT, .has_v6 = true, .why = "refused"},
+         "https://ntfy.lan cannot be reached (refused).",
+         "alert.url"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        struct probe_facts *facts = mem_new(sizeof *facts);
+        facts->alerts =
+            (struct origin_facts){.origin = "https://ntfy.lan", .visit = cases[i].visit};
+        diagnose_alerts(&findings, facts);
+        expect(&findings, SEVERITY_WARNING, cases[i].what, cases[i].fix);
+        free(facts);
+    }
+}
+END_TEST
+
 static json_t *delivery_of(const char *what, const char *origin, int64_t since_unix)
 {
     return json_pack("{s:{s:s, s:I, s:s}}", what, "origin", origin, "since", (json_int_t)since_unix,
@@ -1093,7 +1137,8 @@ START_TEST(whoever_answers_and_takes_nothing_is_not_called_well)
         json_t *told = delivery_of(cases[i].what, "https://ntfy.sh", cases[i].since_unix);
         facts->told = told;
         if (cases[i].visited)
-            facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
+            facts->alerts =
+                (struct origin_facts){.origin = "https://ntfy.sh", .visit.end = VISIT_ANSWERED};
         diagnose_alerts(&findings, facts);
         expect(&findings, cases[i].severity, cases[i].words, cases[i].fix);
         json_decref(told);
@@ -1108,8 +1153,9 @@ START_TEST(a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive)
     struct probe_facts *facts = mem_new(sizeof *facts);
     json_t *told = delivery_of("heartbeat", "https://hc.example", 7);
     facts->told = told;
-    facts->alerts = (struct origin_facts){"https://ntfy.sh", {.end = VISIT_ANSWERED}};
-    facts->heartbeat = (struct origin_facts){"https://hc.example", {.end = VISIT_ANSWERED}};
+    facts->alerts = (struct origin_facts){.origin = "https://ntfy.sh", .visit.end = VISIT_ANSWERED};
+    facts->heartbeat =
+        (struct origin_facts){.origin = "https://hc.example", .visit.end = VISIT_ANSWERED};
     diagnose_alerts(&findings, facts);
     ck_assert_uint_eq(findings.count, 2);
     ck_assert_str_eq(findings.items[0].what, "https://ntfy.sh answers.");
@@ -1189,6 +1235,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           each_end_of_a_visit_to_the_public_address_has_its_words,
           whether_the_server_may_open_enough_files_is_told_before_it_is_too_late,
           the_same_trouble_at_several_push_servers_is_one_finding_each,
+          what_the_settings_forbid_is_one_finding_for_each_push_server,
           who_is_not_rung_because_a_push_server_fails_is_told_with_it_alone,
           who_is_not_connected_because_signal_fails_is_told_with_it_alone,
           what_all_accounts_see_of_signal_is_told_once,
@@ -1207,6 +1254,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_link_that_has_not_shown_its_queue_is_not_called_linked,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,
           whether_anybody_would_be_told_is_said_in_any_case,
+          an_address_family_that_keeps_alerts_back_is_named,
           whoever_answers_and_takes_nothing_is_not_called_well,
           a_certificate_is_told_before_it_ends_and_a_fault_behind,
           a_heartbeat_that_is_refused_is_told_beside_alerts_that_arrive,
