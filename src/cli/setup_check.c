@@ -18,7 +18,7 @@ static bool lacks_proxy(const struct public_facts *facts)
         return false; /* a push server, whose own proxy is well */
     if (facts->seen)
         return !facts->sighting.at_root;
-    bool elsewhere = visit->end == VISIT_ANSWERED && !visit->has_needle && !visit->challenged &&
+    bool elsewhere = visit_answered(visit) && !visit->has_needle && !visit->challenged &&
                      (visit->status < 300 || visit->status >= 400);
     return elsewhere || visit->end == VISIT_NO_CONNECT;
 }

@@ -182,7 +182,7 @@ void diagnose_origin(struct findings *findings, const struct origin_facts *facts
     if (facts->visit.end == VISIT_NOT_MADE)
         findings_add(findings, SEVERITY_UNCHECKED, push_subject, NULL, "%s was not asked.",
                      facts->origin);
-    else if (facts->visit.end != VISIT_ANSWERED)
+    else if (!visit_answered(&facts->visit))
         diagnose_unanswered(findings, facts, concerned);
     else if (concern_origin_fails(facts)) /* a proxy before it says so */
         diagnose_failure(findings, facts, &(struct push_answer){.status = facts->visit.status},

@@ -341,7 +341,7 @@ void diagnose_public(struct findings *findings, const struct public_facts *facts
                      "%s was not looked at, because the VAPID key, by which this server's page is "
                      "known, cannot be read.",
                      facts->origin);
-    else if (facts->visit.end != VISIT_ANSWERED)
+    else if (!visit_answered(&facts->visit))
         diagnose_not_seen(findings, facts);
     else if (facts->seen && diagnose_way(findings, facts))
         return;

@@ -195,7 +195,7 @@ static void ask_for_mark(const struct probe *probe)
 {
     struct public_facts *public = &probe->facts->public;
     char url[sizeof public->origin + sizeof HEALTH_OF_NTFY];
-    if (public->visit.end != VISIT_ANSWERED || public->visit.has_needle || public->seen)
+    if (!visit_answered(&public->visit) || public->visit.has_needle || public->seen)
         return;
     snprintf(url, sizeof url, "%s" HEALTH_OF_NTFY, public->origin);
     struct visit_request request = {.url = url,
