@@ -622,16 +622,21 @@ def test_doctor_tells_what_push_ca_file_mends_and_what_it_does_not(
     authority: Authority,
     tmp_path: Path,
 ) -> None:
-    """No CA of one's own yet, then another one's, then the right one, and another name's."""
+    """No CA of one's own yet, then another one's, then the right one, and another name's; the server
+    has the right one all the time."""
     other = tmp_path / "ca"
     other.mkdir()
     right = str(authority.file)
     doorbell = make(push__connect_to=[f"{OWN}=localhost:{own.port}"]).start()
     Linked(doorbell, signal, own, f"https://{OWN}").wait_tested()
     doorbell.settings["push.ca_file"] = ""
-    assert only_fault(doorbell)["fix"].endswith("a CA of your own goes into push.ca_file.")
+    not_loaded, fault = faults(doorbell)
+    assert not_loaded["what"].endswith("it has another push.ca_file.")
+    assert fault["fix"].endswith("a CA of your own goes into push.ca_file.")
     doorbell.settings["push.ca_file"] = str(Authority(other, "Another CA").file)
-    assert "push.ca_file has another one: add it there." in only_fault(doorbell)["fix"]
+    not_loaded, fault = faults(doorbell)
+    assert not_loaded["subject"] == "running server"
+    assert "push.ca_file has another one: add it there." in fault["fix"]
     doorbell.settings["push.ca_file"] = right
     assert faults(doorbell) == []
     doorbell.reload(push__connect_to=[f"{OWN}=localhost:{ntfy.port}"])
