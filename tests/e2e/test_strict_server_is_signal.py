@@ -30,7 +30,7 @@ def start_libsignal(
 
     yield start
     roads = {handshake.version for handshake in signal.handshakes}
-    assert roads == {"HTTP/1.1" if version == "1" else "HTTP/2"}
+    assert roads <= {"HTTP/1.1" if version == "1" else "HTTP/2"}
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ OF_CONNECTIONS = {"connection", "upgrade", "keep-alive", "proxy-connection", "tr
 class StreamBehaviour:
     """How connections of HTTP/2 are treated. The defaults are how Signal's front does it."""
 
-    alpn: Optional[str] = "h2"  # None: none is selected; "http/1.1": it is, and spoken
+    alpn: Optional[str] = "h2"  # None: none is selected; "http/1.1": that, and it is spoken
     max_streams: int = 100
     extended_connect: bool = True
     shed_load: bool = False  # SETTINGS, GOAWAY 0x40, EOF
@@ -131,8 +131,8 @@ class Stream:
         if self.over:
             return
         self.reset_by_server = code
-        self.connection.send(wire.RstStreamFrame(self.number, code))
         self.finish()
+        self.connection.send(wire.RstStreamFrame(self.number, code))
 
     def freeze(self) -> None:
         """Nothing is read any more and nothing written; the connection goes on."""
@@ -230,11 +230,12 @@ class Http2:
 
     def leave(self, code: int = NO_ERROR, last: Optional[int] = None) -> None:
         """GOAWAY. Streams above `last` (the newest) are as if they had never been."""
-        self.last_served = self.last if last is None else last
-        self.send(wire.GoAwayFrame(0, self.last_served, code))
+        newest = self.last if self.last_served is None else self.last_served
+        self.last_served = newest if last is None else last
         for stream in list(self.open.values()):
             if stream.number > self.last_served:
                 stream.finish()
+        self.send(wire.GoAwayFrame(0, self.last_served, code))
 
     def end(self, how: str = "eof") -> None:
         """With all its streams: "eof", "reset" or "freeze" (like a network that is gone)."""
@@ -382,7 +383,8 @@ class Http2:
     def on_data(self, frame: wire.DataFrame) -> None:
         length = frame.flow_controlled_length
         stream = self.known(frame)
-        for window in [self, stream] if stream else [self]:
+        windows: list[Any] = [self, stream] if stream else [self]
+        for window in windows:
             window.credit -= length
             window.consumed += length
             if window.credit < 0:
@@ -392,11 +394,11 @@ class Http2:
             stream.reset(STREAM_CLOSED)
         elif stream:
             stream.feed(frame.data, "END_STREAM" in frame.flags)
-        for window in (None, self.open.get(frame.stream_id)):
-            self.give_credit(window)
+        self.give_credit(None)
+        self.give_credit(self.open.get(frame.stream_id))
 
     def give_credit(self, stream: Optional[Stream]) -> None:
-        """For half a window at a time. Without a stream: the connection's."""
+        """For half a window at a time; without a stream the connection's."""
         window: Any = stream or self
         if window.consumed <= WINDOW // 2 or self.over or not self.behaviour.give_credit:
             return

@@ -583,7 +583,7 @@ class StrictSignal:
                 self.note(f"handshake refused with {status}: {request.method} {request.target}")
             self.changed()
 
-        if version != HTTP2 or tls["alpn"] == "http/1.1":
+        if version != HTTP2 or self.stream_behaviour().alpn == "http/1.1":
             return Http1(pipe, judge, judged)
         connection = Http2(len(self.http2_connections) + 1, pipe, self, judge, judged)
         self.http2_connections.append(connection)
