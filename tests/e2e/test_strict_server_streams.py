@@ -383,6 +383,43 @@ def test_headers_can_be_split_and_huffman_coded(
     assert any(frame.kind == Http2.CONTINUATION for frame in client.frames)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Http2.frame(Http2.CONTINUATION, 0, 1),
+        Http2.frame(Http2.HEADERS, 0, 3) + Http2.frame(Http2.PING, payload=bytes(8)),
+        Http2.frame(Http2.HEADERS, Http2.END_HEADERS, 3, b"\xff\xff\xff\xff\xff\x0f"),
+        Http2.frame(Http2.HEADERS, Http2.END_HEADERS, 2, b"\x82"),
+        Http2.frame(Http2.DATA, 0, 5, b"x"),
+        Http2.frame(Http2.RST_STREAM, 0, 5, bytes(4)),
+        Http2.frame(Http2.WINDOW_UPDATE, 0, 1, bytes(4)),
+        Http2.frame(Http2.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"),
+        Http2.frame(Http2.PUSH_PROMISE, Http2.END_HEADERS, 1, bytes(4)),
+        Http2.frame(Http2.SETTINGS, Http2.ACK) * 2,
+        Http2.frame(Http2.SETTINGS, payload=b"\0\5\0\0\0\1"),
+        Http2.frame(Http2.PING, payload=b"short"),
+    ],
+)
+def test_what_breaks_the_connection_gets_goaway_0_and_eof(
+    signal: SignalPeer, connect: Connect, broken: bytes
+) -> None:
+    stream = connect()
+    stream.expect_queue_empty()
+    stream.connection.send(broken)
+    stream.connection.expect_eof()
+    assert stream.connection.goaway and stream.connection.goaway[1] == 0
+    assert signal.sessions[0].state == "ended" and violated(signal)
+
+
+def test_data_after_the_end_of_a_stream_is_refused(signal: SignalPeer, dial: Dial) -> None:
+    signal.set_behaviour(handshake="stall")
+    stream = dial().open()
+    stream.end()
+    stream.send(b"x")
+    stream.expect_reset(5)
+    assert violated(signal)
+
+
 # The websocket
 
 
