@@ -244,8 +244,6 @@ class Http2:
             return
         if how == "reset":
             self.pipe.reset()
-        else:
-            self.pipe.close()
         self.eof()
 
     def eof(self) -> None:
