@@ -4,6 +4,7 @@
 
 import socket
 import ssl
+from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
@@ -13,6 +14,8 @@ import signal_wire
 from lib.certs import Authority
 from lib.chat_client import ChatClient
 from lib.http2 import PREFACE, Http2
+from lib.mock_signal import MockSignal
+from lib.process import JsonPeer
 from lib.signal_peer import Account, SignalPeer
 from lib.stream_client import (
     ENABLE_CONNECT_PROTOCOL,
@@ -62,6 +65,22 @@ def connect(dial: Dial, account: Account) -> Connect:
         return stream
 
     return connect
+
+
+def test_the_client_of_these_tests_is_understood_by_signals_own_mock_server(
+    json_peer: Callable[..., JsonPeer],
+) -> None:
+    mock = MockSignal(json_peer, http=2)
+    client = Http2Client(mock.port, Path(mock.ca_file))
+    client.pong()
+    assert client.settings[ENABLE_CONNECT_PROTOCOL] == 1
+    stream = client.open(mock.account.authorization())
+    assert stream.status == 200
+    stream.expect_queue_empty()
+    tag = mock.send(size=100_000)
+    stream.answer(stream.expect_message())
+    mock.wait_acked(tag)
+    client.close()
 
 
 def violated(signal: SignalPeer) -> bool:
