@@ -523,7 +523,7 @@ class StrictSignal:
     # Listening
 
     async def start(
-        self, port: int = 0, hosts: Sequence[str] = LOOPBACK, http2_port: int = 0
+        self, port: int = 0, http2_port: int = 0, hosts: Sequence[str] = LOOPBACK
     ) -> int:
         await self.ports[1].listen(http2_port, hosts)
         return await self.ports[0].listen(port, hosts)
@@ -1042,7 +1042,7 @@ async def main() -> None:
     parser.add_argument("--control-port", type=int, default=0)
     arguments = parser.parse_args()
     server = StrictSignal(arguments.cert, arguments.key)
-    await server.start(arguments.port, http2_port=arguments.http2_port)
+    await server.start(arguments.port, arguments.http2_port)
     ports = {"port": server.port, "http2_port": server.http2_port}
     await run_with_control(ports, server.operations(), arguments.control_port)
 

@@ -42,8 +42,7 @@ class SignalPeer(OnLoop):
     def __init__(self, background: Background, changes: Changes, leaf: Leaf):
         super().__init__(background, StrictSignal(str(leaf.cert), str(leaf.key), changes.notify))
         self.changed = changes
-        # Ports that nobody takes while it does not listen.
-        self.start(free_port(), http2_port=free_port())
+        self.start(free_port(), free_port())  # that nobody takes while it does not listen
 
     @property
     def url(self) -> str:
