@@ -72,6 +72,31 @@ def test_it_reads_fragmented_messages(
     assert event["size"] == len(signal.message(number).envelope)
 
 
+@pytest.mark.parametrize("start_libsignal", ["http2"], indirect=True)
+def test_it_reads_headers_and_frames_in_pieces(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
+    # Not many of them: it takes a flood of short frames for an attack.
+    signal.set_behaviour(data_piece=21, header_piece=20, huffman=True)
+    number = signal.queue(account.key, size=300)
+    connect(libsignal, account)
+    event = libsignal.wait_event("message")
+    assert event["size"] == len(signal.message(number).envelope)
+
+
+@pytest.mark.parametrize("start_libsignal", ["http2"], indirect=True)
+def test_it_sees_a_stream_that_ends_alone_and_load_that_is_shed(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
+    connect(libsignal, account)
+    signal.wait_connected(account)
+    signal.reset_streams(8, account.key)
+    libsignal.wait_event("disconnected")
+    signal.set_behaviour(shed_load=True)
+    libsignal.do("connect", username=account.key, password=account.password)
+    libsignal.wait_event("failed")
+
+
 def test_its_keepalive_is_answered(
     signal: SignalPeer, account: Account, libsignal: JsonPeer
 ) -> None:
