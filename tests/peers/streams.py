@@ -476,7 +476,7 @@ class Http2:
         return None
 
     def is_premature(self, headers: list) -> bool:
-        """An extended CONNECT that no SETTINGS allow; the client's fault only once it knows them."""
+        """An extended CONNECT that no SETTINGS allow: its fault only once it knows them."""
         if ENABLE_CONNECT_PROTOCOL in self.settings_sent or b":protocol" not in dict(headers):
             return False
         if not self.settings_unanswered:

@@ -153,7 +153,7 @@ class Http2Client:
             self.read_frame()
 
     def pong(self) -> None:
-        """Until a ping of ours is answered, by when all that the server had to say before is here."""
+        """Until a ping of ours is answered: all that the server said before it is here then."""
         self.ping()
         count = len(self.frames)
         self.read_until(
