@@ -203,7 +203,7 @@ class World:
         if self.cables:
             self.cables.make()
             host = self.cables.there(Cables.SIGNAL)
-        await self.signal.start(free_port(), hosts=[host])
+        await self.signal.start(free_port(), free_port(), [host])
         await self.nameserver.start()
 
     async def add_server(self, name: str, named: bool = False) -> PushServer:

@@ -809,8 +809,8 @@ def named_leaf(authority: Authority) -> Leaf:
 class LoneSignal(SignalPeer):
     """The strict server on 127.0.0.1 alone."""
 
-    def start(self, port: int) -> None:
-        self._background.call(self._target.start, port, ("127.0.0.1",))
+    def start(self, *ports: int) -> None:
+        self._background.call(self._target.start, *ports, ("127.0.0.1",))
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def test_the_strict_server_is_worked_through_its_control_port(
     while not operate(ports, "state")["messages"][0]["acked"]:
         changes = operate(ports, "wait_change", since=changes, timeout=20)
     client.expect_queue_empty()
+    assert ports["http2_port"] and operate(ports, "goaway") == 0
     assert operate(ports, "state")["violations"] == []
     client.close()
 

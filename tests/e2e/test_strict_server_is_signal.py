@@ -1,6 +1,6 @@
-"""Signal's own client library takes the strict server for Signal's."""
+"""Signal's own client library takes the strict server for Signal's, on both its roads."""
 
-from typing import Callable
+from typing import Callable, Iterator
 
 import pytest
 
@@ -16,11 +16,26 @@ def account(signal: SignalPeer) -> Account:
     return signal.new_account()
 
 
+@pytest.fixture(params=["http1", "http2"])
+def start_libsignal(
+    request: pytest.FixtureRequest, json_peer: StartPeer, signal: SignalPeer, authority: Authority
+) -> Iterator[Callable[[], JsonPeer]]:
+    """All of a test's connections take the same road."""
+    port, version = (signal.port, "1") if request.param == "http1" else (signal.http2_port, "2")
+
+    def start() -> JsonPeer:
+        peer = json_peer("libsignal_proof.mjs", str(port), str(authority.file), version)
+        peer.wait_event("ready")
+        return peer
+
+    yield start
+    roads = {handshake.version for handshake in signal.handshakes}
+    assert roads <= {"HTTP/1.1" if version == "1" else "HTTP/2"}
+
+
 @pytest.fixture
-def libsignal(json_peer: StartPeer, signal: SignalPeer, authority: Authority) -> JsonPeer:
-    peer = json_peer("libsignal_proof.mjs", str(signal.port), str(authority.file))
-    peer.wait_event("ready")
-    return peer
+def libsignal(start_libsignal: Callable[[], JsonPeer]) -> JsonPeer:
+    return start_libsignal()
 
 
 def connect(libsignal: JsonPeer, account: Account) -> None:
@@ -57,6 +72,31 @@ def test_it_reads_fragmented_messages(
     assert event["size"] == len(signal.message(number).envelope)
 
 
+@pytest.mark.parametrize("start_libsignal", ["http2"], indirect=True)
+def test_it_reads_headers_and_frames_in_pieces(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
+    # Not many of them: it takes a flood of short frames for an attack.
+    signal.set_behaviour(data_piece=21, header_piece=20, huffman=True)
+    number = signal.queue(account.key, size=300)
+    connect(libsignal, account)
+    event = libsignal.wait_event("message")
+    assert event["size"] == len(signal.message(number).envelope)
+
+
+@pytest.mark.parametrize("start_libsignal", ["http2"], indirect=True)
+def test_it_sees_a_stream_that_ends_alone_and_load_that_is_shed(
+    signal: SignalPeer, account: Account, libsignal: JsonPeer
+) -> None:
+    connect(libsignal, account)
+    signal.wait_connected(account)
+    signal.reset_streams(8, account.key)
+    libsignal.wait_event("disconnected")
+    signal.set_behaviour(shed_load=True)
+    libsignal.do("connect", username=account.key, password=account.password)
+    libsignal.wait_event("failed")
+
+
 def test_its_keepalive_is_answered(
     signal: SignalPeer, account: Account, libsignal: JsonPeer
 ) -> None:
@@ -84,15 +124,10 @@ def test_it_takes_499_for_an_app_that_expired(
 
 
 def test_it_understands_displacement(
-    signal: SignalPeer,
-    authority: Authority,
-    account: Account,
-    libsignal: JsonPeer,
-    json_peer: StartPeer,
+    account: Account, libsignal: JsonPeer, start_libsignal: Callable[[], JsonPeer]
 ) -> None:
     connect(libsignal, account)
-    other = json_peer("libsignal_proof.mjs", str(signal.port), str(authority.file))
-    connect(other, account)
+    connect(start_libsignal(), account)
     assert libsignal.wait_event("disconnected")["code"] == "ConnectedElsewhere"
 
 

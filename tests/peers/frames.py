@@ -26,8 +26,8 @@ class Pipe(Protocol):
     def shut(self) -> None:
         """Ends our direction; what the peer sends is still read."""
 
-    def close(self) -> None:
-        """Ends both."""
+    def close(self, torn: bool = False) -> None:
+        """Ends both; `torn`: at once, after a Close that is not ordinary."""
 
 
 class Handler(Protocol):
@@ -289,16 +289,16 @@ class WebSocket:
         if is_ordinary(code):
             self.pipe.shut()
         else:
-            self.end()
+            self.end(torn=True)
 
     def write_close(self, code: Optional[int], reason: str) -> None:
         self.close_sent = True
         payload = b"" if code is None else struct.pack(">H", code) + reason.encode()[:123]
         self.pipe.write(frame(CLOSE, payload))
 
-    def end(self) -> None:
+    def end(self, torn: bool = False) -> None:
         if self.ended:
             return
         self.ended = True
-        self.pipe.close()
+        self.pipe.close(torn)
         self.handler.on_end()

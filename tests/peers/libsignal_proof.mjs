@@ -1,7 +1,8 @@
 // Signal's own client library (npm @signalapp/libsignal-client) against a server that claims to
 // be Signal's, worked by lines of JSON. What it accepts, official clients accept.
 //
-// Usage: libsignal_proof.mjs PORT CA_FILE   (the server answers as https://localhost:PORT)
+// Usage: libsignal_proof.mjs PORT CA_FILE [1|2]   (the server answers as https://localhost:PORT,
+//        in this version of HTTP)
 // In:  {"op":"connect","username":"<uuid>.<device>","password":"..."}
 //      {"op":"connect_anonymously"}
 //      {"op":"ack","index":0,"status":200}   answers the incoming message of that number
@@ -19,7 +20,7 @@ import { load } from './packages.mjs';
 
 const { Net: network, ErrorCode, LogLevel, initLogger } = await load('@signalapp/libsignal-client');
 
-const [port, ca] = process.argv.slice(2);
+const [port, ca, version = '1'] = process.argv.slice(2);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 if (process.env.LIBSIGNAL_LOG) {
   initLogger(LogLevel.Debug, (_level, _target, _file, _line, text) => console.error(text));
@@ -33,7 +34,7 @@ const net = new network.Net({
   TESTING_localServer_svr2Port: Number(port),
   TESTING_localServer_svrBPort: Number(port),
   TESTING_localServer_rootCertificateDer: new Uint8Array(new X509Certificate(readFileSync(ca)).raw),
-  TESTING_localServer_httpVersion: Number(process.env.LIBSIGNAL_HTTP_VERSION ?? 1),
+  TESTING_localServer_httpVersion: Number(version),
 });
 
 const acks = [];

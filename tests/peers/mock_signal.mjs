@@ -1,6 +1,8 @@
 // Signal's own mock server (npm @signalapp/mock-server) with one linked device, worked by lines
 // of JSON.
 //
+// Usage: mock_signal.mjs [1|2]   the version of HTTP; no release of the mock speaks both
+//
 // The first line out says where it listens, who the device is and which CA signed the
 // certificate.
 // In:  {"op":"send","urgent":true|false|null,"size":200,"tag":1}   from a second account
@@ -15,9 +17,11 @@ import { createInterface } from 'node:readline';
 
 import { load, resolve } from './packages.mjs';
 
-const { Server } = await load('@signalapp/mock-server');
-const root = dirname(resolve('@signalapp/mock-server/package.json'));
-const { default: compiled } = await load('@signalapp/mock-server/protos/compiled.js');
+const speaks2 = process.argv[2] === '2';
+const name = speaks2 ? 'mock-server-27' : '@signalapp/mock-server';
+const { Server } = await load(name);
+const root = dirname(resolve(`${name}/package.json`));
+const { default: compiled } = await load(`${name}/protos/compiled.js`);
 const { Envelope } = compiled.signalservice;
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -38,20 +42,20 @@ const device = await server.registerDevice({
 });
 
 function envelope({ urgent = true, size = 200 }) {
-  const now = Date.now();
-  return Buffer.from(
-    Envelope.encode({
-      type: Envelope.Type.UNIDENTIFIED_SENDER,
-      clientTimestamp: now,
-      serverTimestamp: now,
-      destinationServiceIdBinary: device.aciRawUuid,
-      serverGuidBinary: randomBytes(16),
-      content: randomBytes(size),
-      ...(urgent === null ? {} : { urgent }),
-      sourceServiceIdBinary: friend.device.aciRawUuid,
-      sourceDeviceId: 1,
-    }).finish(),
-  );
+  const now = speaks2 ? BigInt(Date.now()) : Date.now();
+  const encoded = Envelope.encode({
+    ...Envelope.decode(new Uint8Array()), // one release wants every field
+    type: Envelope.Type.UNIDENTIFIED_SENDER,
+    clientTimestamp: now,
+    serverTimestamp: now,
+    destinationServiceIdBinary: device.aciRawUuid,
+    serverGuidBinary: randomBytes(16),
+    content: randomBytes(size),
+    urgent,
+    sourceServiceIdBinary: friend.device.aciRawUuid,
+    sourceDeviceId: 1,
+  });
+  return Buffer.from(speaks2 ? encoded : encoded.finish());
 }
 
 async function send(command) {

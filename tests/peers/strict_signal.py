@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""A strict stand-in for Signal's chat server: every rule of signal-measured.md 1 to 3 and 6 and of
+"""A strict stand-in for Signal's chat server: every rule of signal-measured.md 1 to 4 and 6 and of
 signal.md 9.4, enforced or, where a test asks for it, broken.
 
 It shares nothing with Doorbell, and is itself proven by Signal's own client library
 (tests/e2e/test_strict_server_is_signal.py). In a test it is an object on an asyncio loop. As a
 program it prints one JSON line with its ports and is worked through control.py:
 
-    strict_signal.py --cert CERT --key KEY [--port 0] [--control-port 0]
+    strict_signal.py --cert CERT --key KEY [--port 0] [--http2-port 0] [--control-port 0]
 
-Roads: upgrade.py (HTTP/1.1) and tls_pipe.py below it, frames.py for the websocket. What the chat
-server does on a websocket, whatever road carries it, is in this file.
+Roads: upgrade.py (HTTP/1.1) and streams.py (HTTP/2), each on a port of its own, with listening.py
+and tls_pipe.py below them; frames.py for the websocket. What the chat server does on a websocket,
+whatever road carries it, is in this file.
 """
 
 import argparse
@@ -21,9 +22,7 @@ import json
 import os
 import re
 import secrets
-import socket
 import ssl
-import struct
 import time
 import urllib.parse
 from typing import Any, Callable, Optional, Sequence, Union
@@ -32,8 +31,10 @@ from uuid import UUID, uuid4
 import signal_wire
 from control import run_with_control
 from frames import Deflate, Pipe, WebSocket
+from listening import LOOPBACK, Port
+from streams import Http2, StreamBehaviour
 from tls_pipe import TlsPipe
-from upgrade import Admission, Http1, Refusal, Request, html, not_found, timestamp_header
+from upgrade import HTTP2, Admission, Http1, Refusal, Request, html, not_found, timestamp_header
 
 WEBSOCKET_PATH = "/v1/websocket/"
 WINDOW = 256  # unanswered messages
@@ -45,12 +46,14 @@ MALFORMED = (1007, "Badly formatted")
 
 
 @dataclasses.dataclass
-class Behaviour:
+class Behaviour(StreamBehaviour):
     """How the server treats everybody, or one device. The defaults are how Signal does it."""
 
+    http2: dict = dataclasses.field(default_factory=dict)  # what is otherwise on that road
     tcp: str = "normal"  # "silent": accepts and says nothing; "reset"
     handshake: str = "normal"  # "stall": reads the request and says nothing
-    reject: Optional[dict] = None  # {"status", "reason", "headers", "timestamp", "times"}
+    # {"status", "reason", "headers", "timestamp", "times", "reset": code instead of an answer}
+    reject: Optional[dict] = None
     backend_failing: bool = False
     minimum_versions: dict = dataclasses.field(default_factory=dict)  # {"android": "8.4.0"}
     require_spqr: bool = False
@@ -121,8 +124,12 @@ class Handshake:
     headers: list[tuple[str, str]]
     peer: str
     tls: dict
+    version: str
+    stream: Optional[tuple[int, int]]  # HTTP/2: connection and stream
+    never_indexed: list[str]  # HTTP/2: these headers
     status: Optional[int] = None
     device: Optional[str] = None
+    is_rejected: bool = False  # because Behaviour says so
 
     def get(self, name: str) -> Optional[str]:
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
@@ -164,7 +171,7 @@ class Session:
 
     @property
     def behaviour(self) -> Behaviour:
-        return self.server.behaviour_of(self.device)
+        return self.server.behaviour_of(self.device, self.handshake.version)
 
     @property
     def state(self) -> str:
@@ -229,7 +236,7 @@ class Session:
 
     def end_as_idle(self) -> None:
         if self.close_sent:
-            self.websocket.end()
+            self.websocket.end(torn=True)
             return
         self.violation("it was silent for too long")
         self.websocket.close(*IDLE)
@@ -456,6 +463,7 @@ class Session:
             "requests": [dataclasses.asdict(request) for request in self.requests],
             "unanswered": [delivery.message.number for delivery in self.pending.values()],
             "handshake": self.handshake.number,
+            "version": self.handshake.version,
         }
 
 
@@ -465,9 +473,11 @@ class StrictSignal:
     USER = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
     def __init__(self, cert: str, key: str, on_change: Callable[[], None] = lambda: None):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(cert, key)
-        self.context.sni_callback = self.note_server_name  # type: ignore[assignment]
+        self.context = self.new_context(cert, key)
+        self.http2_contexts = {
+            alpn: self.new_context(cert, key, ssl.TLSVersion.TLSv1_3, [alpn] if alpn else [])
+            for alpn in ("h2", "http/1.1", None)
+        }
         self.on_change = on_change
         self.changes = 0
         self.change_event: Optional[asyncio.Event] = None
@@ -484,70 +494,78 @@ class StrictSignal:
         self.tls_under_way = self.tls_under_way_most = 0
         self.server_names: dict[int, Optional[str]] = {}
         self.pipes: list[TlsPipe] = []
-        self.silent: list[socket.socket] = []
-        self.listeners: list[socket.socket] = []
-        self.acceptors: list[asyncio.Task] = []
-        self.port = 0
+        self.http2_connections: list[Http2] = []  # those that are over, too
+        self.ports = [
+            Port(self.count_tcp, lambda: self.context, self.tls_ready, self.tls_failed),
+            Port(
+                lambda: self.count_tcp(HTTP2),
+                lambda: self.http2_contexts[self.stream_behaviour().alpn],
+                lambda pipe: self.tls_ready(pipe, HTTP2),
+                self.tls_failed,
+            ),
+        ]
+
+    def new_context(
+        self,
+        cert: str,
+        key: str,
+        least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+        alpn: Sequence[str] = (),
+    ) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = least
+        context.load_cert_chain(cert, key)
+        context.sni_callback = self.note_server_name  # type: ignore[assignment]
+        if alpn:
+            context.set_alpn_protocols(alpn)
+        return context
 
     # Listening
 
-    async def start(self, port: int = 0, hosts: Sequence[str] = ("127.0.0.1", "::1")) -> int:
-        self.hosts = hosts
-        for host in hosts:
-            try:
-                listener = socket.create_server(
-                    (host, self.port or port),
-                    family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-                    backlog=1024,
-                )
-            except OSError:
-                if not self.listeners:
-                    raise
-                continue  # a machine without IPv6
-            listener.setblocking(False)
-            self.port = listener.getsockname()[1]
-            self.listeners.append(listener)
-            self.acceptors.append(asyncio.create_task(self.accept(listener)))
-        return self.port
+    async def start(
+        self, port: int = 0, http2_port: int = 0, hosts: Sequence[str] = LOOPBACK
+    ) -> int:
+        await self.ports[1].listen(http2_port, hosts)
+        return await self.ports[0].listen(port, hosts)
+
+    @property
+    def port(self) -> int:
+        return self.ports[0].number
+
+    @property
+    def http2_port(self) -> int:
+        return self.ports[1].number
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        return self.ports[0].hosts
 
     async def stop_listening(self) -> None:
-        """Refuses new connections; those that are open go on."""
-        for task in self.acceptors:
-            task.cancel()
-        await asyncio.gather(*self.acceptors, return_exceptions=True)
-        await asyncio.sleep(0)  # the loop forgets the sockets before their numbers are used again
-        for listener in self.listeners:
-            listener.close()
-        self.acceptors, self.listeners = [], []
+        """Refuses new connections on both roads; those that are open go on."""
+        for port in self.ports:
+            await port.stop()
 
     async def listen_again(self) -> None:
-        await self.start(self.port, self.hosts)
+        for port in self.ports:
+            await port.listen(hosts=port.hosts)
 
-    async def accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(listener)
-            self.tcp_connections += 1
-            self.changed()
-            if self.behaviour.tcp == "silent":
-                self.silent.append(connection)
-            elif self.behaviour.tcp == "reset":
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                connection.close()
-            else:
-                self.tls_under_way += 1
-                self.tls_under_way_most = max(self.tls_under_way_most, self.tls_under_way)
-                await loop.connect_accepted_socket(
-                    lambda: TlsPipe(self.context, self.tls_ready, self.tls_failed), connection
-                )
+    def count_tcp(self, version: str = "") -> str:
+        self.tcp_connections += 1
+        how = self.behaviour_of(None, version).tcp
+        if how == "normal":
+            self.tls_under_way += 1
+            self.tls_under_way_most = max(self.tls_under_way_most, self.tls_under_way)
+        self.changed()
+        return how
 
-    def tls_ready(self, pipe: TlsPipe) -> Http1:
+    def tls_ready(self, pipe: TlsPipe, version: str = "") -> Union[Http1, Http2]:
         self.tls_under_way -= 1
         self.pipes = [known for known in self.pipes if not known.over] + [pipe]
         tls = {
             "version": pipe.tls.version(),
             "resumed": pipe.tls.session_reused,
             "server_name": self.server_names.pop(id(pipe.tls), None),
+            "alpn": pipe.tls.selected_alpn_protocol(),
         }
         assert pipe.transport
         peer = str(pipe.transport.get_extra_info("peername")[0])
@@ -561,11 +579,16 @@ class StrictSignal:
             if not handshakes or handshakes[-1].status is not None:
                 handshakes.append(self.note_handshake(request, peer, tls))
             handshakes[-1].status = status
-            if status in (400, 404):
+            if status in (400, 404, 502) and not handshakes[-1].is_rejected:
                 self.note(f"handshake refused with {status}: {request.method} {request.target}")
             self.changed()
 
-        return Http1(pipe, judge, judged)
+        if version != HTTP2 or self.stream_behaviour().alpn == "http/1.1":
+            return Http1(pipe, judge, judged)
+        connection = Http2(len(self.http2_connections) + 1, pipe, self, judge, judged)
+        self.http2_connections.append(connection)
+        connection.start()
+        return connection
 
     def tls_failed(self, text: str) -> None:
         self.tls_under_way -= 1
@@ -586,6 +609,9 @@ class StrictSignal:
             request.headers,
             peer,
             tls,
+            request.version,
+            request.stream,
+            request.never_indexed,
         )
         self.handshakes.append(handshake)
         self.changed()
@@ -593,10 +619,12 @@ class StrictSignal:
 
     async def stop(self) -> None:
         await self.stop_listening()
-        for connection in self.silent:
-            connection.close()
+        for port in self.ports:
+            port.free_silent()
         for pipe in self.pipes:
             pipe.vanish()
+        for connection in self.http2_connections:
+            connection.eof()
         for session in self.sessions:
             session.on_end()
 
@@ -605,11 +633,12 @@ class StrictSignal:
     def judge(self, request: Request, handshake: Handshake) -> Union[Refusal, Admission, None]:
         device, verdict = self.authenticate(request)
         handshake.device = device.key if device else None
-        behaviour = self.behaviour_of(device)
+        behaviour = self.behaviour_of(device, request.version)
         if behaviour.handshake == "stall":
             return None
         rejection = self.rejection(behaviour)
         if rejection:
+            handshake.is_rejected = True
             return rejection
         if self.is_outdated(request, behaviour, device):
             return Refusal(499, "499", timestamp=False)
@@ -680,11 +709,12 @@ class StrictSignal:
         if "times" in wanted:
             wanted["times"] -= 1
         return Refusal(
-            wanted["status"],
+            wanted.get("status", 0),
             wanted.get("reason", "Rejected"),
             list((wanted.get("headers") or {}).items()),
             (wanted.get("body") or "").encode(),
             wanted.get("timestamp", True),
+            reset=wanted.get("reset"),
         )
 
     def is_outdated(self, request: Request, behaviour: Behaviour, device: Optional[Device]) -> bool:
@@ -699,9 +729,15 @@ class StrictSignal:
     def rank(version: re.Match) -> tuple[int, int, int, bool]:
         return int(version[1]), int(version[2] or 0), int(version[3] or 0), version[4] is None
 
-    def behaviour_of(self, device: Optional[Device]) -> Behaviour:
+    def behaviour_of(self, device: Optional[Device], version: str = "") -> Behaviour:
         special = self.special.get(device.key) if device else None
-        return dataclasses.replace(self.behaviour, **special) if special else self.behaviour
+        behaviour = dataclasses.replace(self.behaviour, **special) if special else self.behaviour
+        if version != HTTP2 or not behaviour.http2:
+            return behaviour
+        return dataclasses.replace(behaviour, **behaviour.http2)
+
+    def stream_behaviour(self) -> StreamBehaviour:
+        return self.behaviour_of(None, HTTP2)
 
     # Bookkeeping
 
@@ -810,14 +846,13 @@ class StrictSignal:
 
     def set_behaviour(self, device: Optional[str] = None, **flags: Any) -> None:
         """For everybody, or for one device on top of that; see Behaviour."""
-        dataclasses.replace(self.behaviour, **flags)  # refuses names that do not exist
+        for names in (flags, flags.get("http2", {})):
+            dataclasses.replace(self.behaviour, **names)  # refuses those that do not exist
         if device:
             self.special.setdefault(device, {}).update(flags)
         else:
             self.behaviour = dataclasses.replace(self.behaviour, **flags)
-        for session in self.live():
-            session.websocket.frame_out_max = session.behaviour.frame_max
-            session.pump()
+        self.behave()
 
     def reset_behaviour(self, device: Optional[str] = None) -> None:
         if device:
@@ -825,7 +860,13 @@ class StrictSignal:
         else:
             self.behaviour = Behaviour()
             self.special.clear()
+        self.behave()
+
+    def behave(self) -> None:
+        for connection in self.http2_connections:
+            connection.behave()
         for session in self.live():
+            session.websocket.frame_out_max = session.behaviour.frame_max
             session.pump()
 
     def live(self, device: Optional[str] = None) -> list[Session]:
@@ -847,7 +888,9 @@ class StrictSignal:
         return self.close(*REVOKED, device)
 
     def shut_down(self) -> int:
-        return self.close(*SHUTDOWN)
+        count = self.close(*SHUTDOWN)
+        self.end_connections("eof")
+        return count
 
     def end(self, how: str, device: Optional[str] = None) -> int:
         """Without a Close: "eof", "reset" or "freeze" (nothing in or out any more, no FIN)."""
@@ -855,6 +898,44 @@ class StrictSignal:
         for session in sessions:
             session.end_as({"end": how})
         return len(sessions)
+
+    # Of HTTP/2; they return of how many
+
+    def live_connections(self) -> list[Http2]:
+        return [connection for connection in self.http2_connections if not connection.over]
+
+    def end_connections(self, how: str = "reset") -> int:
+        """With all their streams: "eof", "reset" or "freeze"."""
+        connections = self.live_connections()
+        for connection in connections:
+            connection.end(how)
+        return len(connections)
+
+    def goaway(self, code: int = 0, last: Optional[int] = None, end: bool = False) -> int:
+        """`last` is the newest stream that is still served; `end`: EOF follows."""
+        connections = self.live_connections()
+        for connection in connections:
+            connection.leave(code, last)
+            if end:
+                connection.end()
+        return len(connections)
+
+    def reset_streams(self, code: int, device: Optional[str] = None) -> int:
+        """RST_STREAM, of streams that carry no websocket yet only without a device."""
+        streams = [
+            stream
+            for connection in self.live_connections()
+            for stream in list(connection.open.values())
+            if device is None or stream in [session.pipe for session in self.live(device)]
+        ]
+        for stream in streams:
+            stream.reset(code)
+        return len(streams)
+
+    def send_raw_http2(self, data: str) -> None:
+        """Bytes (hex) beneath HTTP/2's framing, to break its rules."""
+        for connection in self.live_connections():
+            connection.pipe.write(bytes.fromhex(data))
 
     def ping(self, device: str, payload: str = "") -> None:
         """`payload` in hex."""
@@ -879,6 +960,7 @@ class StrictSignal:
             "tls_failures": self.tls_failures,
             "handshakes": [dataclasses.asdict(handshake) for handshake in self.handshakes],
             "connections": [session.describe() for session in self.sessions],
+            "http2_connections": [connection.describe() for connection in self.http2_connections],
             "displacements": self.displacements,
             "violations": self.violations,
             "messages": [describe_message(message) for message in self.messages],
@@ -911,6 +993,10 @@ class StrictSignal:
                 self.end,
                 self.stop_listening,
                 self.listen_again,
+                self.end_connections,
+                self.goaway,
+                self.reset_streams,
+                self.send_raw_http2,
                 self.ping,
                 self.send_raw,
                 self.send_message,
@@ -952,11 +1038,13 @@ async def main() -> None:
     parser.add_argument("--cert", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--http2-port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     arguments = parser.parse_args()
     server = StrictSignal(arguments.cert, arguments.key)
-    port = await server.start(arguments.port)
-    await run_with_control({"port": port}, server.operations(), arguments.control_port)
+    await server.start(arguments.port, arguments.http2_port)
+    ports = {"port": server.port, "http2_port": server.http2_port}
+    await run_with_control(ports, server.operations(), arguments.control_port)
 
 
 if __name__ == "__main__":

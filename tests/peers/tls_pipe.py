@@ -125,7 +125,7 @@ class TlsPipe(asyncio.Protocol):
         except OSError:
             pass  # the peer is gone already
 
-    def close(self) -> None:
+    def close(self, torn: bool = False) -> None:
         """What still comes is thrown away for a moment: closing with unread bytes would send RST,
         and the peer could lose what we said last.
         """

@@ -15,6 +15,7 @@ from typing import Callable, Optional, Protocol, Union
 from frames import Deflate, Pipe
 
 HEADERS_MAX = 8 * 1024
+HTTP2 = "HTTP/2"  # as the version of a request
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -25,6 +26,8 @@ class Request:
     version: str
     headers: list[tuple[str, str]]
     wants_websocket: bool = False
+    stream: Optional[tuple[int, int]] = None  # HTTP/2: connection and stream
+    never_indexed: list[str] = dataclasses.field(default_factory=list)  # HTTP/2: these headers
 
     def get(self, name: str) -> Optional[str]:
         """The first one counts."""
@@ -42,6 +45,7 @@ class Refusal:
     body: bytes = b""
     timestamp: bool = True
     close: bool = False
+    reset: Optional[int] = None  # HTTP/2: RST_STREAM with this code is all the answer
 
 
 @dataclasses.dataclass

@@ -19,57 +19,21 @@ DEFAULT_HEADERS = (
 )
 
 
-class ChatClient:
-    def __init__(self, port: int, ca_file: Path):
-        context = ssl.create_default_context(cafile=str(ca_file))
-        raw = socket.create_connection(("127.0.0.1", port), TIMEOUT)
-        self.tls = context.wrap_socket(raw, server_hostname="localhost")
+class WebSocketClient:
+    """Frames and the resource protocol; what carries them fills in the first three."""
+
+    def __init__(self) -> None:
         self.unread = b""
 
-    # HTTP
-
-    def request(
-        self,
-        authorization: Optional[str] = None,
-        path: str = "/v1/websocket/",
-        method: str = "GET",
-        version: str = "HTTP/1.1",
-        headers: Sequence[tuple[str, Optional[str]]] = (),
-    ) -> tuple[int, str, dict[str, str]]:
-        """`headers` replace the usual ones (None: leave out). Returns status, reason, headers."""
-        wanted = dict(DEFAULT_HEADERS) | {
-            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode()
-        }
-        if authorization is not None:
-            wanted["Authorization"] = authorization
-        wanted |= dict(headers)  # type: ignore[arg-type]
-        lines = [
-            f"{method} {path} {version}",
-            *(f"{name}: {value}" for name, value in wanted.items() if value is not None),
-            "",
-            "",
-        ]
-        self.tls.sendall("\r\n".join(lines).encode())
-        return self.read_head()
-
-    def read_head(self) -> tuple[int, str, dict[str, str]]:
-        while b"\r\n\r\n" not in self.unread:
-            self.fill()
-        head, _, self.unread = self.unread.partition(b"\r\n\r\n")
-        lines = head.decode("latin-1").split("\r\n")
-        _, status, reason = lines[0].split(" ", 2)
-        headers = {
-            name.lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines[1:])
-        }
-        self.take(int(headers.get("content-length", 0)))
-        return int(status), reason, headers
+    def send(self, data: bytes) -> None:
+        raise NotImplementedError
 
     def fill(self) -> None:
-        data = self.tls.recv(65536)
-        if not data:
-            raise EOFError("the server ended the connection")
-        self.unread += data
+        """Reads more, or raises EOFError."""
+        raise NotImplementedError
+
+    def expect_eof(self) -> None:
+        raise NotImplementedError
 
     def take(self, length: int) -> bytes:
         while len(self.unread) < length:
@@ -78,9 +42,6 @@ class ChatClient:
         return data
 
     # Frames
-
-    def send(self, data: bytes) -> None:
-        self.tls.sendall(data)
 
     def send_frame(
         self,
@@ -122,13 +83,6 @@ class ChatClient:
                 break
         self.expect_eof()
         return int.from_bytes(payload[:2], "big"), payload[2:].decode()
-
-    def expect_eof(self) -> None:
-        try:
-            data = self.unread or self.tls.recv(1)
-        except (ssl.SSLError, ConnectionError):
-            data = b""
-        assert data == b"", data
 
     # The resource protocol
 
@@ -176,6 +130,73 @@ class ChatClient:
             "body": signal_wire.last_bytes(answer, 4),
             "headers": answer.get(5, []),
         }
+
+
+class ChatClient(WebSocketClient):
+    """Over HTTP/1.1."""
+
+    def __init__(self, port: int, ca_file: Path):
+        context = ssl.create_default_context(cafile=str(ca_file))
+        raw = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        self.tls = context.wrap_socket(raw, server_hostname="localhost")
+        super().__init__()
+
+    # HTTP
+
+    def request(
+        self,
+        authorization: Optional[str] = None,
+        path: str = "/v1/websocket/",
+        method: str = "GET",
+        version: str = "HTTP/1.1",
+        headers: Sequence[tuple[str, Optional[str]]] = (),
+    ) -> tuple[int, str, dict[str, str]]:
+        """`headers` replace the usual ones (None: leave out). Returns status, reason, headers."""
+        wanted = dict(DEFAULT_HEADERS) | {
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode()
+        }
+        if authorization is not None:
+            wanted["Authorization"] = authorization
+        wanted |= dict(headers)  # type: ignore[arg-type]
+        lines = [
+            f"{method} {path} {version}",
+            *(f"{name}: {value}" for name, value in wanted.items() if value is not None),
+            "",
+            "",
+        ]
+        self.tls.sendall("\r\n".join(lines).encode())
+        return self.read_head()
+
+    def read_head(self) -> tuple[int, str, dict[str, str]]:
+        while b"\r\n\r\n" not in self.unread:
+            self.fill()
+        head, _, self.unread = self.unread.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        _, status, reason = lines[0].split(" ", 2)
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        self.take(int(headers.get("content-length", 0)))
+        return int(status), reason, headers
+
+    # What carries the frames
+
+    def send(self, data: bytes) -> None:
+        self.tls.sendall(data)
+
+    def fill(self) -> None:
+        data = self.tls.recv(65536)
+        if not data:
+            raise EOFError("the server ended the connection")
+        self.unread += data
+
+    def expect_eof(self) -> None:
+        try:
+            data = self.unread or self.tls.recv(1)
+        except (ssl.SSLError, ConnectionError):
+            data = b""
+        assert data == b"", data
 
     def close(self) -> None:
         self.tls.close()

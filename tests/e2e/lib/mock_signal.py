@@ -7,10 +7,12 @@ from lib.signal_peer import Account
 
 
 class MockSignal:
-    def __init__(self, json_peer: Callable[..., JsonPeer]):
-        self.peer = json_peer("mock_signal.mjs")
+    def __init__(self, json_peer: Callable[..., JsonPeer], http: int = 1):
+        """`http` is the version; each release of the mock speaks one only."""
+        self.peer = json_peer("mock_signal.mjs", str(http))
         ready = self.peer.wait_event("ready")
-        self.url = f"wss://localhost:{ready['port']}/v1/websocket/"
+        self.port = ready["port"]
+        self.url = f"wss://localhost:{self.port}/v1/websocket/"
         self.ca_file = ready["ca"]
         self.account = Account(ready["uuid"], ready["device"], ready["password"])
         self.sent = 0

@@ -42,11 +42,15 @@ class SignalPeer(OnLoop):
     def __init__(self, background: Background, changes: Changes, leaf: Leaf):
         super().__init__(background, StrictSignal(str(leaf.cert), str(leaf.key), changes.notify))
         self.changed = changes
-        self.start(free_port())  # that nobody takes while it does not listen
+        self.start(free_port(), free_port())  # that nobody takes while it does not listen
 
     @property
     def url(self) -> str:
         return f"wss://localhost:{self.port}/v1/websocket/"
+
+    @property
+    def http2_url(self) -> str:
+        return f"wss://localhost:{self.http2_port}/v1/websocket/"
 
     def new_account(self, **details: Any) -> Account:
         account = new_account(**details)
