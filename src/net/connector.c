@@ -1,7 +1,9 @@
 #include "net/connector.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bucket.h"
 #include "base/list.h"
@@ -84,6 +86,13 @@ struct attempt {
     void *arg;
     struct address winner; /* length 0: none */
     struct err *failure;
+    struct offer *offer; /* NULL: none; it is there until `fn` has returned */
+};
+
+/* The socket that won a race. It outlives its attempt where that ends inside its own call. */
+struct offer {
+    struct attempt *to; /* NULL: it has ended */
+    int socket;         /* -1: it was taken */
 };
 
 struct target_name {
@@ -216,6 +225,29 @@ static void target_won(struct target *target, const struct address *winner)
     }
 }
 
+static void offer_end(struct offer *offer)
+{
+    if (offer->to)
+        offer->to->offer = NULL;
+    if (offer->socket >= 0)
+        close(offer->socket);
+    free(offer);
+}
+
+/* libuv does not part with the descriptor of a handle, which is about to be closed: a copy is kept
+ * for whoever has waited longest. Where there are none left, that one connects itself. */
+static void hand_over(struct target *target, struct dial *dial)
+{
+    uv_os_fd_t socket;
+    struct list *first = list_first(&target->waiting);
+    if (!first || uv_fileno((uv_handle_t *)&dial->tcp, &socket) != 0)
+        return;
+    struct offer *offer = mem_new(sizeof *offer);
+    offer->to = list_owner(first, struct attempt, node);
+    offer->to->offer = offer;
+    offer->socket = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+}
+
 static void target_lost(struct target *target, const struct err *err)
 {
     target_rest(target);
@@ -258,6 +290,7 @@ static void on_connected(uv_connect_t *request, int status)
     if (!target)
         return;
     if (status == 0) {
+        hand_over(target, dial);
         target_won(target, &target->addresses.items[dial->place]);
         return;
     }
@@ -412,7 +445,16 @@ static void on_pump(void *arg)
         schedule_pump(connector, next_ms - now_ms);
 }
 
-/* One a turn, as the last thing, so that its function may do whatever it likes. */
+/* Its function may do whatever it likes: end this attempt, or free everything. */
+static void tell(struct attempt *attempt, const struct address *winner, const struct err *err)
+{
+    struct offer *offer = attempt->offer;
+    attempt->fn(attempt->arg, winner, err);
+    if (offer)
+        offer_end(offer);
+}
+
+/* One a turn, as the last thing. */
 static void on_tell(void *arg)
 {
     struct connector *connector = arg;
@@ -429,7 +471,7 @@ static void on_tell(void *arg)
     attempt->state = ATTEMPT_TOLD;
     if (!list_empty(&connector->ready))
         loop_timer_set(connector->loop, &connector->tell, 0);
-    attempt->fn(attempt->arg, winner.length ? &winner : NULL, winner.length ? NULL : &err);
+    tell(attempt, winner.length ? &winner : NULL, winner.length ? NULL : &err);
 }
 
 static void lane_init(struct lane *lane, int64_t start_ms, int64_t burst, size_t most)
@@ -465,6 +507,10 @@ void connector_reload(struct connector *connector, const struct config *config)
 
 static void attempt_free(struct attempt *attempt)
 {
+    if (attempt->offer && attempt->state == ATTEMPT_TOLD)
+        attempt->offer->to = NULL; /* it is being told */
+    else if (attempt->offer)
+        offer_end(attempt->offer);
     free(attempt->failure);
     free(attempt);
 }
@@ -530,6 +576,15 @@ void connector_end(struct attempt *attempt)
         target_rest(target);
     attempt_free(attempt);
     target_release(target);
+}
+
+int connector_take_socket(struct attempt *attempt)
+{
+    struct offer *offer = attempt->state == ATTEMPT_TOLD ? attempt->offer : NULL;
+    int taken = offer ? offer->socket : -1;
+    if (offer)
+        offer->socket = -1;
+    return taken;
 }
 
 void connector_failed(struct attempt *attempt)

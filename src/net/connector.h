@@ -1,9 +1,9 @@
 /* Finds the address of a messenger server that answers, and limits how many handshakes are under
  * way. Happy Eyeballs (RFC 8305) over bare TCP connects, staggered by 250 ms, 10 s each
- * (net.connect_timeout); the connects are closed again and the winner's address is handed over,
- * because libwebsockets takes no connected socket and because two TLS handshakes for one device
- * would displace each other (signal.md 5). One address, or a winner that is remembered: no race.
- * Limits (settled.md "process-wide limits"): 64 handshakes in flight, 100 starts a second;
+ * (net.connect_timeout), because two TLS handshakes for one device would displace each other
+ * (signal.md 5). The winner's address is handed over, and its socket to whoever takes it, which
+ * libwebsockets cannot; all others are closed again. One address, or a winner that is remembered:
+ * no race. Limits (settled.md "process-wide limits"): 64 handshakes in flight, 100 starts a second;
  * candidates have 50 starts a second of their own and never use up the others'. */
 #ifndef DOORBELL_NET_CONNECTOR_H
 #define DOORBELL_NET_CONNECTOR_H
@@ -31,6 +31,11 @@ void connector_reload(struct connector *connector, const struct config *config);
 struct attempt *connector_start(struct connector *connector, enum connector_lane lane,
                                 const char *host, uint16_t port, connector_fn *fn, void *arg);
 void connector_end(struct attempt *attempt);
+
+/* From inside `fn` and for this attempt's winner only: the connected, non-blocking socket of the
+ * race that it won, which becomes the caller's, or -1 where there was no race or another attempt
+ * took it. Not taken, it is closed when `fn` returns. */
+int connector_take_socket(struct attempt *attempt);
 
 /* The machine may be in another network now: what was learned about addresses is forgotten. */
 void connector_forget_all(struct connector *connector);

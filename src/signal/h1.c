@@ -7,20 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
-#include "base/cert_time.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "net/tls_fault.h"
+#include "signal/answer.h"
 
 enum {
     SEND_MAX = 512, /* one message; an answer has about 30 bytes */
     CLOSE_DEADLINE_MS = 5000,
-    /* Whoever asks for more has made a mistake, or means us harm; once an hour harms nobody. */
-    RETRY_AFTER_MAX_S = 3600,
     RETRY_AFTER_SIZE = 48,
 };
 
@@ -134,7 +131,7 @@ static void on_handshake_deadline(struct channel *channel)
 {
     static const char *const texts[] = {
         [REACHED_NOTHING] = "no TCP connection in time",
-        [REACHED_TCP] = "no answer to the TLS handshake in time",
+        [REACHED_TCP] = TLS_FAULT_LATE,
         [REACHED_REQUEST] = "no answer to the request in time",
     };
     drop(channel);
@@ -231,21 +228,11 @@ static int on_request(struct channel *channel, struct lws *wsi, void *in, size_t
     return 0;
 }
 
-/* Seconds, or a date (RFC 9110 section 10.2.3). */
 static int64_t retry_after_ms(struct lws *wsi)
 {
-    char text[RETRY_AFTER_SIZE], *rest;
-    if (lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_RETRY_AFTER) <= 0)
-        return 0;
-    int64_t seconds = strtoll(text, &rest, 10);
-    if (rest == text || *rest) {
-        struct tm date = {0};
-        rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date);
-        seconds = rest && !*rest ? timegm(&date) - clock_unix() : 0;
-    }
-    if (seconds <= 0)
-        return 0;
-    return 1000 * (seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S);
+    char text[RETRY_AFTER_SIZE];
+    int length = lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_RETRY_AFTER);
+    return length > 0 ? answer_retry_after_ms(text, (size_t)length) : 0;
 }
 
 static bool has_signal_timestamp(struct lws *wsi)
@@ -254,32 +241,16 @@ static bool has_signal_timestamp(struct lws *wsi)
     return lws_hdr_custom_length(wsi, name, (int)strlen(name)) > 0;
 }
 
-/* It answered our first message, and not with a message of TLS. */
-static bool speaks_no_tls(const SSL *ssl)
+static void finish_tls(struct channel *channel, const SSL *ssl)
 {
-    return SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO && BIO_number_read(SSL_get_rbio(ssl)) > 0;
-}
-
-static void finish_tls(struct channel *channel, SSL *ssl)
-{
+    static const enum transport_end_kind kinds[] = {
+        [TLS_FAULT_CUT_OFF] = TRANSPORT_UNREACHABLE,
+        [TLS_FAULT_HANDSHAKE] = TRANSPORT_TLS,
+        [TLS_FAULT_UNTIMELY] = TRANSPORT_UNTIMELY,
+    };
     char text[sizeof channel->end->text];
-    long verdict = SSL_get_verify_result(ssl);
-    int alert = (int)(intptr_t)SSL_get_app_data(ssl);
-    if (verdict != X509_V_OK) {
-        bool untimely = cert_time_is_the_fault(verdict);
-        snprintf(text, sizeof text, "its certificate is not accepted: %s%s",
-                 X509_verify_cert_error_string(verdict),
-                 untimely ? "; is this machine's clock right?" : "");
-        finish_unanswered(channel, untimely ? TRANSPORT_UNTIMELY : TRANSPORT_TLS, text);
-    } else if (alert) {
-        snprintf(text, sizeof text, "the TLS handshake failed: %s",
-                 SSL_alert_desc_string_long(alert));
-        finish_unanswered(channel, TRANSPORT_TLS, text);
-    } else if (speaks_no_tls(ssl)) {
-        finish_unanswered(channel, TRANSPORT_TLS, "there is no TLS on this port");
-    } else {
-        finish_unanswered(channel, TRANSPORT_UNREACHABLE, "cut off during the TLS handshake");
-    }
+    enum tls_fault fault = tls_fault_of_handshake(ssl, text, sizeof text);
+    finish_unanswered(channel, kinds[fault], text);
 }
 
 static void on_handshake_failed(struct channel *channel, struct lws *wsi)

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "signal/roots.h"
+#include "signal/tls.h"
 
 enum {
     RX_BUFFER_SIZE = 512, /* per link: the size of a piece */
@@ -40,13 +40,6 @@ static void on_foreign_log(int level, const char *line)
 {
     (void)level;
     log_foreign(&foreign_limit, LOG_LEVEL_DEBUG, "libwebsockets", line, strlen(line));
-}
-
-/* SSL_get_app_data keeps the last alert, sent or received, for finish_tls. */
-static void on_tls_event(const SSL *ssl, int where, int value)
-{
-    if (where & SSL_CB_ALERT)
-        SSL_set_app_data((SSL *)(uintptr_t)ssl, (void *)(intptr_t)value);
 }
 
 static bool is_proxy_variable(const char *entry)
@@ -99,24 +92,10 @@ static int take_url(struct h1 *h1, const char *text, struct err *err)
     return tls ? 1 : 0;
 }
 
-/* One TLS context for all links, with the pinned roots and nothing of the system's. */
 static int make_tls(struct h1 *h1, const char *ca_file, struct err *err)
 {
-    X509_STORE *roots = roots_load(ca_file, err);
-    if (!roots)
-        return ERR_INVALID;
-    h1->tls = SSL_CTX_new(TLS_client_method());
-    if (!h1->tls) {
-        X509_STORE_free(roots);
-        return err_set(err, ERR_IO, "OpenSSL cannot make a TLS context");
-    }
-    SSL_CTX_set_cert_store(h1->tls, roots);
-    SSL_CTX_set_min_proto_version(h1->tls, TLS1_2_VERSION);
-    /* A ticket would join two accounts in the server's eyes (security.md 23). */
-    SSL_CTX_set_session_cache_mode(h1->tls, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(h1->tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_info_callback(h1->tls, on_tls_event);
-    return 0;
+    h1->tls = tls_new(ca_file, TLS1_2_VERSION, err);
+    return h1->tls ? 0 : ERR_INVALID;
 }
 
 static int make_context(struct h1 *h1, struct err *err)

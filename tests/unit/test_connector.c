@@ -63,6 +63,7 @@ struct result {
     bool found;
     struct address winner;
     struct err err;
+    int socket; /* of those who take it */
 };
 
 static void on_tick(uv_timer_t *tick)
@@ -703,6 +704,137 @@ START_TEST(a_new_attempt_may_be_started_inside_a_call)
 }
 END_TEST
 
+/* The socket of the race */
+
+static unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+static void on_result_take(void *arg, const struct address *winner, const struct err *err)
+{
+    struct result *result = arg;
+    on_result(arg, winner, err);
+    result->socket = connector_take_socket(result->attempt);
+    ck_assert_int_eq(connector_take_socket(result->attempt), -1);
+}
+
+static void start_taking(struct world *world, struct result *result, const char *host)
+{
+    *result = (struct result){.world = world, .socket = -1};
+    result->attempt = connector_start(world->connector, CONNECTOR_ACCOUNT, host, world->port,
+                                      on_result_take, result);
+    ck_assert_int_eq(connector_take_socket(result->attempt), -1); /* too early */
+}
+
+static void check_socket(struct listener *listener, int taken)
+{
+    char bytes[6] = "";
+    int peer = accept(listener->socket, NULL, NULL);
+    ck_assert_int_ge(peer, 0);
+    ck_assert_int_ne(fcntl(taken, F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_ne(fcntl(taken, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(send(taken, "hello", 5, MSG_NOSIGNAL), 5);
+    ck_assert_int_eq(recv(peer, bytes, 5, MSG_WAITALL), 5);
+    ck_assert_str_eq(bytes, "hello");
+    close(peer);
+}
+
+START_TEST(the_first_who_waited_for_a_race_may_take_its_socket)
+{
+    struct world *world = world_new(LONG_MS);
+    struct result first, second, later;
+    black_hole_at(world, "127.0.0.2");
+    struct listener *winner = listen_at(world, "127.0.0.3", 64);
+    start_taking(world, &first, "two.test");
+    start_taking(world, &second, "two.test");
+    await_calls(world, 2);
+    check_winner(&first, "127.0.0.3");
+    check_winner(&second, "127.0.0.3");
+    ck_assert_int_ge(first.socket, 0);
+    ck_assert_int_eq(second.socket, -1);
+    connector_end(first.attempt);
+    check_socket(winner, first.socket);
+    close(first.socket);
+    start_taking(world, &later, "two.test"); /* without a race */
+    await(world, &later);
+    ck_assert_int_eq(later.socket, -1);
+    connector_end(later.attempt);
+    connector_end(second.attempt);
+    world_free(world);
+}
+END_TEST
+
+/* libuv keeps some of its own from the first race on. */
+static unsigned descriptors_of(struct world *world)
+{
+    connect_to(world, "two.test", "127.0.0.2");
+    ck_assert_uint_eq(arrived(&world->listeners[0]), 1);
+    connector_forget_all(world->connector);
+    some_turns(world);
+    return open_descriptors();
+}
+
+static void check_hung_up(struct listener *listener)
+{
+    char byte;
+    int peer = accept(listener->socket, NULL, NULL);
+    ck_assert_int_ge(peer, 0);
+    ck_assert_int_eq(recv(peer, &byte, 1, 0), 0);
+    close(peer);
+}
+
+START_TEST(a_socket_that_nobody_takes_is_closed)
+{
+    struct world *world = world_new(LONG_MS);
+    struct result kept, ended;
+    struct listener *first = listen_at(world, "127.0.0.2", 64);
+    listen_at(world, "127.0.0.3", 64);
+    unsigned before = descriptors_of(world);
+    start(world, &kept, "two.test");
+    await(world, &kept);
+    ck_assert_int_eq(connector_take_socket(kept.attempt), -1); /* too late */
+    check_hung_up(first);
+    connector_forget_all(world->connector);
+    ended = (struct result){.world = world};
+    ended.attempt = connector_start(world->connector, CONNECTOR_ACCOUNT, "two.test", world->port,
+                                    on_result_end, &ended);
+    await(world, &ended);
+    check_hung_up(first);
+    some_turns(world);
+    ck_assert_uint_eq(open_descriptors(), before);
+    connector_end(kept.attempt);
+    world_free(world);
+}
+END_TEST
+
+START_TEST(no_socket_is_forgotten_whenever_an_attempt_is_ended)
+{
+    struct world *world = world_new(LONG_MS);
+    struct result result;
+    listen_at(world, "127.0.0.2", 128);
+    listen_at(world, "127.0.0.3", 128);
+    unsigned before = descriptors_of(world);
+    bool taken = false;
+    for (int turns = 0; !taken; turns++) {
+        start_taking(world, &result, "two.test");
+        for (int i = 0; i < turns && !result.calls; i++)
+            uv_run(&world->loop.uv, UV_RUN_NOWAIT);
+        taken = result.socket >= 0;
+        if (taken)
+            close(result.socket);
+        connector_end(result.attempt);
+        connector_forget_all(world->connector);
+        some_turns(world); /* and a token for the next */
+        ck_assert_uint_eq(open_descriptors(), before);
+    }
+    world_free(world);
+}
+END_TEST
+
 static void on_result_free(void *arg, const struct address *winner, const struct err *err)
 {
     struct world *world = arg;
@@ -774,4 +906,6 @@ UNIT_MAIN("connector", one_address_needs_no_race, the_first_address_wins_when_it
           ending_an_attempt_in_every_phase_frees_its_slot, a_race_that_nobody_waits_for_is_given_up,
           those_who_go_on_waiting_do_not_lose_the_race_of_one_who_left,
           an_attempt_may_be_ended_inside_its_own_call, a_new_attempt_may_be_started_inside_a_call,
+          the_first_who_waited_for_a_race_may_take_its_socket, a_socket_that_nobody_takes_is_closed,
+          no_socket_is_forgotten_whenever_an_attempt_is_ended,
           everything_may_be_freed_inside_a_call, what_is_remembered_is_bounded)
