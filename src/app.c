@@ -138,6 +138,7 @@ static void on_absence(void *arg, int64_t slept_ms)
     else
         log_info("The clock was set forward, as after a pause: all links are tested.");
     connector_forget_all(app->connector);
+    signal_server_resumed(app->signal);
     push_hurry(app->push);
     bridge_resumed(app->bridge, slept_ms);
 }
@@ -203,6 +204,15 @@ static json_t *tell_certificate(void *arg)
         return json_null();
     return json_pack("{s:I, s:b}", "ends", (json_int_t)ends_unix, "near",
                      ends_unix - clock_unix() <= near_s);
+}
+
+static json_t *tell_road(void *arg)
+{
+    const struct app *app = arg;
+    struct signal_report report;
+    signal_server_report(app->signal, &report);
+    return json_pack("{s:s, s:s?, s:I, s:I}", "name", report.road, "why", report.why, "connections",
+                     (json_int_t)report.connections, "streams", (json_int_t)report.streams);
 }
 
 static void add_deaf(json_t *list, const char *setting, const char *refusal)
@@ -275,6 +285,7 @@ static int start_server(struct app *app, struct err *err)
                                        .reload = reload_when_told,
                                        .refused_reload = tell_refused_reload,
                                        .told = tell_told,
+                                       .road = tell_road,
                                        .certificate = tell_certificate,
                                        .deaf = tell_deaf,
                                        .compare = compare,
@@ -293,8 +304,8 @@ static int start_server(struct app *app, struct err *err)
     } else {
         tell_how_to_link(app);
     }
-    app->exporter =
-        exporter_new(&app->loop, app->bridge, app->push, app->store, app->lookout, config);
+    app->exporter = exporter_new(&app->loop, app->bridge, app->push, app->store, app->lookout,
+                                 app->signal, config);
     app->admin = admin_new(&app->loop, app->bridge, app->push, config);
     if (app->web)
         web_add_part(app->web, admin_takes, admin_answer_on_web, app->admin);

@@ -200,6 +200,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     if (status) {
         look_at_running(findings, config, status);
         diagnose_accounts(findings, status, key, facts);
+        diagnose_road(findings, status);
         diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
     } else {

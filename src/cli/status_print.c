@@ -115,6 +115,22 @@ static void print_refused(const json_t *bridge)
     print_wrapped(&field);
 }
 
+/* Only where HTTP/2 is set: that each account has a connection of its own is nothing to tell. */
+static void print_road(const json_t *road)
+{
+    struct field field = {0};
+    int64_t connections = told_number(road, "connections"), streams = told_number(road, "streams");
+    if (told_text(road, "why")[0])
+        add(&field, "Signal is reached over %s, because over HTTP/2: %s.", told_text(road, "name"),
+            told_text(road, "why"));
+    else if (told_is(road, "name", "HTTP/2") && streams)
+        add(&field, "Signal is reached over HTTP/2: %lld link%s on %lld connection%s.",
+            (long long)streams, plural(streams), (long long)connections, plural(connections));
+    else
+        return;
+    print_wrapped(&field);
+}
+
 /* Only what is not as it should be: that all is on, doctor says. */
 static void print_sandbox(const json_t *sandbox)
 {
@@ -389,6 +405,7 @@ static void print_all_advice(const json_t *answer)
 void status_print_all(const json_t *answer)
 {
     print_head(json_object_get(answer, "bridge"));
+    print_road(json_object_get(answer, "road"));
     print_sandbox(json_object_get(answer, "sandbox"));
     print_refused_reload(answer);
     print_certificate(answer);

@@ -95,6 +95,12 @@ bool config_is_set(const struct config *config, const char *path)
     return config->places[schema_find(path) - schema] != NULL;
 }
 
+bool config_has_http2(const struct config *config)
+{
+    return strcmp(config->signal_url, CONFIG_SIGNAL_URL) == 0 ||
+           config_is_set(config, "signal.http2_url");
+}
+
 bool config_is_of_package(const struct config *config, const char *path)
 {
     const char *place = config->places[schema_find(path) - schema];
@@ -429,6 +435,10 @@ static int check_together(const struct config *config, struct err *err)
                        config->web_tls_cert ? "web.tls_cert" : "web.tls_key",
                        config->web_tls_cert ? "web.tls_key" : "web.tls_cert",
                        config->web_tls_cert ? "private key" : "certificate");
+    if (config->signal_transport == SIGNAL_TRANSPORT_HTTP2 && !config_has_http2(config))
+        return err_set(err, ERR_INVALID,
+                       "signal.transport is http2, and signal.url is a server of your own: name "
+                       "where it takes HTTP/2 with signal.http2_url");
     return 0;
 }
 

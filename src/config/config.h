@@ -19,6 +19,7 @@ struct strings {
 };
 
 enum alert_format { ALERT_FORMAT_TEXT, ALERT_FORMAT_JSON };
+enum signal_transport { SIGNAL_TRANSPORT_AUTO, SIGNAL_TRANSPORT_HTTP1, SIGNAL_TRANSPORT_HTTP2 };
 enum net_family { NET_FAMILY_AUTO, NET_FAMILY_IPV4, NET_FAMILY_IPV6 };
 
 struct config {
@@ -52,7 +53,10 @@ struct config {
     int64_t admin_session_ms;
 
     char *signal_url;
-    char *signal_ca_file; /* NULL: the two pinned roots */
+    char *signal_http2_url;
+    enum signal_transport signal_transport;
+    int64_t signal_accounts_per_connection; /* over HTTP/2 */
+    char *signal_ca_file;                   /* NULL: the two pinned roots */
     char *signal_user_agent;
     char *signal_user_agent_fallback;
     int64_t signal_keepalive_ms, signal_keepalive_timeout_ms;
@@ -119,6 +123,10 @@ struct config {
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
 };
+
+/* Signal's own servers (signal.md 1.1). */
+#define CONFIG_SIGNAL_URL "wss://chat.signal.org/v1/websocket/"
+#define CONFIG_HTTP2_URL "https://grpc.chat.signal.org/v1/websocket/"
 
 /* An entry of the two lists of what is allowed: what is registered, and nothing new. */
 #define CONFIG_REGISTERED "registered"
@@ -187,6 +195,10 @@ void config_locate(const struct config *config, struct err *err);
  * overwritten in `environment` itself (unsetenv would leave them in /proc/PID/environ). */
 char **config_take_environment(char **environment);
 void config_free_environment(char **taken);
+
+/* Whether there is a server to be reached over HTTP/2: an operator's own signal.url has one only
+ * where signal.http2_url names it, so that credentials go to nobody who was not named. */
+bool config_has_http2(const struct config *config);
 
 bool config_allows_account(const struct config *config, const uint8_t uuid[16]);
 /* Whether it may also come new: it need not be registered already. */

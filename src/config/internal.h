@@ -95,6 +95,7 @@ int check_contact(const char *value, struct err *err);
 int check_http_url(const char *value, struct err *err);
 int check_trusted_proxy(const char *value, struct err *err);
 int check_signal_url(const char *value, struct err *err);
+int check_signal_http2_url(const char *value, struct err *err);
 int check_user_agent(const char *value, struct err *err);
 int check_allowed_endpoint(const char *value, struct err *err);
 int check_denied(const char *value, struct err *err);

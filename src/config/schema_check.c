@@ -172,22 +172,33 @@ int check_trusted_proxy(const char *value, struct err *err)
                    "it must be auto, none, or a network such as 10.0.0.0/8 or fd00::/8");
 }
 
-int check_signal_url(const char *value, struct err *err)
+/* The link's credentials are in its first request. */
+static int check_credentials_url(const char *value, const char *secure, const char *plain,
+                                 struct err *err)
 {
-    if (!text_starts_nocase(value, "wss://") && !text_starts_nocase(value, "ws://"))
-        return err_set(err, ERR_INVALID, "it must begin with wss://");
     struct url url;
+    if (!text_starts_nocase(value, secure) && !text_starts_nocase(value, plain))
+        return err_set(err, ERR_INVALID, "it must begin with %s", secure);
     int result = url_parse(&url, value, err);
     if (result != 0)
         return result;
     result = check_plain_url(&url, value, err);
-    /* The link's credentials are in its first request. */
-    if (result == 0 && strcmp(url.scheme, "ws") == 0 && !url_is_this_machine(&url))
-        result =
-            err_set(err, ERR_INVALID,
-                    "ws:// would send passwords in clear and is for localhost only; use wss://");
+    if (result == 0 && text_starts_nocase(value, plain) && !url_is_this_machine(&url))
+        result = err_set(err, ERR_INVALID,
+                         "%s would send passwords in clear and is for localhost only; use %s",
+                         plain, secure);
     url_fini(&url);
     return result;
+}
+
+int check_signal_url(const char *value, struct err *err)
+{
+    return check_credentials_url(value, "wss://", "ws://", err);
+}
+
+int check_signal_http2_url(const char *value, struct err *err)
+{
+    return check_credentials_url(value, "https://", "http://", err);
 }
 
 int check_user_agent(const char *value, struct err *err)

@@ -32,12 +32,19 @@
 
 /* Choices are stored through an int, as positions. */
 _Static_assert(sizeof(enum net_family) == sizeof(int), "a choice is stored as int");
+_Static_assert(sizeof(enum signal_transport) == sizeof(int), "a choice is stored as int");
 _Static_assert(sizeof(enum alert_format) == sizeof(int), "a choice is stored as int");
 
 static const char *const net_families[] = {
     [NET_FAMILY_AUTO] = "auto",
     [NET_FAMILY_IPV4] = "ipv4",
     [NET_FAMILY_IPV6] = "ipv6",
+    NULL,
+};
+static const char *const signal_transports[] = {
+    [SIGNAL_TRANSPORT_AUTO] = "auto",
+    [SIGNAL_TRANSPORT_HTTP1] = "http1",
+    [SIGNAL_TRANSPORT_HTTP2] = "http2",
     NULL,
 };
 static const char *const log_levels[] = {
@@ -129,8 +136,17 @@ const struct setting schema[] = {
     DURATION("admin.session", admin_session_ms, "12h", 1, 30 * DAY,
              "How long the status page stays open after the token was entered."),
 
-    TEXT("signal.url", signal_url, "wss://chat.signal.org/v1/websocket/", check_signal_url,
+    TEXT("signal.url", signal_url, CONFIG_SIGNAL_URL, check_signal_url,
          "The messenger server; plain ws:// is taken for this machine only.", FIXED),
+    CHOICE("signal.transport", signal_transport, "http1", signal_transports,
+           "The road to Signal: http1 (a connection of its own for each account), http2 (many "
+           "accounts share one, as Signal's own apps do it), or auto (http2, and http1 while that "
+           "fails). A signal.url of your own without signal.http2_url means http1."),
+    TEXT("signal.http2_url", signal_http2_url, CONFIG_HTTP2_URL, check_signal_http2_url,
+         "The messenger server for HTTP/2; plain http:// is taken for this machine only.", FIXED),
+    NUMBER("signal.accounts_per_connection", signal_accounts_per_connection, "100", 1, 1000,
+           "How many accounts share one connection over HTTP/2, never more than the server takes; "
+           "with 1 each has its own, so that Signal does not see which ones live together."),
     TEXT("signal.ca_file", signal_ca_file, NULL, check_file_path,
          "A PEM file with the roots to trust instead of Signal's own; empty means Signal's own.",
          FIXED),

@@ -128,6 +128,7 @@ static void tell_of_server(const struct commands_host *host, json_t *answer)
         json_t *(*tell)(void *arg);
     } parts[] = {{"refused_reload", host->refused_reload},
                  {"told", host->told},
+                 {"road", host->road},
                  {"certificate", host->certificate},
                  {"deaf", host->deaf}};
     if (host->sandbox)

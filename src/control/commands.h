@@ -23,6 +23,9 @@
  * "told": "alerts" and "heartbeat", each null (there is nobody to tell) or {"origin", "since" (what
  *   was sent last did not arrive, since then; 0: it did, or nothing was sent), "why"}; likewise
  *
+ * "road": how Signal is reached: "name" ("HTTP/2"), "why" (null, or why not over the better one),
+ *   and of HTTP/2 "connections" and "streams", which are the links on them; likewise
+ *
  * "certificate": null, or that of web.tls_cert which is in use: "ends", "near" (within
  *   alert.certificate_within, or passed); likewise
  *
@@ -62,6 +65,7 @@ struct commands_host {
     /* "refused_reload" of the status. */
     json_t *(*refused_reload)(void *arg);
     json_t *(*told)(void *arg);        /* likewise "told" */
+    json_t *(*road)(void *arg);        /* likewise "road" */
     json_t *(*certificate)(void *arg); /* likewise "certificate" */
     json_t *(*deaf)(void *arg);        /* likewise "deaf" */
     /* Which settings differ from those of whoever asks: config/likeness.h. */

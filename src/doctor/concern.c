@@ -77,7 +77,7 @@ bool concern_is_of_origin(const json_t *account, const struct origin_facts *orig
 
 bool concern_signal_fails(const struct signal_facts *signal)
 {
-    return !visit_opened(&signal->v4) && !visit_opened(&signal->v6);
+    return !signal->not_visited && !visit_opened(&signal->v4) && !visit_opened(&signal->v6);
 }
 
 /* What is the account's own (that it was unlinked, that another program has it) is not among them.

@@ -43,6 +43,9 @@ void diagnose_sandbox(struct findings *findings, const json_t *status);
 
 /* Which sockets beside the web port the running server could not open. */
 void diagnose_deaf(struct findings *findings, const json_t *status);
+
+/* Which road leads to Signal, where HTTP/2 is one (docs/roads.md). */
+void diagnose_road(struct findings *findings, const json_t *status);
 /* What would keep a server that does not run from listening at an address of web.listen
  * (listener_try). */
 void diagnose_port(struct findings *findings, const char *why);

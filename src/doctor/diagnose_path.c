@@ -175,7 +175,11 @@ void diagnose_signal(struct findings *findings, const struct signal_facts *facts
                      const char *concerned)
 {
     const struct visit_facts *visit = better(&facts->v4, &facts->v6);
-    if (visit_answered(visit))
+    if (facts->not_visited)
+        findings_add(findings, SEVERITY_UNCHECKED, signal_subject, NULL,
+                     "It was not visited: doctor goes there over HTTP/1.1, and signal.transport "
+                     "leaves HTTP/2 only. How the accounts fare is told with them.");
+    else if (visit_answered(visit))
         diagnose_status(findings, facts, visit, concerned);
     else
         diagnose_unreached(findings, facts, visit, concerned);

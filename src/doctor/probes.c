@@ -70,6 +70,9 @@ static void visit_signal(struct probe *probe)
              config->signal_user_agent_fallback);
     signal->own_roots = config->signal_ca_file != NULL;
     signal->own_nameservers = config->net_nameservers.count > 0;
+    signal->not_visited = config->signal_transport == SIGNAL_TRANSPORT_HTTP2;
+    if (signal->not_visited)
+        return;
     visit_families(probe, request, &signal->v4, &signal->v6);
     request.user_agent = config->signal_user_agent_fallback;
     visits_add(probe->visits, &request, &signal->fallback);

@@ -19,6 +19,7 @@ struct signal_facts {
     struct visit_facts v4, v6;
     struct visit_facts fallback; /* with the second User-Agent, over either */
     char agent[PROBE_AGENT_SIZE], fallback_agent[PROBE_AGENT_SIZE];
+    bool not_visited;     /* signal.transport leaves HTTP/2 only */
     bool own_roots;       /* signal.ca_file */
     bool own_nameservers; /* net.nameservers */
 };

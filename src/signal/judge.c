@@ -16,11 +16,14 @@ struct rule {
 static const struct rule statuses[] = {
     {101, LINK_SERVER_TROUBLE, "Signal's server answered 101, but not as a websocket should"},
     {400, LINK_MISCONFIGURED,
-     "Signal's server cannot read the request (400): check the path of signal.url"},
+     "Signal's server cannot read the request (400): check the path of signal.url (or "
+     "signal.http2_url)"},
     {404, LINK_MISCONFIGURED,
-     "There is no websocket at this path (404): signal.url should end in /v1/websocket/"},
+     "There is no websocket at this path (404): signal.url (or signal.http2_url) should end in "
+     "/v1/websocket/"},
     {407, LINK_MIDDLEBOX, "A proxy in between wants credentials of its own (407)"},
-    {426, LINK_MISCONFIGURED, "What answers speaks another protocol (426): check signal.url"},
+    {426, LINK_MISCONFIGURED,
+     "What answers speaks another protocol (426): check signal.url (or signal.http2_url)"},
     {429, LINK_RATE_LIMITED, "Signal's server has had too many requests from here (429)"},
     {431, LINK_SERVER_TROUBLE, "Signal's server found the request too long (431)"},
     {499, LINK_CLIENT_REFUSED,
@@ -165,6 +168,9 @@ void judge(struct link_down *down, const struct transport_end *end)
         break;
     case TRANSPORT_UNTIMELY:
         set_said(down, LINK_UNTIMELY, UNPROVEN, end->text);
+        break;
+    case TRANSPORT_NO_ROAD:
+        set_said(down, LINK_MISCONFIGURED, "Signal's server cannot be used over HTTP/2", end->text);
         break;
     case TRANSPORT_STATUS:
         judge_status(down, end);

@@ -32,12 +32,13 @@ struct link {
     void *arg;
     const char *password; /* sealed, where there is a key */
     const struct seal *seal;
-    struct channel *channel; /* NULL: down */
-    struct scanner *scanner; /* while a message is coming in */
-    struct timer timer;      /* at the earliest of the next three */
-    int64_t keepalive_at_ms; /* when to send the next one */
-    int64_t answer_by_ms;    /* 0: no keep-alive is out */
-    int64_t idle_at_ms;      /* 0: idle already */
+    const struct transport_ops *transport; /* of `road` */
+    struct channel *channel;               /* NULL: down */
+    struct scanner *scanner;               /* while a message is coming in */
+    struct timer timer;                    /* at the earliest of the next three */
+    int64_t keepalive_at_ms;               /* when to send the next one */
+    int64_t answer_by_ms;                  /* 0: no keep-alive is out */
+    int64_t idle_at_ms;                    /* 0: idle already */
     int64_t reauthenticate_at_ms;
     uint64_t last_request; /* the id of our last keep-alive */
     const char *why_text;  /* why we end it ourselves; NULL: we do not */
@@ -45,6 +46,7 @@ struct link {
     uint32_t unanswered; /* messages that the owner has not acknowledged */
     uint8_t uuid[16];
     uint8_t device;
+    uint8_t road; /* enum road: the one that it took the last time */
     bool candidate;
     bool use_fallback; /* of the two User-Agents */
     bool one_refused;  /* one of them was answered 499 since the last success */
@@ -83,7 +85,7 @@ static void come_down(struct link *link)
     link->open = false;
     free(link->scanner);
     link->scanner = NULL;
-    link->server->transport->free(link->channel);
+    link->transport->free(link->channel);
     link->channel = NULL;
 }
 
@@ -95,7 +97,7 @@ static void close_because(struct link *link, int code, enum link_reason why, con
         return;
     link->why = why;
     link->why_text = text;
-    link->server->transport->close(link->channel, code, "");
+    link->transport->close(link->channel, code, "");
 }
 
 /* Hangs up on a peer that is not there any more. Only from a timer: it reports at once. */
@@ -142,6 +144,8 @@ static void on_ended(void *arg, const struct transport_end *end)
         snprintf(down.text, sizeof down.text, "%s", link->why_text);
     else
         judge(&down, end);
+    if (!link->open)
+        server_note_failure(link->server, link->road, end);
     if (down.status == STATUS_CLIENT_REFUSED && down.reason == LINK_CLIENT_REFUSED)
         judge_client(link, &down);
     come_down(link);
@@ -158,23 +162,38 @@ static void send_keepalive(struct link *link)
     int64_t now = now_ms(link);
     link->keepalive_at_ms = now + config->signal_keepalive_ms;
     link->answer_by_ms = now + config->signal_keepalive_timeout_ms;
-    link->server->transport->send(link->channel, request, length);
+    link->transport->send(link->channel, request, length);
 }
 
-/* The device counts as seen only when it authenticates (signal.md 4.3). Waits for a moment in which
- * nothing is lost by it. */
+/* Nothing is lost by ending the connection in this moment. */
+static bool is_at_rest(const struct link *link)
+{
+    return link->drained && !link->unanswered && !link->scanner;
+}
+
+/* The device counts as seen only when it authenticates (signal.md 4.3). */
 static bool must_reauthenticate(const struct link *link)
 {
     return link->reauthenticate_at_ms && now_ms(link) >= link->reauthenticate_at_ms &&
-           link->drained && !link->unanswered && !link->scanner;
+           is_at_rest(link);
+}
+
+/* A reload has closed its road. */
+static bool must_move(const struct link *link)
+{
+    return is_at_rest(link) && server_wants_move(link->server, link->road);
 }
 
 static void on_keepalive_due(struct link *link)
 {
-    if (must_reauthenticate(link)) {
-        link->use_fallback = false; /* once a day our own User-Agent gets another chance */
+    bool reauthenticates = must_reauthenticate(link);
+    if (reauthenticates || must_move(link)) {
+        if (reauthenticates)
+            link->use_fallback = false; /* once a day our own User-Agent gets another chance */
         close_because(link, CLOSE_NORMAL, LINK_STOPPED,
-                      "The link is opened anew, so that the device counts as seen.");
+                      reauthenticates
+                          ? "The link is opened anew, so that the device counts as seen."
+                          : "The link is opened anew, on the road that signal.transport names.");
         return;
     }
     send_keepalive(link);
@@ -192,7 +211,7 @@ static void on_timer(void *arg)
     }
     if (link->idle_at_ms && now >= link->idle_at_ms) {
         link->idle_at_ms = 0;
-        link->server->transport->idle(link->channel);
+        link->transport->idle(link->channel);
     }
     if (!link->answer_by_ms && now >= link->keepalive_at_ms)
         on_keepalive_due(link);
@@ -210,6 +229,7 @@ static void on_opened(void *arg)
 {
     struct link *link = arg;
     int64_t now = now_ms(link);
+    server_note_success(link->server, link->road);
     link->one_refused = false;
     link->keepalive_at_ms = now + spread(link->server->config->signal_keepalive_ms);
     link->idle_at_ms = now + IDLE_AFTER_MS;
@@ -225,7 +245,7 @@ static void answer(struct link *link, uint64_t id)
 {
     uint8_t message[RESOURCE_ANSWER_MAX];
     size_t length = resource_ok(message, id);
-    if (link->server->transport->send(link->channel, message, length) == ERR_LIMIT)
+    if (link->transport->send(link->channel, message, length) == ERR_LIMIT)
         close_because(link, CLOSE_NORMAL, LINK_LOST,
                       "Signal's server stopped reading our answers.");
 }
@@ -392,7 +412,9 @@ static void link_start(struct link *link)
     link->answer_by_ms = 0;
     link->unanswered = 0;
     link->drained = false;
-    link->channel = link->server->transport->open(link->server->road, &request, &events, link);
+    link->road = (uint8_t)server_pick_road(link->server, link->candidate);
+    link->transport = link->server->transports[link->road];
+    link->channel = link->transport->open(link->server->ways[link->road], &request, &events, link);
     mem_free_secret(credentials);
 }
 
@@ -428,8 +450,11 @@ static void link_promote(struct link *link)
 
 static void link_free(struct link *link)
 {
+    static const struct transport_end stopped = {.kind = TRANSPORT_STOPPED};
+    if (link->channel && !link->open)
+        server_note_failure(link->server, link->road, &stopped);
     if (link->channel) {
-        link->server->transport->close(link->channel, CLOSE_NORMAL, "");
+        link->transport->close(link->channel, CLOSE_NORMAL, "");
         come_down(link);
     }
     free(link);

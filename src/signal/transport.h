@@ -1,6 +1,7 @@
 /* The seam below Signal's protocol: a channel of binary messages between us and the chat server,
  * for one device. What lies above (resource protocol, scanner, link) does not know which road
- * carries it: HTTP/1.1 websocket by libwebsockets (h1.c), later a stream of an HTTP/2 connection.
+ * carries it: an HTTP/1.1 websocket by libwebsockets (h1.c), or a stream of an HTTP/2 connection
+ * (h2.c).
  * A channel lives for one connection. It is made by `open`, reports `opened` at most once, then
  * pieces of messages, then `ended` exactly once; after that only `free` may be called. Events are
  * never delivered from inside a call. */
@@ -15,6 +16,7 @@ enum transport_end_kind {
     TRANSPORT_UNREACHABLE, /* no address, no TCP, timed out before an answer */
     TRANSPORT_TLS,         /* the certificate or the handshake */
     TRANSPORT_UNTIMELY,    /* the certificate is not valid yet, or no more */
+    TRANSPORT_NO_ROAD,     /* who answers has no such road: no HTTP/2, or no websockets over it */
     TRANSPORT_STATUS,      /* the server answered something else than a websocket */
     TRANSPORT_CLOSE,       /* it opened, and the server sent a Close */
     TRANSPORT_LOST,        /* it opened, and ended without a Close */
@@ -26,6 +28,8 @@ struct transport_end {
     enum transport_end_kind kind;
     int status;         /* HTTP, with TRANSPORT_STATUS */
     bool has_timestamp; /* the answer carried X-Signal-Timestamp: the chat server itself spoke */
+    bool sent_away;     /* GOAWAY instead of an answer */
+    bool alone;         /* others share its connection and were answered: no fault of the road */
     int64_t retry_after_ms; /* 0: none */
     int close_code;         /* with TRANSPORT_CLOSE; 1005 when the frame had none */
     char text[128];         /* the server's reason or ours, printable */
@@ -33,7 +37,7 @@ struct transport_end {
 
 struct transport_events {
     void (*opened)(void *arg);
-    /* The next bytes of a message, at most 512 at a time; `first` and `last` mark its ends. */
+    /* The next bytes of a message; `first` and `last` mark its ends. */
     void (*piece)(void *arg, const uint8_t *bytes, size_t length, bool first, bool last);
     /* Over. What was queued before the server's Close arrived was still sent: it reads on until
      * ours (signal-measured.md 5.4). */
@@ -49,7 +53,7 @@ struct channel_request {
 struct channel;
 
 struct transport_ops {
-    const char *name; /* "http1" */
+    const char *name; /* "http1", "http2" */
     struct channel *(*open)(void *transport, const struct channel_request *request,
                             const struct transport_events *events, void *arg);
     /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would

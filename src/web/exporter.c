@@ -12,6 +12,7 @@ struct exporter {
     struct push *push;
     struct store *store;
     const struct lookout *lookout;
+    const struct signal_server *signal;
     struct proxies proxies; /* none is trusted */
     struct side *side;
 };
@@ -33,20 +34,21 @@ static void answer(void *arg, struct exchange *exchange)
         response_error(response, 404, "404 Not Found",
                        "There is nothing but metrics here, at /metrics.");
     else
-        response_set(
-            response, 200, "text/plain; version=0.0.4; charset=utf-8",
-            prometheus_text(exporter->bridge, exporter->push, exporter->store, exporter->lookout));
+        response_set(response, 200, "text/plain; version=0.0.4; charset=utf-8",
+                     prometheus_text(exporter->bridge, exporter->push, exporter->store,
+                                     exporter->lookout, exporter->signal));
 }
 
 struct exporter *exporter_new(struct loop *loop, struct bridge *bridge, struct push *push,
                               struct store *store, const struct lookout *lookout,
-                              const struct config *config)
+                              const struct signal_server *signal, const struct config *config)
 {
     struct exporter *exporter = mem_new(sizeof *exporter);
     exporter->bridge = bridge;
     exporter->push = push;
     exporter->store = store;
     exporter->lookout = lookout;
+    exporter->signal = signal;
     exporter->side = side_new(loop, &words, &exporter->proxies, answer, exporter);
     exporter_reload(exporter, config);
     return exporter;

@@ -5,6 +5,7 @@
 #define DOORBELL_WEB_EXPORTER_H
 
 #include "alert/lookout.h"
+#include "signal/signal.h"
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "push/push.h"
@@ -14,7 +15,7 @@ struct exporter;
 
 struct exporter *exporter_new(struct loop *loop, struct bridge *bridge, struct push *push,
                               struct store *store, const struct lookout *lookout,
-                              const struct config *config);
+                              const struct signal_server *signal, const struct config *config);
 void exporter_free(struct exporter *exporter);
 void exporter_reload(struct exporter *exporter, const struct config *config);
 const char *exporter_refusal(const struct exporter *exporter); /* side_refusal */

@@ -221,8 +221,22 @@ static void add_lookout(struct buf *out, const struct lookout_figures *figures)
           figures->alerts_failing);
 }
 
+static void add_road(struct buf *out, const struct signal_server *signal)
+{
+    struct signal_report report;
+    signal_server_report(signal, &report);
+    gauge(out, "signal_connections",
+          "TLS connections to Signal over HTTP/2, which accounts share; over HTTP/1.1 each account "
+          "has its own.",
+          report.connections);
+    gauge(out, "signal_streams", "Links to Signal that are open on those connections.",
+          report.streams);
+    gauge(out, "signal_road_fallen",
+          "1 while HTTP/1.1 carries links to Signal because HTTP/2 failed.", report.why != NULL);
+}
+
 char *prometheus_text(struct bridge *bridge, struct push *push, struct store *store,
-                      const struct lookout *lookout)
+                      const struct lookout *lookout, const struct signal_server *signal)
 {
     struct bridge_figures accounts;
     struct push_figures pushes;
@@ -241,6 +255,7 @@ char *prometheus_text(struct bridge *bridge, struct push *push, struct store *st
     add_pushes(&out, &pushes);
     add_store(&out, accounts.store_failing, &stored);
     add_lookout(&out, &seen);
+    add_road(&out, signal);
     char *text = mem_copy((const char *)out.bytes, out.length);
     buf_fini(&out);
     return text;

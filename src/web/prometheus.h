@@ -6,12 +6,13 @@
 #define DOORBELL_WEB_PROMETHEUS_H
 
 #include "alert/lookout.h"
+#include "signal/signal.h"
 #include "bridge/bridge.h"
 #include "push/push.h"
 #include "store/store.h"
 
 /* The caller frees it. */
 char *prometheus_text(struct bridge *bridge, struct push *push, struct store *store,
-                      const struct lookout *lookout);
+                      const struct lookout *lookout, const struct signal_server *signal);
 
 #endif

@@ -21,7 +21,7 @@ struct channel {
     bool closed, freed;
 };
 
-static struct road {
+static struct played_road {
     struct channel channel;
     unsigned opens, idles, sent_count;
     char authorization[256], user_agent[128];

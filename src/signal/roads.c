@@ -1,0 +1,124 @@
+#include "signal/roads.h"
+
+#include <stdio.h>
+
+#include "base/backoff.h"
+
+enum { STATUS_NOT_FOUND = 404, STATUS_BAD_GATEWAY = 502, STATUS_CLIENT_REFUSED = 499 };
+
+void roads_init(struct roads *roads, bool http2, bool http1)
+{
+    *roads = (struct roads){.open = {[ROAD_HTTP2] = http2, [ROAD_HTTP1] = http1}};
+}
+
+const char *road_name(enum road road)
+{
+    return road == ROAD_HTTP2 ? "HTTP/2" : "HTTP/1.1";
+}
+
+static bool has_choice(const struct roads *roads)
+{
+    return roads->open[ROAD_HTTP2] && roads->open[ROAD_HTTP1];
+}
+
+enum road roads_pick(struct roads *roads, bool candidate, int64_t now_ms)
+{
+    if (!has_choice(roads))
+        return roads->open[ROAD_HTTP2] ? ROAD_HTTP2 : ROAD_HTTP1;
+    if (!roads->fallen)
+        return ROAD_HTTP2;
+    if (candidate || roads->scouting || now_ms < roads->return_at_ms)
+        return ROAD_HTTP1;
+    roads->scouting = true;
+    return ROAD_HTTP2;
+}
+
+static void stand_up(struct roads *roads)
+{
+    roads->fallen = roads->scouting = false;
+    roads->falls = 0;
+    roads->unreachable_since_ms = 0;
+}
+
+void roads_opened(struct roads *roads, enum road road)
+{
+    if (road == ROAD_HTTP2)
+        stand_up(roads);
+}
+
+static void fall(struct roads *roads, const struct transport_end *end, int64_t now_ms,
+                 uint32_t random)
+{
+    int64_t most_ms = backoff_ceiling_ms(ROADS_RETURN_MIN_MS, ROADS_RETURN_MAX_MS, roads->falls);
+    if (roads->fallen && !roads->scouting)
+        return; /* an attempt that began before */
+    roads->fallen = true;
+    roads->scouting = false;
+    roads->falls++;
+    roads->unreachable_since_ms = 0;
+    roads->return_at_ms = now_ms + backoff_jitter_ms(most_ms / 2, most_ms, random);
+    if (end->kind == TRANSPORT_STATUS)
+        snprintf(roads->why, sizeof roads->why, "the answer was %d", end->status);
+    else
+        snprintf(roads->why, sizeof roads->why, "%s", end->text);
+}
+
+/* Signal itself spoke, whatever it said. A 499 has no mark (signal-measured.md 4). */
+static bool is_signals_word(const struct transport_end *end)
+{
+    return end->kind == TRANSPORT_STATUS &&
+           (end->status == STATUS_CLIENT_REFUSED || end->has_timestamp);
+}
+
+static bool is_the_roads_fault(const struct transport_end *end)
+{
+    return end->sent_away || end->kind == TRANSPORT_NO_ROAD || end->kind == TRANSPORT_TLS ||
+           end->kind == TRANSPORT_VIOLATION ||
+           (end->kind == TRANSPORT_STATUS &&
+            (end->status == STATUS_NOT_FOUND || end->status == STATUS_BAD_GATEWAY));
+}
+
+static bool is_out_of_reach(const struct transport_end *end)
+{
+    return end->kind == TRANSPORT_UNREACHABLE || end->kind == TRANSPORT_TLS ||
+           end->kind == TRANSPORT_UNTIMELY;
+}
+
+static bool is_out_of_patience(struct roads *roads, int64_t now_ms)
+{
+    if (!roads->unreachable_since_ms)
+        roads->unreachable_since_ms = now_ms;
+    return roads->scouting || now_ms - roads->unreachable_since_ms >= ROADS_PATIENCE_MS;
+}
+
+/* What was learned before says nothing any more. */
+static void try_again_from(struct roads *roads, int64_t at_ms)
+{
+    roads->return_at_ms = at_ms;
+    roads->falls = 0;
+}
+
+void roads_resumed(struct roads *roads)
+{
+    try_again_from(roads, 0);
+}
+
+void roads_failed(struct roads *roads, enum road road, const struct transport_end *end,
+                  int64_t now_ms, uint32_t random)
+{
+    if (!has_choice(roads))
+        return;
+    if (road == ROAD_HTTP1) {
+        /* Neither can be used: then it was not the road. */
+        if (is_out_of_reach(end) && !roads->scouting)
+            try_again_from(roads, now_ms);
+        return;
+    }
+    if (is_the_roads_fault(end) ||
+        (end->kind == TRANSPORT_UNREACHABLE && !end->alone && is_out_of_patience(roads, now_ms)))
+        fall(roads, end, now_ms, random);
+    else if (is_signals_word(end))
+        stand_up(roads);
+    else if (end->kind != TRANSPORT_UNREACHABLE || end->alone)
+        roads->scouting = false; /* another link may try, at once */
+}
