@@ -28,6 +28,7 @@ from lib.receiver import Receiver
 from lib.secrecy import secrecy
 from lib.shell import OpenFolder, Shell
 from lib.signal_peer import SignalPeer
+from lib.sleeper import Sleeper
 
 
 @pytest.fixture
@@ -144,14 +145,41 @@ def phone(
     phone.disconnect()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked with `both_roads` is played over each of the roads to Signal."""
+    if "road" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_roads"):
+        metafunc.parametrize("road", ["http1", "http2"], indirect=True)
+
+
+@pytest.fixture
+def road(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "http1")
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sleeper:
+    sleeper = Sleeper(tmp_path)
+    monkeypatch.setenv("LD_PRELOAD", str(sleeper.library))
+    monkeypatch.setenv("SLEEPY_FIFO", str(sleeper.fifo))
+    return sleeper
+
+
 @pytest.fixture
 def make_doorbell(
-    changes: Changes, authority: Authority, tmp_path: Path, signal: SignalPeer, ntfy: PushPeer
+    changes: Changes,
+    authority: Authority,
+    tmp_path: Path,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    road: str,
 ) -> Iterator[Callable[..., Doorbell]]:
     """Makes a Doorbell that trusts the run's CA; the test starts it. Settings have "__" for dots.
     The peers are asked for so that they outlive it.
     """
     made: list[Doorbell] = []
+    way = {}
+    if road == "http2":
+        way = {"signal.transport": "http2", "signal.http2_url": signal.http2_url}
 
     def make(**settings: Any) -> Doorbell:
         folder = tmp_path / f"doorbell-{len(made)}"
@@ -164,6 +192,7 @@ def make_doorbell(
                 {
                     "push.ca_file": str(authority.file),
                     "signal.ca_file": str(authority.file),
+                    **way,
                     **named,
                 },
             )

@@ -4,12 +4,9 @@ silent, busy, picky or hostile, and strangers who take every descriptor that the
 
 import contextlib
 import json
-import os
 import re
 import socket
 import stat
-import struct
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any, Callable
@@ -22,8 +19,11 @@ from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.push_peer import PushPeer
 from lib.signal_peer import Account, SignalPeer
+from lib.sleeper import Sleeper
 
 MakeDoorbell = Callable[..., Doorbell]
+
+pytestmark = pytest.mark.both_roads
 HOUR_MS = 3600 * 1000
 
 
@@ -53,7 +53,9 @@ def is_rung(signal: SignalPeer, ntfy: PushPeer, account: Account, endpoint: str)
 
 
 def statuses(signal: SignalPeer, account: Account) -> list:
-    return [handshake.status for handshake in signal.handshakes_of(account)]
+    """101 is a websocket, over either road."""
+    found = [handshake.status for handshake in signal.handshakes_of(account)]
+    return [101 if status == 200 else status for status in found]
 
 
 def wait_statuses(signal: SignalPeer, account: Account, expected: list) -> None:
@@ -67,35 +69,6 @@ def lines_with(doorbell: Doorbell, text: str) -> list[str]:
 
 
 # Sleep
-
-
-class Sleeper:
-    """Puts the machine that Doorbell believes to run on to sleep."""
-
-    def __init__(self, folder: Path):
-        source = Path(__file__).parent / "lib" / "sleepy.c"
-        # Beside the store, because it is opened from within the sandbox.
-        beside = folder / "doorbell-0"
-        beside.mkdir(mode=0o700)
-        self.library, self.fifo = folder / "sleepy.so", beside / "sleepy.fifo"
-        subprocess.run(
-            ["cc", "-shared", "-fPIC", "-O1", "-o", str(self.library), str(source), "-ldl"],
-            check=True,
-        )
-        os.mkfifo(self.fifo)
-
-    def sleep(self, milliseconds: int) -> None:
-        descriptor = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)  # fails where nobody reads
-        os.write(descriptor, struct.pack("=q", milliseconds))
-        os.close(descriptor)
-
-
-@pytest.fixture
-def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sleeper:
-    sleeper = Sleeper(tmp_path)
-    monkeypatch.setenv("LD_PRELOAD", str(sleeper.library))
-    monkeypatch.setenv("SLEEPY_FIFO", str(sleeper.fifo))
-    return sleeper
 
 
 def test_after_sleep_a_link_that_died_meanwhile_is_noticed_at_once(
@@ -181,6 +154,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_given_up_and_tried_
     account, endpoint = registered(doorbell, signal, ntfy)
     signal.set_behaviour(**behaviour)
     signal.end("eof")
+    signal.end_connections("reset")  # over HTTP/2 the next try would be made on it
     doorbell.changes.wait_for(lambda: len(lines_with(doorbell, text)) >= 3, "three attempts")
     signal.reset_behaviour()
     signal.changed.wait_for(lambda: statuses(signal, account)[-1] == 101, "a link")
@@ -223,7 +197,7 @@ def test_a_server_that_cannot_prove_itself_is_an_alarm_and_never_a_hot_loop(
     tmp_path: Path,
     fault: str,
 ) -> None:
-    roots, url = authority.file, signal.url
+    roots, url, http2_url = authority.file, signal.url, signal.http2_url
     expected = {
         "a stranger's root": "its certificate is not accepted: ",
         "an expired certificate": "certificate has expired; is this machine's clock right?",
@@ -236,11 +210,13 @@ def test_a_server_that_cannot_prove_itself_is_an_alarm_and_never_a_hot_loop(
         elif fault == "an expired certificate":
             expired = SignalPeer(background, changes, authority.leaf("late", expired=True))
             stack.callback(expired.stop)
-            url = expired.url
+            url, http2_url = expired.url, expired.http2_url
         else:
-            url = f"wss://localhost:{port_without_tls(stack)}/v1/websocket/"
+            place = f"://localhost:{port_without_tls(stack)}/v1/websocket/"
+            url, http2_url = "wss" + place, "https" + place
         doorbell = make_doorbell(
             signal__url=url,
+            signal__http2_url=http2_url,
             signal__ca_file=str(roots),
             push__allowed_endpoints=[ntfy.origin],
             signal__reconnect_min="100ms",

@@ -50,7 +50,7 @@ class SignalPeer(OnLoop):
 
     @property
     def http2_url(self) -> str:
-        return f"wss://localhost:{self.http2_port}/v1/websocket/"
+        return f"https://localhost:{self.http2_port}/v1/websocket/"
 
     def new_account(self, **details: Any) -> Account:
         account = new_account(**details)
