@@ -10,11 +10,16 @@ from ledger import Note, Outage, Outcome, held_up, judge
 from network import Cables
 from program import Program
 from strict_signal import Delivery, Handshake, Session, StrictSignal
+from streams import Stream
 from world import Phone, PushServer, Run, World
 
 BURST = 0.2  # how likely a message is to come with the one before it
 SILENT = 0.1  # how likely a message is to be one that does not ring
 HIT_SECONDS = 20.0
+
+
+# Roads to Signal, by what signal.transport says.
+HTTP1, HTTP2, EITHER = "http1", "http2", "auto"
 
 
 class Late(AssertionError):
@@ -25,6 +30,7 @@ class Fault:
     """What it touches is the case's: its phones, their push server, or the whole program."""
 
     name = ""
+    road = HTTP1
     phones = 4
     least = 1  # phones, however few accounts the run may have
     own_messages = 0  # sent by the fault itself, on top of the case's share
@@ -171,6 +177,18 @@ class Case:
     async def all_sent(self) -> None:
         assert self.sender
         await self.sender
+
+    # Links
+
+    def cut(self, how: str) -> None:
+        """All of the world, and over HTTP/2 the connections that carry them."""
+        self.signal.end(how)
+        self.signal.end_connections(how)
+
+    def streams(self) -> list[Stream]:
+        """All of the world that are open, on connections that go on."""
+        connections = self.signal.live_connections()
+        return [stream for each in connections for stream in each.open.values() if not stream.over]
 
     # The whole of it
 

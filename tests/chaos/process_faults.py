@@ -73,29 +73,36 @@ class Frozen(Alone):
         case.program.thaw()
 
 
-class ClockJumps(Alone):
-    """Wall time goes a day forward and back under the running program; monotonic time does not."""
+class WithClock(Alone):
+    """The program's clock is moved under it: wall time, or monotonic time, too."""
 
-    name = "clock a day forward and back"
-    spares_others = True
-    jumps = 0
+    monotonic_too = True
 
     def missing(self) -> Optional[str]:
         return None if CLOCK_LIBRARIES else "needs the package libfaketime"
 
     def environment(self, world: World) -> dict[str, str]:
         self.file = world.folder / "clock"
-        self.set(0)
+        self.set("+0d")
         return {
             "LD_PRELOAD": str(CLOCK_LIBRARIES[0]),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "0" if self.monotonic_too else "1",
             "FAKETIME_NO_CACHE": "1",
             "ASAN_OPTIONS": "verify_asan_link_order=0",  # the clock's library comes first
         }
 
-    def set(self, days: int) -> None:
-        self.file.write_text(f"{days:+d}d\n")
+    def set(self, ahead: str) -> None:
+        self.file.write_text(f"{ahead}\n")
+
+
+class ClockJumps(WithClock):
+    """Wall time goes a day forward and back under the running program; monotonic time does not."""
+
+    name = "clock a day forward and back"
+    monotonic_too = False
+    spares_others = True
+    jumps = 0
 
     async def inject(self, case: Case) -> None:
         self.today = datetime.datetime.now(datetime.timezone.utc)
@@ -108,7 +115,7 @@ class ClockJumps(Alone):
 
     async def jump(self, case: Case) -> None:
         for days in (1, 0, -1, 0):
-            self.set(days)
+            self.set(f"{days:+d}d")
             case.program.reload()
             self.jumps += 1
             case.server.answer_with(case.draws.choice((200, 503)))

@@ -13,7 +13,7 @@ class SignalDown(Alone):
 
     async def start(self, case: Case) -> None:
         await case.signal.stop_listening()
-        case.signal.end("eof")
+        case.cut("eof")
 
     async def stop(self, case: Case) -> None:
         await case.signal.listen_again()
@@ -29,7 +29,7 @@ class SignalMute(Alone):
     async def start(self, case: Case) -> None:
         self.before = case.signal.tcp_connections
         case.signal.set_behaviour(tcp=self.tcp)
-        case.signal.end("reset")
+        case.cut("reset")
 
     async def stop(self, case: Case) -> None:
         case.signal.reset_behaviour()

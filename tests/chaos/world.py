@@ -33,7 +33,7 @@ from strict_signal import Message, StrictSignal
 LOOPBACK = "127.0.0.1"
 NAMES = [f"push{number}.chaos.test" for number in range(100)]  # of one push server, in turn
 PUSH_ADDRESSES = [f"127.0.2.{number}" for number in range(1, 100)]
-CABLES = [Cables(number) for number in range(2)]
+CABLES = [Cables(number) for number in range(4)]
 CABLED = [cables.there(cable) for cables in CABLES for cable in Cables.NETWORKS]
 CERTIFIED = ("localhost", LOOPBACK, "*.chaos.test", *CABLED, *PUSH_ADDRESSES)
 CERTIFICATE_TIME = datetime.timedelta(days=3)  # more than the clock is moved
@@ -180,8 +180,16 @@ class Phone:
 
 
 class World:
-    def __init__(self, run: Run, name: str, settings: dict[str, Any], cables: Optional[Cables]):
-        self.run, self.name, self.more, self.cables = run, name, settings, cables
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        road: str,
+        settings: dict[str, Any],
+        cables: Optional[Cables],
+    ):
+        self.run, self.name, self.road = run, name, road
+        self.more, self.cables = settings, cables
         self.folder = run.folder / name.replace(" ", "-").replace("/", "-")
         self.folder.mkdir()
         self.signal = StrictSignal(str(run.leaf.cert), str(run.leaf.key))
@@ -227,6 +235,8 @@ class World:
             "web.listen": [f"{here}:{self.web_port}"],
             "metrics.listen": "none",
             "signal.url": f"wss://{host}:{self.signal.port}/v1/websocket/",
+            "signal.http2_url": f"https://{host}:{self.signal.http2_port}/v1/websocket/",
+            "signal.transport": self.road,
             "signal.ca_file": str(self.run.authority.file),
             "push.ca_file": str(self.run.authority.file),
             "push.allowed_endpoints": [
