@@ -73,7 +73,7 @@ help:
 	@echo 'make chaos         every fault that we can make against the program, and a table of what was lost (0);'
 	@echo '                   make chaos-short: the part that make check runs;'
 	@echo '                   make chaos-mutants: shows that it finds deliberate mistakes'
-	@echo 'make bench         memory and latency beside a floor measured in the same run'
+	@echo 'make bench         memory, CPU and latency on both roads to Signal, beside floors of the same run'
 	@echo 'make check-trixie  build and unit tests in a Debian trixie made with debootstrap (as root)'
 	@echo 'make image         the container image, by docker, podman or buildah; ARCH=arm64 cross-compiles it'
 	@echo 'make image-check   builds and runs it without a registry, by buildah and podman (as root)'

@@ -1,8 +1,8 @@
-# What `make bench` runs beside the program: both floors, the servers, the probe.
+# What `make bench` runs beside the program: the floors, the servers, the probe.
 BENCH_DEPS := python3 openssl
-BENCH_PROGRAMS := $(patsubst %,$(BUILD)/bench/%,server raw bare probe.so)
+BENCH_PROGRAMS := $(patsubst %,$(BUILD)/bench/%,server raw bare bare_http2 probe.so)
 
-$(BUILD)/bench/%: tests/bench/%.c
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/client.h
 	@mkdir -p $(@D)
 	@echo 'CC   $<'
 	@$(CC) $(ALL_CFLAGS) $< $(LINK_FLAGS) $(ALL_LIBS) -o $@

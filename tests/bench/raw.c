@@ -1,5 +1,6 @@
 /* The raw floor of memory: idle websockets on OpenSSL alone, one after the other, blocking.
- * Usage: raw COUNT PORT CA. Says "settled", then waits for the end of its input. */
+ * Usage: raw COUNT PORT CA, whatever follows. Says "settled", then waits for the end of its input.
+ */
 #include <arpa/inet.h>
 #include <malloc.h>
 #include <openssl/ssl.h>
@@ -79,7 +80,7 @@ static SSL_CTX *make_tls(const char *ca)
 int main(int count, char **words)
 {
     struct rlimit limit;
-    if (count != 4)
+    if (count < 4)
         return 2;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;

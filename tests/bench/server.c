@@ -1,11 +1,18 @@
-/* The other side of the bench: a messenger's server that holds many idle websockets and sends
- * messages on command, and a push server that answers 201. It trusts its clients, which are the
- * bench's own. Usage: server CHAIN KEY. Says "ports LINKS PUSHES", then obeys lines on standard
- * input: links                       says "links N": those whose queue/empty was answered ring
- * COUNT MICROSECONDS     sends COUNT messages, one account after the other, so far apart; says
- * "rung COUNT PUSHES" once as many pushes came, or 2 s after the last Ends with its input. */
+/* The other side of the bench: a messenger's server that holds many idle websockets, over HTTP/1.1
+ * and in streams of HTTP/2 (RFC 8441), and sends messages on command; and a push server that
+ * answers 201. It trusts its clients, which are the bench's own. Usage: server CHAIN KEY. Says
+ * "ports HTTP1 HTTP2 PUSHES", then obeys lines on standard input:
+ *
+ * open: lets in whoever wants a websocket; says "open".
+ * links: says "links COUNT KEEPALIVES": those whose queue/empty was answered, and how often a
+ * client said that it is alive.
+ * ring COUNT MICROSECONDS: sends COUNT messages, one account after the other, so far apart; says
+ * "rung COUNT PUSHES" once as many pushes came, or 2 s after the last.
+ *
+ * Ends with its input. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <nghttp2/nghttp2.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,8 +25,11 @@
 #include <unistd.h>
 
 enum {
-    LINKS_MAX = 20000,
+    LINKS_MAX = 120000,
     INPUT_SIZE = 4096,
+    FRAMES_SIZE = 256, /* of what a client sends: answers and keep-alives */
+    STREAMS_MAX = 100, /* as Signal has it */
+    HEADER_LIST_MAX = 8192,
     FRAME_MAX = 1024,
     CONTENT_SIZE = 200, /* of a message's ciphertext */
     EVENTS_MAX = 256,
@@ -37,20 +47,37 @@ struct source {
     int fd;
 };
 
+struct link;
+
 struct peer {
     struct source source;
+    struct server *server;
     SSL *ssl;
-    bool is_link, is_open, has_answered;
+    nghttp2_session *session; /* HTTP/2 */
+    struct link *link;        /* HTTP/1.1, once it is open */
+    void (*on_input)(struct server *server, struct peer *peer);
+    bool is_over; /* to be hung up on */
     size_t used;
     uint8_t input[INPUT_SIZE];
+};
+
+/* A websocket, with a connection or a stream of its own. */
+struct link {
+    struct peer *peer;
+    size_t place;   /* among those that are open */
+    int32_t stream; /* 0: HTTP/1.1 */
+    bool has_answered;
+    uint8_t *out; /* frames that its stream has not taken yet */
+    size_t out_length, used;
+    uint8_t input[FRAMES_SIZE];
 };
 
 struct server {
     SSL_CTX *tls;
     int epoll;
-    struct source links, pushes, commands, timer;
-    struct peer *open[LINKS_MAX]; /* websockets, in the order in which they came */
-    size_t open_count, answered_count;
+    struct source http1, http2, pushes, commands, timer;
+    struct link *open[LINKS_MAX];
+    size_t open_count, answered_count, keepalives;
     size_t next, to_send, sent, pushed;
     bool finishing; /* all was sent, the last pushes are awaited */
     uint64_t id;
@@ -72,29 +99,59 @@ static void watch(struct server *server, struct source *source, int fd,
         die("epoll_ctl");
 }
 
-static void forget_link(struct server *server, struct peer *peer)
-{
-    for (size_t i = 0; i < server->open_count; i++)
-        if (server->open[i] == peer) {
-            server->open[i] = server->open[--server->open_count];
-            server->answered_count -= peer->has_answered;
-            return;
-        }
-}
-
-static void hang_up(struct server *server, struct peer *peer)
-{
-    forget_link(server, peer);
-    SSL_free(peer->ssl);
-    close(peer->source.fd);
-    free(peer);
-}
-
 /* Small pieces to clients that read: a socket that takes none is a fault of the bench. */
 static void send_all(struct peer *peer, const void *bytes, size_t length)
 {
     if (SSL_write(peer->ssl, bytes, (int)length) != (int)length)
         fputs("server: a client does not read\n", stderr);
+}
+
+/* What nghttp2 has to say. */
+static void flush(struct peer *peer)
+{
+    const uint8_t *bytes;
+    ssize_t length;
+    while ((length = nghttp2_session_mem_send(peer->session, &bytes)) > 0)
+        send_all(peer, bytes, (size_t)length);
+}
+
+/* Links */
+
+static struct link *add_link(struct server *server, struct peer *peer, int32_t stream)
+{
+    struct link *link = calloc(1, sizeof *link);
+    if (!link || server->open_count == LINKS_MAX)
+        die("another link");
+    link->peer = peer;
+    link->stream = stream;
+    link->place = server->open_count++;
+    server->open[link->place] = link;
+    return link;
+}
+
+static void remove_link(struct server *server, struct link *link)
+{
+    struct link *last = server->open[--server->open_count];
+    server->open[link->place] = last;
+    last->place = link->place;
+    server->answered_count -= link->has_answered;
+    free(link->out);
+    free(link);
+}
+
+/* In a stream it goes out with the next flush. */
+static void send_frames(struct link *link, const uint8_t *bytes, size_t length)
+{
+    if (!link->stream) {
+        send_all(link->peer, bytes, length);
+        return;
+    }
+    link->out = realloc(link->out, link->out_length + length);
+    if (!link->out)
+        die("realloc");
+    memcpy(link->out + link->out_length, bytes, length);
+    link->out_length += length;
+    nghttp2_session_resume_data(link->peer->session, link->stream);
 }
 
 /* Messages of the resource protocol: a type, then a request or a response. */
@@ -130,7 +187,7 @@ static void put_text(struct piece *piece, unsigned field, const char *text)
     put_bytes(piece, field, text, strlen(text));
 }
 
-static void send_message(struct peer *peer, unsigned type, const struct piece *inner)
+static void send_message(struct link *link, unsigned type, const struct piece *inner)
 {
     struct piece message = {.length = 0};
     put_field(&message, 1, type);
@@ -143,10 +200,10 @@ static void send_message(struct peer *peer, unsigned type, const struct piece *i
         frame[3] = (uint8_t)message.length;
     }
     memcpy(frame + head, message.bytes, message.length);
-    send_all(peer, frame, head + message.length);
+    send_frames(link, frame, head + message.length);
 }
 
-static void send_request(struct server *server, struct peer *peer, const char *path,
+static void send_request(struct server *server, struct link *link, const char *path,
                          const struct piece *body)
 {
     struct piece request = {.length = 0};
@@ -156,11 +213,11 @@ static void send_request(struct server *server, struct peer *peer, const char *p
         put_bytes(&request, 3, body->bytes, body->length);
     put_field(&request, 4, ++server->id);
     put_text(&request, 5, "X-Signal-Timestamp:1750000000002");
-    send_message(peer, TYPE_REQUEST, &request);
+    send_message(link, TYPE_REQUEST, &request);
 }
 
 /* An urgent sealed-sender envelope. */
-static void send_envelope(struct server *server, struct peer *peer)
+static void send_envelope(struct server *server, struct link *link)
 {
     uint8_t content[CONTENT_SIZE] = {0}, guid[16] = {1};
     struct piece envelope = {.length = 0};
@@ -170,36 +227,9 @@ static void send_envelope(struct server *server, struct peer *peer)
     put_field(&envelope, 10, 1750000000001);
     put_field(&envelope, 14, 1);
     put_bytes(&envelope, 21, guid, sizeof guid);
-    send_request(server, peer, "/api/v1/message", &envelope);
-}
-
-/* Links */
-
-static void accept_upgrade(struct server *server, struct peer *peer)
-{
-    static const char name[] = "sec-websocket-key:",
-                      suffix[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    char joined[64], accepted[64], answer[256], key[32] = "";
-    const char *at = strcasestr((const char *)peer->input, name);
-    if (!at || sscanf(at + strlen(name), " %31s", key) != 1 || server->open_count == LINKS_MAX) {
-        hang_up(server, peer);
-        return;
-    }
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned hash_length;
-    int length = snprintf(joined, sizeof joined, "%.24s%s", key, suffix);
-    EVP_Digest(joined, (size_t)length, hash, &hash_length, EVP_sha1(), NULL);
-    EVP_EncodeBlock((unsigned char *)accepted, hash, (int)hash_length);
-    length =
-        snprintf(answer, sizeof answer,
-                 "HTTP/1.1 101 Switching Protocols\r\nX-Signal-Timestamp: 1750000000000\r\n"
-                 "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                 accepted);
-    peer->is_open = true;
-    peer->used = 0;
-    server->open[server->open_count++] = peer;
-    send_all(peer, answer, (size_t)length);
-    send_request(server, peer, "/api/v1/queue/empty", NULL);
+    send_request(server, link, "/api/v1/message", &envelope);
+    if (link->stream)
+        flush(link->peer);
 }
 
 static uint64_t take_number(const uint8_t **at, const uint8_t *end)
@@ -228,52 +258,193 @@ static uint64_t request_id(const uint8_t *at, const uint8_t *end)
     return 0;
 }
 
-static void on_message(struct server *server, struct peer *peer, const uint8_t *message,
+static void on_message(struct server *server, struct link *link, const uint8_t *message,
                        size_t length)
 {
     if (length < 4 || message[1] == TYPE_RESPONSE) {
-        server->answered_count += !peer->has_answered;
-        peer->has_answered = true;
+        server->answered_count += !link->has_answered;
+        link->has_answered = true;
         return;
     }
     struct piece answer = {.length = 0};
     put_field(&answer, 1, request_id(message + 4, message + length));
     put_field(&answer, 2, 200);
     put_text(&answer, 3, "OK");
-    send_message(peer, TYPE_RESPONSE, &answer);
+    send_message(link, TYPE_RESPONSE, &answer);
+    server->keepalives++;
 }
 
-/* True: a frame was taken off the input. */
-static bool take_frame(struct server *server, struct peer *peer)
+/* 1: a frame was taken off the input; 0: there is none; -1: the client leaves. */
+static int take_frame(struct server *server, struct link *link)
 {
     enum { HEAD = 2, MASK = 4 };
-    uint8_t *input = peer->input;
-    if (peer->used < HEAD)
-        return false;
+    uint8_t *input = link->input;
+    if (link->used < HEAD)
+        return 0;
     size_t length = input[1] & 0x7f, whole = HEAD + MASK + length;
-    if ((input[0] & 0xf) == OPCODE_CLOSE || length > 125) {
-        hang_up(server, peer);
-        return false;
-    }
-    if (peer->used < whole)
-        return false;
+    if ((input[0] & 0xf) == OPCODE_CLOSE || length > 125)
+        return -1;
+    if (link->used < whole)
+        return 0;
     for (size_t i = 0; i < length; i++)
         input[HEAD + MASK + i] ^= input[HEAD + i % MASK];
     if ((input[0] & 0xf) == OPCODE_BINARY)
-        on_message(server, peer, input + HEAD + MASK, length);
-    peer->used -= whole;
-    memmove(input, input + whole, peer->used);
+        on_message(server, link, input + HEAD + MASK, length);
+    link->used -= whole;
+    memmove(input, input + whole, link->used);
+    return 1;
+}
+
+/* False: the client leaves. */
+static bool take_frames(struct server *server, struct link *link, const uint8_t *bytes,
+                        size_t length)
+{
+    while (length) {
+        size_t room = sizeof link->input - link->used, taken = length < room ? length : room;
+        memcpy(link->input + link->used, bytes, taken);
+        link->used += taken;
+        bytes += taken;
+        length -= taken;
+        int result;
+        while ((result = take_frame(server, link)) > 0)
+            ;
+        if (result < 0)
+            return false;
+    }
     return true;
 }
 
-static void on_link_input(struct server *server, struct peer *peer)
+/* HTTP/1.1 */
+
+static void accept_upgrade(struct server *server, struct peer *peer)
 {
-    if (peer->is_open) {
-        while (take_frame(server, peer))
-            ;
+    static const char name[] = "sec-websocket-key:",
+                      suffix[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char joined[64], accepted[64], answer[256], key[32] = "";
+    const char *at = strcasestr((const char *)peer->input, name);
+    if (!at || sscanf(at + strlen(name), " %31s", key) != 1) {
+        peer->is_over = true;
+        return;
+    }
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned hash_length;
+    int length = snprintf(joined, sizeof joined, "%.24s%s", key, suffix);
+    EVP_Digest(joined, (size_t)length, hash, &hash_length, EVP_sha1(), NULL);
+    EVP_EncodeBlock((unsigned char *)accepted, hash, (int)hash_length);
+    length =
+        snprintf(answer, sizeof answer,
+                 "HTTP/1.1 101 Switching Protocols\r\nX-Signal-Timestamp: 1750000000000\r\n"
+                 "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                 accepted);
+    send_all(peer, answer, (size_t)length);
+    peer->used = 0;
+    peer->link = add_link(server, peer, 0);
+    send_request(server, peer->link, "/api/v1/queue/empty", NULL);
+}
+
+static void on_http1_input(struct server *server, struct peer *peer)
+{
+    if (peer->link) {
+        peer->is_over = !take_frames(server, peer->link, peer->input, peer->used);
+        peer->used = 0;
     } else if (memmem(peer->input, peer->used, "\r\n\r\n", 4)) {
         accept_upgrade(server, peer);
     }
+}
+
+/* HTTP/2. A stream's data is its link. */
+
+static ssize_t on_wanted(nghttp2_session *session, int32_t stream, uint8_t *to, size_t length,
+                         uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+    (void)session, (void)stream, (void)flags, (void)arg;
+    struct link *link = source->ptr;
+    if (!link->out_length)
+        return NGHTTP2_ERR_DEFERRED;
+    size_t taken = length < link->out_length ? length : link->out_length;
+    memcpy(to, link->out, taken);
+    link->out_length -= taken;
+    memmove(link->out, link->out + taken, link->out_length);
+    return (ssize_t)taken;
+}
+
+static nghttp2_nv field(const char *name, const char *value)
+{
+    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
+                        .value = (uint8_t *)(uintptr_t)value,
+                        .namelen = strlen(name),
+                        .valuelen = strlen(value)};
+}
+
+/* Whatever is asked for is taken for a websocket's CONNECT. */
+static void on_asked(struct peer *peer, int32_t stream)
+{
+    const nghttp2_nv fields[] = {field(":status", "200"),
+                                 field("x-signal-timestamp", "1750000000000")};
+    struct link *link = add_link(peer->server, peer, stream);
+    nghttp2_data_provider frames = {.source.ptr = link, .read_callback = on_wanted};
+    nghttp2_session_set_stream_user_data(peer->session, stream, link);
+    nghttp2_submit_response(peer->session, stream, fields, sizeof fields / sizeof *fields, &frames);
+    send_request(peer->server, link, "/api/v1/queue/empty", NULL);
+}
+
+static int on_h2_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        on_asked(arg, frame->hd.stream_id);
+    else if (frame->hd.type == NGHTTP2_DATA && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_CANCEL);
+    return 0;
+}
+
+static int on_h2_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *bytes,
+                      size_t length, void *arg)
+{
+    (void)flags;
+    struct peer *peer = arg;
+    struct link *link = nghttp2_session_get_stream_user_data(session, stream);
+    if (!take_frames(peer->server, link, bytes, length))
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+    return 0;
+}
+
+static int on_h2_close(nghttp2_session *session, int32_t stream, uint32_t error, void *arg)
+{
+    (void)error;
+    struct peer *peer = arg;
+    struct link *link = nghttp2_session_get_stream_user_data(session, stream);
+    if (link)
+        remove_link(peer->server, link);
+    return 0;
+}
+
+static void start_http2(struct peer *peer)
+{
+    static const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+    };
+    nghttp2_session_callbacks *callbacks;
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        die("nghttp2");
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_h2_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_h2_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_h2_close);
+    if (nghttp2_session_server_new(&peer->session, callbacks, peer) != 0)
+        die("nghttp2");
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_submit_settings(peer->session, NGHTTP2_FLAG_NONE, settings,
+                            sizeof settings / sizeof *settings);
+}
+
+static void on_http2_input(struct server *server, struct peer *peer)
+{
+    (void)server;
+    ssize_t taken = nghttp2_session_mem_recv(peer->session, peer->input, peer->used);
+    peer->used = 0;
+    flush(peer);
+    peer->is_over = taken < 0 || !nghttp2_session_want_read(peer->session);
 }
 
 /* Pushes */
@@ -307,26 +478,36 @@ static void on_push_input(struct server *server, struct peer *peer)
 
 /* Peers */
 
+static void hang_up(struct peer *peer)
+{
+    struct server *server = peer->server;
+    if (peer->link)
+        remove_link(server, peer->link);
+    for (size_t i = server->open_count; peer->session && i-- > 0;)
+        if (server->open[i]->peer == peer)
+            remove_link(server, server->open[i]);
+    nghttp2_session_del(peer->session);
+    SSL_free(peer->ssl);
+    close(peer->source.fd);
+    free(peer);
+}
+
 static void on_peer(struct server *server, struct source *source)
 {
     struct peer *peer = (struct peer *)source;
-    for (;;) {
+    do {
         size_t room = sizeof peer->input - 1 - peer->used;
         int length = SSL_read(peer->ssl, peer->input + peer->used, (int)room);
         if (length <= 0) {
-            if (SSL_get_error(peer->ssl, length) != SSL_ERROR_WANT_READ)
-                hang_up(server, peer);
-            return;
+            peer->is_over = SSL_get_error(peer->ssl, length) != SSL_ERROR_WANT_READ;
+            break;
         }
         peer->used += (size_t)length;
         peer->input[peer->used] = '\0';
-        if (SSL_pending(peer->ssl) == 0)
-            break;
-    }
-    if (peer->is_link)
-        on_link_input(server, peer);
-    else
-        on_push_input(server, peer);
+        peer->on_input(server, peer);
+    } while (!peer->is_over && SSL_pending(peer->ssl));
+    if (peer->is_over)
+        hang_up(peer);
 }
 
 static void on_listener(struct server *server, struct source *source)
@@ -337,15 +518,21 @@ static void on_listener(struct server *server, struct source *source)
         if (!peer)
             die("calloc");
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        peer->server = server;
         peer->ssl = SSL_new(server->tls);
-        peer->is_link = source == &server->links;
+        peer->on_input = source == &server->http1   ? on_http1_input
+                         : source == &server->http2 ? on_http2_input
+                                                    : on_push_input;
+        if (source == &server->http2)
+            start_http2(peer);
+        SSL_set_app_data(peer->ssl, peer);
         SSL_set_fd(peer->ssl, fd);
         SSL_set_accept_state(peer->ssl);
         watch(server, &peer->source, fd, on_peer);
     }
 }
 
-static unsigned listen_at(struct server *server, struct source *source)
+static unsigned listen_at(struct source *source)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
@@ -353,7 +540,7 @@ static unsigned listen_at(struct server *server, struct source *source)
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         die("listen");
-    watch(server, source, fd, on_listener);
+    source->fd = fd;
     return ntohs(address.sin_port);
 }
 
@@ -382,6 +569,13 @@ static void on_timer(struct server *server, struct source *source)
     }
 }
 
+static void open_doors(struct server *server)
+{
+    watch(server, &server->http1, server->http1.fd, on_listener);
+    watch(server, &server->http2, server->http2.fd, on_listener);
+    puts("open");
+}
+
 static void on_command(struct server *server, struct source *source)
 {
     char line[128];
@@ -390,13 +584,27 @@ static void on_command(struct server *server, struct source *source)
     if (length <= 0)
         exit(0);
     line[length] = '\0';
-    if (strncmp(line, "links", 5) == 0)
-        printf("links %zu\n", server->answered_count);
+    if (strncmp(line, "open", 4) == 0)
+        open_doors(server);
+    else if (strncmp(line, "links", 5) == 0)
+        printf("links %zu %zu\n", server->answered_count, server->keepalives);
     else if (server->open_count &&
              sscanf(line, "ring %zu %ld", &server->to_send, &microseconds) == 2)
         set_timer(server, microseconds);
     else
         printf("what?\n");
+}
+
+static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_length,
+                           const unsigned char *offered, unsigned length, void *arg)
+{
+    (void)offered, (void)length, (void)arg;
+    const struct peer *peer = SSL_get_app_data(ssl);
+    if (!peer->session)
+        return SSL_TLSEXT_ERR_NOACK;
+    *chosen = (const unsigned char *)"h2";
+    *chosen_length = 2;
+    return SSL_TLSEXT_ERR_OK;
 }
 
 static SSL_CTX *make_tls(const char *chain, const char *key)
@@ -410,6 +618,7 @@ static SSL_CTX *make_tls(const char *chain, const char *key)
     SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_alpn_select_cb(tls, choose_protocol, NULL);
     return tls;
 }
 
@@ -439,11 +648,13 @@ int main(int count, char **words)
     }
     server.tls = make_tls(words[1], words[2]);
     server.epoll = epoll_create1(EPOLL_CLOEXEC);
-    unsigned links = listen_at(&server, &server.links);
-    unsigned pushes = listen_at(&server, &server.pushes);
+    unsigned http1 = listen_at(&server.http1);
+    unsigned http2 = listen_at(&server.http2);
+    unsigned pushes = listen_at(&server.pushes);
+    watch(&server, &server.pushes, server.pushes.fd, on_listener);
     watch(&server, &server.commands, STDIN_FILENO, on_command);
     watch(&server, &server.timer, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
           on_timer);
-    printf("ports %u %u\n", links, pushes);
+    printf("ports %u %u %u\n", http1, http2, pushes);
     run(&server);
 }
