@@ -71,8 +71,8 @@ class Molly:
         one = self.account
         return f"connection add {one.uuid} {one.device} {one.password} {self.endpoint}"
 
-    def gets_a_message(self) -> None:
-        self.signal.queue(self.account.key)
+    def gets_a_message(self) -> int:
+        return self.signal.queue(self.account.key)
 
     def writes(self) -> None:
         """Its own message comes to its other devices, too."""
@@ -222,9 +222,7 @@ def test_a_message_is_seen_although_the_server_was_started_anew_meanwhile(
     molly = Molly(doorbell, signal, ntfy)
     assert molly.registers() == "ok"
     for _ in range(2):
-        pushes = len(ntfy.pushes)
-        molly.gets_a_message()
-        ntfy.wait_pushes(pushes + 1)
+        signal.wait_acked(molly.gets_a_message())  # when its ring counts
     shown = terminal(doorbell, "--url", front.url(), "--alert", "none")
     shown.wait_for("Waiting for the phone, for up to 10 minutes; Ctrl-C ends it ...")
     assert molly.registers() == "ok"
