@@ -54,7 +54,8 @@ static struct judgement judge_reason(const struct link_view *link)
         return trying("Signal's server and Doorbell do not understand each other: update Doorbell, "
                       "and report it if this is the newest version.");
     case LINK_MISCONFIGURED:
-        return broken("What answers is not Signal's server: check signal.url, signal.ca_file and "
+        return broken("What answers is not Signal's server: check signal.url (over HTTP/2 "
+                      "signal.http2_url), signal.ca_file and "
                       "whether something intercepts TLS on the way.");
     case LINK_UNTIMELY:
         return broken(view_alarm_advice(VIEW_ALARM_CLOCK));

@@ -60,7 +60,6 @@ struct h2_connection {
     size_t streams;       /* that nghttp2 counts, those on their way out among them */
     uint32_t announced;   /* its MAX_CONCURRENT_STREAMS */
     size_t most;          /* what it has shown that it takes, whatever it announces */
-    uint32_t goaway;      /* the error code of a GOAWAY */
     enum h2_connection_state state;
     unsigned unanswered; /* CONNECTs in a row that ran into their deadline */
     bool sent_away;      /* by a GOAWAY that is no ordinary farewell */
@@ -89,7 +88,6 @@ struct channel {
     struct transport_end *end;
     struct frames frames;
     int32_t id; /* of its stream; 0: none, or closed */
-    uint16_t close_code;
     uint8_t state;
     uint8_t lane;
     uint8_t refusals;

@@ -21,6 +21,7 @@
 #include "signal/roots.h"
 
 #include "authority.h"
+#include "loopback.h"
 #include "unit.h"
 
 /* A websocket server of its own on loopback: a thread that plays a script with each connection. It
@@ -228,18 +229,6 @@ static void *serve(void *arg)
     }
     peer.done = true;
     return NULL;
-}
-
-static int listen_on_loopback(uint16_t *port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(fd, 16), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    *port = ntohs(address.sin_port);
-    return fd;
 }
 
 static void start_peer(script_fn *script, SSL_CTX *tls)
