@@ -19,7 +19,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "config/likeness.h"
 #include "web/qr.h"
 
 enum {
@@ -235,7 +234,7 @@ static json_t *compare(void *arg, const json_t *question)
     const struct app *app = arg;
     struct config written = *app->config; /* shares what that has */
     written.web_connections = app->connections_asked;
-    return likeness_answer(&written, question);
+    return likeness_answer(&written, &app->files, question);
 }
 
 static json_t *tell_key(void *arg, const char *origin, struct err *err)
@@ -370,6 +369,8 @@ static int start_parts(struct app *app, struct err *err)
     app->push = push_new(&app->loop, app->resolver, app->policy, app->vapid, config, err);
     if (!app->push || (app->kind == APP_SERVER && make_lookout(app, err) != 0))
         return err->code;
+    if (app->kind == APP_SERVER)
+        likeness_read_files(&app->files, config);
     int result = start_bridge(app, err);
     if (result == 0 && app->kind == APP_SERVER)
         result = start_server(app, err);

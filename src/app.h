@@ -8,6 +8,7 @@
 #include "base/notify.h"
 #include "bridge/bridge.h"
 #include "config/config.h"
+#include "config/likeness.h"
 #include "control/server.h"
 #include "push/linked_key.h"
 #include "push/own_key.h"
@@ -67,6 +68,7 @@ struct app {
     bool watches;         /* for absences: the server, once it has started */
     uint64_t events_at_trim, events_at_sweep;
     int64_t connections_asked;   /* web.connections as it was written (app_config.h) */
+    struct likeness_files files; /* that the settings name, as they were loaded */
     struct abandoned *abandoned; /* of reloads that failed */
     struct err refusal;          /* of the last reload */
     int64_t refused_unix;        /* 0: it was not refused, or there was none */

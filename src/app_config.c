@@ -209,6 +209,7 @@ int app_reload(struct app *app, struct err *err)
         app->policy = policy;
         app->config = config;
         app->connections_asked = connections;
+        likeness_read_files(&app->files, config);
         app->refused_unix = 0;
         config_free(kept);
         return 0;

@@ -102,17 +102,6 @@ static void look_at_alerts(struct findings *findings, const struct config *confi
         findings_add(findings, SEVERITY_WARNING, "alerts", OVERHEARD_ADVICE, "%s.", text);
 }
 
-/* NULL with a sentence: nothing could be looked at. */
-static struct probe_facts *look_outside(const struct config *config, const json_t *status,
-                                        struct err *err)
-{
-    struct probe_facts *facts = mem_new(sizeof *facts); /* large for a stack */
-    if (probes_run(facts, config, status, err) == 0)
-        return facts;
-    free(facts);
-    return NULL;
-}
-
 /* Whether the next start of whoever signs with `file` takes the configuration's key: the same file,
  * or a credential of systemd's, which a command finds where it comes from and which wins over a key
  * beside the store. */
@@ -163,13 +152,17 @@ static void look_at_key(struct findings *findings, const struct config *config,
     diagnose_key(findings, &facts);
 }
 
-/* First of all: by what is configured here the rest is judged. */
-static void look_at_running(struct findings *findings, const struct config *config,
-                            const json_t *status)
+/* NULL with a sentence: nothing could be looked at. */
+static struct probe_facts *look_outside(const struct config *config, const json_t *status,
+                                        const json_t *comparison, struct err *err)
 {
-    json_t *comparison = running_compare(config);
-    diagnose_running(findings, config, status, comparison);
-    json_decref(comparison);
+    struct probe_facts *facts = mem_new(sizeof *facts); /* large for a stack */
+    if (probes_run(facts, config, status, err) == 0) {
+        running_mark(facts, config, status, comparison);
+        return facts;
+    }
+    free(facts);
+    return NULL;
 }
 
 /* Of the server that runs; or of one that is to be started, and could not. */
@@ -187,6 +180,18 @@ static void look_at_ports(struct findings *findings, const struct config *config
             diagnose_port(findings, why.text);
 }
 
+/* First: by what is configured here the rest is judged. Before it what cannot be loaded: no reload
+ * takes that. */
+static void look_at_settings(struct findings *findings, const struct config *config, bool readable,
+                             const json_t *status, const json_t *comparison,
+                             const struct probe_facts *facts)
+{
+    if (readable)
+        look_at_files(findings, config);
+    if (status)
+        diagnose_running(findings, config, status, comparison, facts);
+}
+
 /* By the store's word, where no server runs, a user may have been changed to: first. */
 static void examine(struct findings *findings, struct cli *cli, const struct config *config)
 {
@@ -194,11 +199,14 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     struct machine_facts machine;
     uint8_t key[PSEUDONYM_KEY_SIZE]; /* of this report */
     json_t *status = status_of(cli, config, &err);
+    json_t *comparison = status ? running_compare(config) : NULL;
     look_at_ports(findings, config, status, &err);
-    struct probe_facts *facts = look_outside(config, status, &blind);
+    struct probe_facts *facts = look_outside(config, status, comparison, &blind);
+    machine_look(&machine, config->store_path);
+    bool readable = !machine_is_of_another(&machine);
     randombytes_buf(key, sizeof key);
+    look_at_settings(findings, config, readable, status, comparison, facts);
     if (status) {
-        look_at_running(findings, config, status);
         diagnose_accounts(findings, status, key, facts);
         diagnose_road(findings, status);
         diagnose_seal(findings, status);
@@ -206,12 +214,9 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     } else {
         add_no_status(findings, &err);
     }
-    machine_look(&machine, config->store_path);
     diagnose_machine(findings, &machine);
-    if (!machine_is_of_another(&machine)) {
-        look_at_files(findings, config);
+    if (readable)
         look_at_key(findings, config, status);
-    }
     look_at_certificate(findings, config, status);
     look_at_alerts(findings, config);
     if (facts)
@@ -223,6 +228,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
         diagnose_phones(findings, status, probes_linking(config));
     diagnose_running_first(findings);
     free(facts);
+    json_decref(comparison);
     json_decref(status);
 }
 

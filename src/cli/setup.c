@@ -222,7 +222,7 @@ static void print_faults(const struct setup *setup, const json_t *status, const 
     struct err err;
     struct machine_facts machine;
     struct findings *findings = mem_new(sizeof *findings); /* large for a stack */
-    diagnose_running(findings, setup->config, status, comparison);
+    diagnose_running(findings, setup->config, status, comparison, NULL);
     machine_look(&machine, setup->config->store_path);
     diagnose_machine(findings, &machine);
     if (!machine_is_of_another(&machine) && app_check_config(setup->config, &err) != 0)

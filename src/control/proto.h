@@ -15,7 +15,7 @@
  * list answers with "accounts", ping with "answers": one {"accepted", "status", "text"} per
  * device; health is done where all is well, reload once the new configuration is in force.
  * compare answers with "differ", the settings that are not as whoever asks has them
- * (config/likeness.h): {"setting", "place", "fixed"} each.
+ * (config/likeness.h): {"setting", "place", "fixed", "content"} each.
  * registrations answers with "registrations": the last ones, oldest first (bridge/arrivals.h), each
  * {"number", "at", "status", "account"?, "origin", "why"}. expect answers with "nonce", which a
  * request to the public address is to carry, and seen with what became of that request

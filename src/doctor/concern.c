@@ -54,6 +54,8 @@ void concern_write(char text[CONCERN_SIZE], const struct concern *concern, const
 bool concern_origin_fails(const struct origin_facts *origin)
 {
     const struct visit_facts *visit = &origin->visit;
+    if (origin->judged != JUDGED_ALIKE)
+        return false;
     return visit_answered(visit) ? visit_is_of_proxy(visit->status) : visit->end != VISIT_NOT_MADE;
 }
 
@@ -77,7 +79,8 @@ bool concern_is_of_origin(const json_t *account, const struct origin_facts *orig
 
 bool concern_signal_fails(const struct signal_facts *signal)
 {
-    return !signal->not_visited && !visit_opened(&signal->v4) && !visit_opened(&signal->v6);
+    return !signal->not_visited && signal->judged == JUDGED_ALIKE && !visit_opened(&signal->v4) &&
+           !visit_opened(&signal->v6);
 }
 
 /* What is the account's own (that it was unlinked, that another program has it) is not among them.

@@ -25,11 +25,11 @@ void concern_write(char text[CONCERN_SIZE], const struct concern *concern, const
 
 /* Whether its endpoint takes pushes, as far as is known, and the settings allow it. */
 bool concern_is_endpoint_well(const json_t *account);
-/* Whether nobody is rung there by what the visit saw. */
+/* Whether nobody is rung there by what the visit saw, by the running server's settings. */
 bool concern_origin_fails(const struct origin_facts *origin);
 /* Whether the account rings there, and has no trouble with its push server but that. */
 bool concern_is_of_origin(const json_t *account, const struct origin_facts *origin);
-/* Whether nobody gets a link by what the visits saw. */
+/* Whether nobody gets a link by what the visits saw, likewise. */
 bool concern_signal_fails(const struct signal_facts *signal);
 /* Whether it has no link for what keeps all from having one where Signal fails. */
 bool concern_is_of_signal(const json_t *account, const struct signal_facts *signal);

@@ -97,6 +97,9 @@ const char *diagnose_family(const struct visit_facts *visit, const char *otherwi
 const struct visit_facts *diagnose_dead_family(const struct visit_facts *v4,
                                                const struct visit_facts *v6, const char **name);
 
+/* Softens the findings from `first` on as it was judged. */
+void diagnose_judged(struct findings *findings, size_t first, bool had_fault, enum judged judged);
+
 /* All of these. `status` (may be NULL) and `key` as for diagnose_accounts. */
 void diagnose_path(struct findings *findings, const struct probe_facts *facts, const json_t *status,
                    const uint8_t key[PSEUDONYM_KEY_SIZE]);

@@ -41,7 +41,8 @@ static void diagnose_watcher(struct findings *findings, const struct watcher *wa
     char end[VISIT_WHY_SIZE + 64], mend[FINDING_FIX_SIZE];
     const struct visit_facts *visit = &watcher->facts->visit;
     const char *family = diagnose_family(visit, "", mend);
-    bool made = visit->end != VISIT_NOT_MADE, answers = visit_answered(visit);
+    bool answers = visit_answered(visit), otherwise = watcher->facts->judged == JUDGED_OTHERWISE;
+    bool made = answers || (visit->end != VISIT_NOT_MADE && !otherwise);
     int64_t since_unix = told_number(watcher->told, "since");
     diagnose_end(end, sizeof end, visit);
     if (made && !answers)

@@ -202,7 +202,10 @@ static void diagnose_its_accounts(struct findings *findings, const struct origin
         if (concern_is_of_origin(json_array_get(accounts, i), facts))
             concern_add(&concern, json_array_get(accounts, i), key);
     concern_write(concerned, &concern, "not rung");
+    size_t first = findings->count;
+    bool had_fault = findings->has_fault;
     diagnose_origin(findings, facts, concerned);
+    diagnose_judged(findings, first, had_fault, facts->judged);
 }
 
 void diagnose_origins(struct findings *findings, const struct probe_facts *facts,

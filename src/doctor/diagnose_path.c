@@ -65,6 +65,21 @@ const struct visit_facts *diagnose_dead_family(const struct visit_facts *v4,
     return dead;
 }
 
+/* Faults that are none of the running server's */
+void diagnose_judged(struct findings *findings, size_t first, bool had_fault, enum judged judged)
+{
+    if (judged == JUDGED_NOT_LOADED)
+        findings_soften(findings, first, had_fault, SEVERITY_WARNING,
+                        "phones are rung there still, and no more once the running server has "
+                        "loaded what is configured here",
+                        NULL);
+    else if (judged == JUDGED_OTHERWISE)
+        findings_soften(findings, first, had_fault, SEVERITY_UNCHECKED,
+                        "that is by the settings of this command, and the running server has "
+                        "others",
+                        "Run this with the same environment and options as the server.");
+}
+
 /* Signal */
 
 /* Whichever came further. */
@@ -194,7 +209,10 @@ static void diagnose_its_clients(struct findings *findings, const struct signal_
         if (concern_is_of_signal(json_array_get(accounts, i), facts))
             concern_add(&concern, json_array_get(accounts, i), key);
     concern_write(concerned, &concern, "not connected");
+    size_t first = findings->count;
+    bool had_fault = findings->has_fault;
     diagnose_signal(findings, facts, concerned);
+    diagnose_judged(findings, first, had_fault, facts->judged);
 }
 
 void diagnose_roots(struct findings *findings, const struct signal_facts *facts)

@@ -27,6 +27,28 @@ void findings_add(struct findings *findings, enum severity severity, const char 
         text_printable(finding->fix, sizeof finding->fix, fix, strlen(fix));
 }
 
+static void soften(struct finding *finding, enum severity severity, const char *because,
+                   const char *fix)
+{
+    size_t length = strlen(finding->what);
+    length -= length && finding->what[length - 1] == '.';
+    finding->severity = severity;
+    snprintf(finding->what + length, sizeof finding->what - length, "; %s.", because);
+    if (fix)
+        snprintf(finding->fix, sizeof finding->fix, "%s", fix);
+}
+
+void findings_soften(struct findings *findings, size_t first, bool had_fault,
+                     enum severity severity, const char *because, const char *fix)
+{
+    findings->has_fault = had_fault;
+    for (size_t i = first; i < findings->count; i++) {
+        if (findings->items[i].severity < severity)
+            soften(&findings->items[i], severity, because, fix);
+        findings->has_fault |= findings->items[i].severity == SEVERITY_FAULT;
+    }
+}
+
 /* Few, and each is moved once. */
 void findings_sort(struct findings *findings)
 {

@@ -40,6 +40,12 @@ struct findings {
 void findings_add(struct findings *findings, enum severity severity, const char *subject,
                   const char *fix, const char *what, ...) __attribute__((format(printf, 5, 6)));
 
+/* Of those from `first` on what is worse than `severity` becomes that, with `because` at the end of
+ * its sentence and `fix` in the place of its own (NULL: it stays). `had_fault`: whether there was a
+ * fault before them. */
+void findings_soften(struct findings *findings, size_t first, bool had_fault,
+                     enum severity severity, const char *because, const char *fix);
+
 /* By severity; those of one keep their order. */
 void findings_sort(struct findings *findings);
 

@@ -14,11 +14,19 @@
 
 enum { PROBE_ORIGINS_MOST = 8, PROBE_AGENT_SIZE = 128 };
 
+/* By whose settings it was looked at: what decides how that ends (running_mark). */
+enum judged {
+    JUDGED_ALIKE,      /* the running server's, as far as is known */
+    JUDGED_NOT_LOADED, /* those of the files, by which phones that are rung now will not be */
+    JUDGED_OTHERWISE,  /* those of this command: the server's environment has others */
+};
+
 struct signal_facts {
     char origin[URL_ORIGIN_SIZE];
     struct visit_facts v4, v6;
     struct visit_facts fallback; /* with the second User-Agent, over either */
     char agent[PROBE_AGENT_SIZE], fallback_agent[PROBE_AGENT_SIZE];
+    enum judged judged;
     bool not_visited;     /* signal.transport leaves HTTP/2 only */
     bool own_roots;       /* signal.ca_file */
     bool own_nameservers; /* net.nameservers */
@@ -28,8 +36,9 @@ struct origin_facts {
     char origin[URL_ORIGIN_SIZE];
     struct visit_facts visit;  /* as the server goes there */
     struct visit_facts v4, v6; /* over one of them alone; of push servers only */
-    bool own_roots;            /* push.ca_file */
-    bool own_nameservers;      /* net.nameservers */
+    enum judged judged;
+    bool own_roots;       /* push.ca_file */
+    bool own_nameservers; /* net.nameservers */
 };
 
 /* How phones come to be registered, by the settings and by what setup was answered. */

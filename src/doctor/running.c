@@ -72,6 +72,8 @@ static enum origin origin_of(const struct config *config, const json_t *differen
     const char *theirs = json_string_value(json_object_get(difference, "place"));
     if (!setting || !schema_find(setting))
         return FROM_NOWHERE;
+    if (told_true(difference, "content"))
+        return FROM_FILES;
     const char *ours = config_place(config, setting);
     if ((!ours && !theirs) || is_credential(ours) || is_credential(theirs))
         return FROM_NOWHERE;
@@ -120,6 +122,8 @@ static void gather(struct group *group, enum origin origin, const struct config 
         const char *place = json_string_value(json_object_get(difference, "place"));
         if (origin != FROM_SERVER)
             place = origin == FROM_HERE ? config_place(config, setting) : NULL;
+        if (told_true(difference, "content"))
+            place = "what is in that file";
         group->fixed |= told_true(difference, "fixed");
         name(group, setting, place);
     }
@@ -140,28 +144,131 @@ const char *running_place(const json_t *comparison, const char *setting)
     return NULL;
 }
 
+/* What was looked at by settings that the server does not have */
+
+static enum judged worse(enum judged a, enum judged b)
+{
+    return a > b ? a : b;
+}
+
+static enum judged judged_by(const struct config *config, const json_t *comparison,
+                             const char *setting)
+{
+    const json_t *differ = json_object_get(comparison, "differ");
+    for (size_t i = 0; i < json_array_size(differ); i++) {
+        const json_t *difference = json_array_get(differ, i);
+        enum origin origin = origin_of(config, difference);
+        if (origin != FROM_NOWHERE && told_is(difference, "setting", setting))
+            return origin == FROM_FILES ? JUDGED_NOT_LOADED : JUDGED_OTHERWISE;
+    }
+    return JUDGED_ALIKE;
+}
+
+/* By what decides whether a visit to a push server ends so. */
+static enum judged judged_end(const struct config *config, const json_t *comparison,
+                              enum visit_end end)
+{
+    static const char *const ways[] = {"push.connect_to", "net.nameservers", "net.family"};
+    enum judged judged = JUDGED_ALIKE;
+    if (end == VISIT_NOT_MADE || end == VISIT_ANSWERED)
+        return judged;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        judged = worse(judged, judged_by(config, comparison, ways[i]));
+    if (end == VISIT_DENIED)
+        judged = worse(worse(judged, judged_by(config, comparison, "push.allowed_endpoints")),
+                       judged_by(config, comparison, "push.denied"));
+    if (end == VISIT_NO_TLS)
+        judged = worse(judged, judged_by(config, comparison, "push.ca_file"));
+    return judged;
+}
+
+/* Since the server's start: that it was accepted before says nothing of its settings. */
+static bool is_rung(const json_t *account)
+{
+    const json_t *endpoint = json_object_get(account, "endpoint");
+    return told_is(endpoint, "state", "ok") && told_number(endpoint, "accepted");
+}
+
+static bool all_are_rung(const json_t *status, const char *origin)
+{
+    const json_t *accounts = json_object_get(status, "accounts");
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        const json_t *account = json_array_get(accounts, i);
+        const json_t *endpoint = json_object_get(account, "endpoint");
+        if (told_is(endpoint, "origin", origin) && !is_rung(account))
+            return false;
+    }
+    return true;
+}
+
+static enum judged judged_signal(const struct config *config, const json_t *comparison)
+{
+    static const char *const settings[] = {"signal.url",        "signal.ca_file",
+                                           "signal.user_agent", "signal.user_agent_fallback",
+                                           "net.nameservers",   "net.family"};
+    enum judged judged = JUDGED_ALIKE;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        judged = worse(judged, judged_by(config, comparison, settings[i]));
+    return judged == JUDGED_OTHERWISE ? judged : JUDGED_ALIKE;
+}
+
+void running_mark(struct probe_facts *facts, const struct config *config, const json_t *status,
+                  const json_t *comparison)
+{
+    facts->signal.judged = judged_signal(config, comparison);
+    facts->alerts.judged = judged_end(config, comparison, facts->alerts.visit.end);
+    facts->heartbeat.judged = judged_end(config, comparison, facts->heartbeat.visit.end);
+    for (size_t i = 0; i < facts->origin_count; i++) {
+        struct origin_facts *origin = &facts->origins[i];
+        origin->judged = judged_end(config, comparison, origin->visit.end);
+        if (origin->judged == JUDGED_NOT_LOADED && !all_are_rung(status, origin->origin))
+            origin->judged = JUDGED_ALIKE; /* there is no sign that it is any better now */
+    }
+}
+
 /* Findings */
 
-static void diagnose_refused(struct findings *findings, const struct group *files,
-                             const json_t *refused)
+static bool loses_phones(const struct probe_facts *facts)
 {
-    char at[FINDING_TIME_SIZE];
-    bool restart = told_true(refused, "for_restart");
+    for (size_t i = 0; facts && i < facts->origin_count; i++)
+        if (facts->origins[i].judged == JUDGED_NOT_LOADED)
+            return true;
+    return false;
+}
+
+static void write_fix(char fix[FINDING_FIX_SIZE], const struct probe_facts *facts, const char *text)
+{
+    snprintf(fix, FINDING_FIX_SIZE, "%s%s",
+             loses_phones(facts) ? "First mend what is told of a push server, or its phones fall "
+                                   "silent with this. "
+                                 : "",
+             text);
+}
+
+static void diagnose_refused(struct findings *findings, const struct group *files,
+                             const json_t *refused, const struct probe_facts *facts)
+{
+    char at[FINDING_TIME_SIZE], fix[FINDING_FIX_SIZE];
+    write_fix(fix, facts,
+              told_true(refused, "for_restart") ? "Restart it " FOR_RESTART THEN_AGAIN
+                                                : "Mend that and reload it " FOR_RELOAD
+                                                  ", then run this again.");
     findings_add(
-        findings, SEVERITY_WARNING, subject,
-        restart ? "Restart it " FOR_RESTART THEN_AGAIN
-                : "Mend that and reload it " FOR_RELOAD ", then run this again.",
+        findings, SEVERITY_WARNING, subject, fix,
         "Its last reload, at %s, was refused: %.*s. What it had before stays in force%s%s.",
         findings_time(at, told_number(refused, "at")), WHY_SIZE, told_text(refused, "why"),
         files->count ? "; other than here are " : "", files->names);
 }
 
-static void diagnose_files(struct findings *findings, const struct group *files)
+static void diagnose_files(struct findings *findings, const struct group *files,
+                           const struct probe_facts *facts)
 {
+    char fix[FINDING_FIX_SIZE];
+    write_fix(fix, facts,
+              files->fixed ? "Restart it " FOR_RESTART THEN_AGAIN
+                           : "Reload it " FOR_RELOAD THEN_AGAIN);
     if (files->count)
-        findings_add(findings, SEVERITY_WARNING, subject,
-                     files->fixed ? "Restart it " FOR_RESTART THEN_AGAIN
-                                  : "Reload it " FOR_RELOAD THEN_AGAIN,
+        findings_add(findings, SEVERITY_WARNING, subject, fix,
                      "It has not loaded what is configured here: it has another %s.", files->names);
 }
 
@@ -185,7 +292,7 @@ static void diagnose_environments(struct findings *findings, const struct group 
 }
 
 void diagnose_running(struct findings *findings, const struct config *config, const json_t *status,
-                      const json_t *comparison)
+                      const json_t *comparison, const struct probe_facts *facts)
 {
     const json_t *refused = json_object_get(status, "refused_reload");
     struct group files, theirs, ours;
@@ -193,9 +300,9 @@ void diagnose_running(struct findings *findings, const struct config *config, co
     gather(&theirs, FROM_SERVER, config, comparison);
     gather(&ours, FROM_HERE, config, comparison);
     if (json_is_object(refused))
-        diagnose_refused(findings, &files, refused);
+        diagnose_refused(findings, &files, refused, facts);
     else
-        diagnose_files(findings, &files);
+        diagnose_files(findings, &files, facts);
     diagnose_environments(findings, &theirs, &ours);
 }
 

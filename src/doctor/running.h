@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "doctor/findings.h"
+#include "doctor/probes.h"
 
 /* Takes over `request`. NULL: no server runs (ERR_NOT_FOUND), or one that does not know it; the
  * caller owns the answer. */
@@ -17,12 +18,17 @@ json_t *running_ask(const struct config *config, json_t *request, struct err *er
  * version that does not tell; the caller owns it. */
 json_t *running_compare(const struct config *config);
 
-/* Pure. `status` and `comparison` may be NULL. */
+/* Pure. `status`, `comparison` and `facts`, which running_mark has seen, may be NULL. */
 void diagnose_running(struct findings *findings, const struct config *config, const json_t *status,
-                      const json_t *comparison);
+                      const json_t *comparison, const struct probe_facts *facts);
 /* To be called last: what is not in force may be the remedy of the faults that there are, and is
  * then to be mended first. */
 void diagnose_running_first(struct findings *findings);
+
+/* Pure. Marks what was looked at by settings that decide it and are not the running server's: its
+ * faults are none of the server's (probes.h). `status` may be NULL. */
+void running_mark(struct probe_facts *facts, const struct config *config, const json_t *status,
+                  const json_t *comparison);
 
 /* Where the server's environment or command line has this setting otherwise than `config`: the
  * variable, or "command line"; NULL: nowhere. */

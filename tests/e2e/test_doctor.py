@@ -1015,6 +1015,75 @@ def test_an_entry_that_was_written_and_not_loaded_is_told_before_the_fault_that_
     assert "running server: " not in examine(doorbell, WELL)
 
 
+def test_an_entry_that_was_taken_out_and_not_loaded_has_silenced_nobody_yet(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    patient = Patient(doorbell, signal, ntfy)
+    configure(doorbell, push__allowed_endpoints=["*"])
+    report = examine(doorbell, WELL)
+    assert "WARN running server: It has not loaded what is configured here" in report
+    assert "-> First mend what is told of a push server, or its phones fall silent" in report
+    assert f"WARN push server: {ntfy.origin}: localhost has the private address 127.0.0.1;" in report
+    assert "and no more once the running server has loaded what is configured here. ->" in report
+    assert re.search(rf"ok accounts: Account \w+: .*{ntfy.origin} accepted a test at", report)
+    patient.gets_a_message()
+    patient.wait_rings(1)
+    doorbell.reload()
+    assert "FAULT accounts: " in examine(doorbell, FAULT)
+
+
+def test_what_is_in_a_file_of_roots_now_and_was_not_loaded_is_told(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    authority: Authority,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    file = tmp_path / "roots.pem"
+    file.write_bytes(authority.file.read_bytes())
+    doorbell = make(push__ca_file=str(file))
+    patient = Patient(doorbell, signal, ntfy)
+    assert "running server: " not in examine(doorbell, WELL)
+    file.write_bytes(Authority(tmp_path_factory.mktemp("other")).file.read_bytes())
+    report = examine(doorbell, WELL)
+    assert "it has another push.ca_file (what is in that file)." in report
+    assert f"WARN push server: {ntfy.origin}: No trusted TLS connection" in report
+    patient.gets_a_message()
+    patient.wait_rings(1)
+    file.write_bytes(authority.file.read_bytes())
+    assert "running server: " not in examine(doorbell, WELL)
+
+
+def test_a_token_that_was_written_and_not_loaded_is_told(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, tmp_path: Path
+) -> None:
+    file = tmp_path / "headers.yaml"
+    file.touch(0o600)
+    file.write_text(f"{ntfy.origin}:\n  Authorization: Bearer tk_ofBefore\n")
+    doorbell = make(push__headers_file=str(file))
+    Patient(doorbell, signal, ntfy)
+    assert "running server: " not in examine(doorbell, WELL)
+    file.write_text(f"{ntfy.origin}:\n  Authorization: Bearer tk_ofNow\n")
+    (warning,) = findings(doorbell, "warning")
+    assert "it has another push.headers_file (what is in that file)." in warning["what"]
+    assert warning["fix"].startswith("Reload it (") and "tk_of" not in str(warning)
+    doorbell.reload()
+    assert "running server: " not in examine(doorbell, WELL)
+
+
+def test_what_no_reload_would_take_is_told_before_the_advice_to_reload(
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make()
+    Patient(doorbell, signal, ntfy)
+    configure(doorbell, push__ca_file="/nonexistent/roots.pem")
+    first, second = findings(doorbell, "fault")
+    assert first["subject"] == "configuration" and "/nonexistent/roots.pem" in first["what"]
+    assert second["subject"] == "running server" and second["fix"].startswith("Reload it (")
+
+
 def test_a_change_that_is_not_loaded_and_harms_nobody_is_a_warning(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
@@ -1081,6 +1150,42 @@ def test_what_only_the_servers_environment_says_is_named_as_not_looked_at(
     assert told["severity"] == "not checked"
     assert "web.public_url (DOORBELL_WEB_PUBLIC_URL), alert.url (DOORBELL_ALERT_URL)" in told["what"]
     assert told["fix"].startswith("Run this with the same environment")
+
+
+@pytest.mark.parametrize("setting", ["push.allowed_endpoints", "push.ca_file"])
+def test_a_push_server_is_not_judged_by_settings_that_only_the_server_has(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, setting: str
+) -> None:
+    """As where its unit has an EnvironmentFile: whoever runs the command has not."""
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    value = doorbell.settings.pop(setting)
+    variable = "DOORBELL_" + setting.upper().replace(".", "_")
+    doorbell.environment = {variable: value if isinstance(value, str) else value[0]}
+    doorbell.start()
+    Patient(doorbell, signal, ntfy)
+    assert "running server: " not in examine(doorbell, WELL)
+    doorbell.environment = {}
+    (told,) = [one for one in findings(doorbell) if one["subject"] == "push server"]
+    assert told["severity"] == "not checked" and ntfy.origin in told["what"]
+    assert told["what"].endswith("by the settings of this command, and the running server has others.")
+    assert told["fix"] == "Run this with the same environment and options as the server."
+    report = examine(doorbell, WELL)
+    assert re.search(rf"ok accounts: Account \w+: .*{ntfy.origin} accepted a test at", report)
+
+
+def test_signal_is_not_judged_by_a_client_that_only_the_command_names(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url, push__allowed_endpoints=[ntfy.origin])
+    doorbell.environment = {"DOORBELL_SIGNAL_USER_AGENT": "Newer/1"}
+    doorbell.start()
+    linked = Patient(doorbell, signal, ntfy)
+    signal.wait_connected(linked.account)
+    signal.set_behaviour(reject={"status": 499, "timestamp": False})
+    doorbell.environment = {}
+    (told,) = [one for one in findings(doorbell, "not checked") if one["subject"] == "Signal"]
+    assert "(499); that is by the settings of this command" in told["what"]
+    assert "FAULT" not in examine(doorbell, WELL)
 
 
 def test_how_much_room_the_descriptors_leave_is_no_difference(

@@ -623,22 +623,22 @@ def test_doctor_tells_what_push_ca_file_mends_and_what_it_does_not(
     tmp_path: Path,
 ) -> None:
     """No CA of one's own yet, then another one's, then the right one, and another name's; the server
-    has the right one all the time."""
+    has the right one all the time, by which phones are rung still."""
     other = tmp_path / "ca"
     other.mkdir()
     right = str(authority.file)
     doorbell = make(push__connect_to=[f"{OWN}=localhost:{own.port}"]).start()
     Linked(doorbell, signal, own, f"https://{OWN}").wait_tested()
     doorbell.settings["push.ca_file"] = ""
-    not_loaded, fault = faults(doorbell)
+    not_loaded, flaw = faults(doorbell, "warning")
     assert not_loaded["what"].endswith("it has another push.ca_file.")
-    assert fault["fix"].endswith("a CA of your own goes into push.ca_file.")
+    assert flaw["fix"].endswith("a CA of your own goes into push.ca_file.")
     doorbell.settings["push.ca_file"] = str(Authority(other, "Another CA").file)
-    not_loaded, fault = faults(doorbell)
+    not_loaded, flaw = faults(doorbell, "warning")
     assert not_loaded["subject"] == "running server"
-    assert "push.ca_file has another one: add it there." in fault["fix"]
+    assert "push.ca_file has another one: add it there." in flaw["fix"]
     doorbell.settings["push.ca_file"] = right
-    assert faults(doorbell) == []
+    assert faults(doorbell) == faults(doorbell, "warning") == []
     doorbell.reload(push__connect_to=[f"{OWN}=localhost:{ntfy.port}"])
     fault = only_fault(doorbell)
     assert "No trusted TLS connection to the push server" in fault["what"]

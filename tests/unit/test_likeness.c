@@ -1,8 +1,10 @@
 /* Which settings differ, without their values, and what a command makes of it. */
 #include "config/likeness.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/internal.h"
 #include "config/schema.h"
@@ -19,10 +21,14 @@ static struct config *written(const char *path, const char *value, const char *p
     return config;
 }
 
+static const struct likeness_files no_files;
+
 /* As over the control socket. */
 static json_t *compare(const struct config *here, const struct config *there)
 {
-    json_t *question = likeness_ask(here), *differ = likeness_answer(there, question);
+    struct likeness_files files;
+    likeness_read_files(&files, there);
+    json_t *question = likeness_ask(here), *differ = likeness_answer(there, &files, question);
     ck_assert_ptr_nonnull(differ);
     json_decref(question);
     return json_pack("{s:b, s:o}", "done", 1, "differ", differ);
@@ -70,7 +76,7 @@ START_TEST(neither_question_nor_answer_has_a_value_and_no_two_questions_are_alik
     struct config *here = written("alert.token", "tk_ofTheOperator", "DOORBELL_ALERT_TOKEN");
     struct config *there = written("alert.token", "tk_ofAnother", "DOORBELL_ALERT_TOKEN");
     json_t *one = likeness_ask(here), *other = likeness_ask(here);
-    json_t *answer = likeness_answer(there, one);
+    json_t *answer = likeness_answer(there, &no_files, one);
     char *question = json_dumps(one, 0), *answered = json_dumps(answer, 0);
     ck_assert_ptr_null(strstr(question, "tk_of"));
     ck_assert_ptr_null(strstr(answered, "tk_of"));
@@ -98,7 +104,7 @@ START_TEST(a_question_that_makes_no_sense_has_no_answer)
     struct config *config = written(NULL, NULL, NULL);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         json_t *question = json_loads(questions[i], 0, NULL);
-        ck_assert_ptr_null(likeness_answer(config, question));
+        ck_assert_ptr_null(likeness_answer(config, &no_files, question));
         json_decref(question);
     }
     config_free(config);
@@ -113,12 +119,64 @@ START_TEST(what_only_one_of_the_two_knows_is_no_difference)
     json_t *digests = json_object_get(question, "digests");
     json_object_set_new(digests, "push.of_a_later_version", json_string("00"));
     json_object_del(digests, "push.timeout");
-    json_t *differ = likeness_answer(there, question);
+    json_t *differ = likeness_answer(there, &no_files, question);
     ck_assert_uint_eq(json_array_size(differ), 0);
     json_decref(differ);
     json_decref(question);
     config_free(here);
     config_free(there);
+}
+END_TEST
+
+/* Files */
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(what_is_in_a_file_now_is_compared_with_what_was_in_it_when_it_was_loaded)
+{
+    static const char *const settings[] = {"push.ca_file", "push.headers_file"};
+    char folder[] = "/tmp/likeness-XXXXXX", path[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        struct config *config = written(settings[i], path, "DOORBELL_PUSH_FILE");
+        struct likeness_files loaded;
+        write_file(path, "tk_ofBefore");
+        likeness_read_files(&loaded, config);
+        json_t *question = likeness_ask(config);
+        json_t *differ = likeness_answer(config, &loaded, question);
+        ck_assert_uint_eq(json_array_size(differ), 0);
+        json_decref(differ);
+        json_decref(question);
+        write_file(path, "tk_ofNow");
+        question = likeness_ask(config);
+        differ = likeness_answer(config, &loaded, question);
+        ck_assert_uint_eq(json_array_size(differ), 1);
+        json_t *comparison = json_pack("{s:O}", "differ", differ);
+        struct findings findings = {0};
+        diagnose_running(&findings, config, NULL, comparison, NULL);
+        ck_assert_uint_eq(findings.count, 1);
+        ck_assert_ptr_nonnull(strstr(findings.items[0].what, settings[i]));
+        ck_assert_ptr_nonnull(strstr(findings.items[0].what, " (what is in that file)."));
+        ck_assert_ptr_nonnull(strstr(findings.items[0].fix, "Reload it"));
+        json_decref(comparison);
+        json_decref(differ);
+        json_decref(question);
+        unlink(path);
+        question = likeness_ask(config); /* it cannot be read here: nobody knows */
+        differ = likeness_answer(config, &loaded, question);
+        ck_assert_uint_eq(json_array_size(differ), 0);
+        json_decref(differ);
+        json_decref(question);
+        config_free(config);
+    }
+    ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
@@ -135,7 +193,7 @@ static void diagnose(struct findings *findings, const struct sides *sides, json_
         written(sides->there ? sides->path : NULL, sides->there, sides->there_place);
     json_t *comparison = compare(here, there);
     *findings = (struct findings){0};
-    diagnose_running(findings, here, status, comparison);
+    diagnose_running(findings, here, status, comparison, NULL);
     json_decref(comparison);
     config_free(here);
     config_free(there);
@@ -268,7 +326,7 @@ START_TEST(more_settings_than_fit_into_a_sentence_are_counted)
     json_t *comparison = compare(here, there);
     size_t differ = json_array_size(json_object_get(comparison, "differ"));
     char end[32];
-    diagnose_running(&findings, here, NULL, comparison);
+    diagnose_running(&findings, here, NULL, comparison, NULL);
     ck_assert_uint_gt(differ, 5);
     snprintf(end, sizeof end, " and %zu more.", differ - 5);
     ck_assert_msg(strstr(findings.items[0].what, end), "%s", findings.items[0].what);
@@ -278,11 +336,114 @@ START_TEST(more_settings_than_fit_into_a_sentence_are_counted)
 }
 END_TEST
 
+/* What follows for what was looked at by other settings */
+
+static struct probe_facts *marked(const struct sides *sides, enum visit_end end, bool rung)
+{
+    struct config *here = written(sides->here ? sides->path : NULL, sides->here, sides->here_place);
+    struct config *there =
+        written(sides->there ? sides->path : NULL, sides->there, sides->there_place);
+    json_t *comparison = compare(here, there);
+    json_t *status = json_pack("{s:[{s:{s:s, s:s, s:i}}]}", "accounts", "endpoint", "origin",
+                               "https://a.lan", "state", "ok", "accepted", rung ? 7 : 0);
+    struct probe_facts *facts = calloc(1, sizeof *facts);
+    snprintf(facts->origins[0].origin, sizeof facts->origins[0].origin, "https://a.lan");
+    facts->origin_count = 1;
+    facts->origins[0].visit.end = facts->alerts.visit.end = end;
+    running_mark(facts, here, status, comparison);
+    json_decref(status);
+    json_decref(comparison);
+    config_free(here);
+    config_free(there);
+    return facts;
+}
+
+START_TEST(what_other_settings_decide_is_not_held_against_the_running_server)
+{
+    static const struct sides file = {"push.allowed_endpoints", "*", "doorbell.yaml:3",
+                                      "https://a.lan", "doorbell.yaml:3"},
+                              theirs = {"push.allowed_endpoints", NULL, NULL, "https://a.lan",
+                                        "DOORBELL_PUSH_ALLOWED"},
+                              ours = {"push.allowed_endpoints", "https://b.lan",
+                                      "DOORBELL_PUSH_ALLOWED", NULL, NULL},
+                              roots = {"push.ca_file", NULL, NULL, "/ca.pem",
+                                       "DOORBELL_PUSH_CA_FILE"},
+                              place = {"push.connect_to", NULL, NULL, "a.lan=127.0.0.1",
+                                       "command line"},
+                              other = {"push.timeout", NULL, NULL, "7s", "DOORBELL_PUSH_TIMEOUT"};
+    static const struct {
+        const struct sides *sides;
+        enum visit_end end;
+        bool rung;
+        enum judged judged;
+    } cases[] = {
+        {&file, VISIT_DENIED, true, JUDGED_NOT_LOADED},
+        {&file, VISIT_DENIED, false, JUDGED_ALIKE}, /* no sign that it is any better now */
+        {&file, VISIT_NO_CONNECT, true, JUDGED_ALIKE},
+        {&file, VISIT_ANSWERED, true, JUDGED_ALIKE},
+        {&theirs, VISIT_DENIED, false, JUDGED_OTHERWISE},
+        {&ours, VISIT_DENIED, false, JUDGED_OTHERWISE},
+        {&roots, VISIT_NO_TLS, false, JUDGED_OTHERWISE},
+        {&roots, VISIT_DENIED, false, JUDGED_ALIKE},
+        {&place, VISIT_NO_ADDRESS, false, JUDGED_OTHERWISE},
+        {&place, VISIT_NOT_MADE, false, JUDGED_ALIKE},
+        {&other, VISIT_NO_ANSWER, false, JUDGED_ALIKE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct probe_facts *facts = marked(cases[i].sides, cases[i].end, cases[i].rung);
+        ck_assert_msg(facts->origins[0].judged == cases[i].judged, "%zu: %d", i,
+                      facts->origins[0].judged);
+        ck_assert_int_eq(facts->signal.judged, JUDGED_ALIKE);
+        free(facts);
+    }
+}
+END_TEST
+
+START_TEST(what_a_reload_would_silence_is_to_be_mended_before_it)
+{
+    static const struct sides sides = {"push.denied", "a.lan", "doorbell.yaml:3", NULL, NULL};
+    struct config *here = written(sides.path, sides.here, sides.here_place), *there = config_new();
+    struct probe_facts *facts = marked(&sides, VISIT_DENIED, true);
+    json_t *comparison = compare(here, there),
+           *status = refused("push.timeout: it is empty", false);
+    struct findings findings = {0};
+    diagnose_running(&findings, here, NULL, comparison, facts);
+    ck_assert_ptr_nonnull(strstr(findings.items[0].fix, "First mend what is told of a push"));
+    ck_assert_ptr_nonnull(strstr(findings.items[0].fix, " Reload it (systemctl"));
+    diagnose_running(&findings, here, status, comparison, facts);
+    ck_assert_ptr_nonnull(strstr(findings.items[1].fix, "First mend what is told of a push"));
+    json_decref(status);
+    json_decref(comparison);
+    free(facts);
+    config_free(here);
+    config_free(there);
+}
+END_TEST
+
+START_TEST(how_signal_is_met_by_another_client_is_not_held_against_the_running_server)
+{
+    static const struct sides theirs = {"signal.user_agent", NULL, NULL, "Newer/1",
+                                        "DOORBELL_SIGNAL_USER_AGENT"},
+                              file = {"signal.user_agent", "Newer/1", "doorbell.yaml:3", NULL,
+                                      NULL};
+    struct probe_facts *facts = marked(&theirs, VISIT_ANSWERED, false);
+    ck_assert_int_eq(facts->signal.judged, JUDGED_OTHERWISE);
+    free(facts);
+    facts = marked(&file, VISIT_ANSWERED, false);
+    ck_assert_int_eq(facts->signal.judged, JUDGED_ALIKE);
+    free(facts);
+}
+END_TEST
+
 UNIT_MAIN("likeness", a_setting_of_any_kind_that_differs_is_named_and_no_other,
           lists_are_told_apart_by_where_their_members_end,
           neither_question_nor_answer_has_a_value_and_no_two_questions_are_alike,
           a_question_that_makes_no_sense_has_no_answer,
           what_only_one_of_the_two_knows_is_no_difference,
+          what_is_in_a_file_now_is_compared_with_what_was_in_it_when_it_was_loaded,
+          what_other_settings_decide_is_not_held_against_the_running_server,
+          what_a_reload_would_silence_is_to_be_mended_before_it,
+          how_signal_is_met_by_another_client_is_not_held_against_the_running_server,
           where_a_difference_comes_from_says_what_to_do,
           what_is_told_elsewhere_or_changes_nothing_is_not_told,
           a_refused_reload_is_told_with_its_sentence_also_where_nothing_differs,
