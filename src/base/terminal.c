@@ -10,6 +10,12 @@ int terminal_width(FILE *to)
     return ioctl(fileno(to), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+int terminal_height(FILE *to)
+{
+    struct winsize size;
+    return ioctl(fileno(to), TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 int terminal_columns_of(int width)
 {
     if (!width || width > TERMINAL_MOST)

@@ -61,7 +61,7 @@ void add_line_take(struct add_line *line, int argc, char **argv)
 
 json_t *add_line_request(const struct add_line *line, struct err *err)
 {
-    if (line->count != 4) {
+    if (line->count != ADD_LINE_WHOLE) {
         err_set(err, ERR_INVALID,
                 "connection add needs four words: ACCOUNT_ID DEVICE_ID PASSWORD ENDPOINT. Paste "
                 "the line that Molly shows, or give - and paste it on standard input.");

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-enum { ADD_LINE_MAX = 4096, ADD_LINE_WORDS = 16 };
+enum { ADD_LINE_MAX = 4096, ADD_LINE_WORDS = 16, ADD_LINE_WHOLE = 4 /* words */ };
 
 struct add_line {
     char *text; /* owns what the items point to; NULL: the caller does */

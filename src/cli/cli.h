@@ -118,9 +118,9 @@ int cli_become_server(const struct config *config, bool takes_over, const char *
                       struct err *err);
 /* Whether the settings allow this endpoint, by its text and by the addresses of its name. */
 int cli_check_endpoint(const struct config *config, const char *endpoint, struct err *err);
-/* The QR code of a link as lines for standard output. NULL where it cannot be shown there: then the
- * caller frees `*why_not`, a sentence on that. */
-char *cli_code_of(const char *link, char **why_not);
+/* The QR code of a link as lines for standard output; NULL where it cannot be shown there. `*note`
+ * is a sentence on that, or on how to see it whole, or NULL; the caller frees both. */
+char *cli_code_of(const char *link, char **note);
 /* Loads the configuration, or prints why not and returns NULL. */
 struct config *cli_load_config(struct cli *cli);
 

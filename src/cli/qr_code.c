@@ -9,18 +9,38 @@
 #include "cli/cli.h"
 #include "web/qr.h"
 
-char *cli_code_of(const char *link, char **why_not)
+/* NULL: it can be. */
+static char *why_not_shown(const char *link)
 {
     int columns = qr_terminal_columns(link), width = terminal_width(stdout);
-    *why_not = NULL;
     if (isatty(STDOUT_FILENO) && terminal_is_dumb())
-        *why_not = mem_text("Only the link is shown, because a terminal of the kind \"dumb\" "
-                            "(TERM) cannot show its code; run this in another one.");
-    else if (width && columns > width)
-        *why_not = mem_format("Only the link is shown, because its code needs %d columns and this "
-                              "terminal has %d; make it wider and run this again.",
-                              columns, width);
-    return *why_not ? NULL : qr_terminal(link);
+        return mem_text("Only the link is shown, because a terminal of the kind \"dumb\" (TERM) "
+                        "cannot show its code; run this in another one.");
+    if (width && columns > width)
+        return mem_format("Only the link is shown, because its code needs %d columns and this "
+                          "terminal has %d; make it wider and run this again.",
+                          columns, width);
+    return NULL;
+}
+
+/* A part of it cannot be scanned. NULL: all of it is seen. */
+static char *why_in_part(const char *link)
+{
+    int lines = qr_terminal_lines(link), height = terminal_height(stdout);
+    if (!height || lines <= height)
+        return NULL;
+    return mem_format("The code has %d lines and this terminal shows %d: enlarge its window or "
+                      "make its font smaller, then scroll up to the code.",
+                      lines, height);
+}
+
+char *cli_code_of(const char *link, char **note)
+{
+    *note = why_not_shown(link);
+    if (*note)
+        return NULL;
+    *note = why_in_part(link);
+    return qr_terminal(link);
 }
 
 static void say(const char *sentence)
@@ -32,19 +52,21 @@ static void say(const char *sentence)
 static int print_code(char *link, const char *introduction)
 {
     struct err err;
-    char *why_not = NULL;
-    char *code = link ? cli_code_of(link, &why_not) : NULL;
+    char *note = NULL;
+    char *code = link ? cli_code_of(link, &note) : NULL;
     int status = CLI_DONE;
-    if (!code && !why_not) {
+    if (!code && !note) {
         err_set(&err, ERR_LIMIT, "The address is too long for a QR code.");
         status = cli_fail(&err);
     } else {
         say(introduction);
-        if (why_not)
-            say(why_not);
+        if (note && !code)
+            say(note);
         printf("%s\n%s\n", code ? code : "", link);
+        if (note && code) /* before it, it would scroll away */
+            say(note);
     }
-    free(why_not);
+    free(note);
     free(code);
     free(link);
     return status;

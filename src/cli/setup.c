@@ -304,11 +304,13 @@ static int settle(struct setup *setup)
 {
     struct err err = {0};
     int result = setup_questions(setup, &err);
-    bool changed = result == 0 && setup->changed;
-    if (result == 0)
+    bool answered = result == 0, changed = answered && setup->changed;
+    if (answered)
         result = setup_save(setup, &err);
-    if (result == ERR_BUSY) /* whoever interrupts knows */
+    else
         printf("Nothing was changed.\n");
+    fflush(stdout);
+    /* Whoever interrupts knows. */
     if (result != 0)
         return result == ERR_BUSY ? CLI_NOT_DONE : cli_fail(&err);
     if (changed)

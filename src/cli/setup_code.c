@@ -33,18 +33,26 @@ static void say_where(const struct setup *setup, bool is_shown)
                           "it here, run \"doorbell connection add -\" and paste it there.");
 }
 
+static void say_elsewhere(const struct config *config)
+{
+    if (config->web_enabled && config->web_public_url)
+        setup_say("In a browser, %s shows the code, too.", config->web_public_url);
+}
+
 /* Whether it could be shown. */
 static bool print_code(const struct setup *setup, const char *link)
 {
-    char *why_not = NULL;
+    char *note = NULL;
     bool is_wanted = setup->words.qr || isatty(STDOUT_FILENO);
-    char *code = is_wanted ? cli_code_of(link, &why_not) : NULL;
+    char *code = is_wanted ? cli_code_of(link, &note) : NULL;
     printf("\n%s%s%s\n\n", code ? code : "", code ? "\n" : "", link);
     if (!is_wanted)
         setup_say("With --qr its code is shown here as well.");
-    if (why_not)
-        setup_say("%s", why_not);
-    free(why_not);
+    if (note) {
+        setup_say("%s", note);
+        say_elsewhere(setup->config);
+    }
+    free(note);
     bool is_shown = code;
     free(code);
     return is_shown;

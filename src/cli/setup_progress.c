@@ -5,6 +5,8 @@
 
 #include "doctor/refusal.h"
 
+enum { RING_SIZE = 64 };
+
 /* Printable text of the server's, which is ours: only lengths are bounded. */
 
 static const char *text_in(const json_t *object, const char *name)
@@ -159,6 +161,11 @@ static void look_for_new(struct setup_progress *progress, const json_t *accounts
     }
 }
 
+static bool has_known(const struct setup_progress *progress)
+{
+    return json_array_size(progress->before);
+}
+
 static void add_why_no_phone(const char *url, struct buf *lines)
 {
     if (url)
@@ -180,7 +187,8 @@ static void hint(struct setup_progress *progress, const char *url, int64_t now_m
         now_ms - progress->began_ms < SETUP_QUIET_MS)
         return;
     progress->hinted = true;
-    buf_format(lines, "[..] No phone has %s yet. ", url ? "come" : "been added");
+    buf_format(lines, "[..] No %sphone has %s yet. ", has_known(progress) ? "new " : "",
+               url ? "come" : "been added");
     add_why_no_phone(url, lines);
     buf_add_text(lines, " Still waiting.\n");
 }
@@ -195,15 +203,22 @@ static void advise(struct setup_progress *progress, const char *advice, struct b
     buf_format(lines, "[!!] %s\n", advice);
 }
 
-static void tell_ring(struct setup_progress *progress, const json_t *account, struct buf *lines)
+/* "rang after 42 ms, 200" */
+static void write_ring(char text[RING_SIZE], const json_t *account)
 {
     const json_t *ring = json_object_get(account, "ring");
     char after[32] = "";
     if (number_in(ring, "latency_ms"))
         snprintf(after, sizeof after, " after %lld ms", (long long)number_in(ring, "latency_ms"));
+    snprintf(text, RING_SIZE, "rang%s, %lld", after, (long long)number_in(ring, "status"));
+}
+
+static void tell_ring(struct setup_progress *progress, const json_t *account, struct buf *lines)
+{
+    char ring[RING_SIZE];
+    write_ring(ring, account);
     progress->rung = true;
-    buf_format(lines, "[ok] a message waits: rang%s, %lld\n", after,
-               (long long)number_in(ring, "status"));
+    buf_format(lines, "[ok] a message waits: %s\n", ring);
 }
 
 /* Messages that do not ring */
@@ -262,6 +277,27 @@ static json_int_t rings_before(const struct setup_progress *progress)
     return progress->restarted ? 0 : rings_of(find_account(progress->before, progress->account));
 }
 
+/* Of several, whoever runs this need not be one. */
+static void look_at_known(struct setup_progress *progress, const json_t *accounts,
+                          struct buf *lines)
+{
+    char pseudonym[PSEUDONYM_SIZE], ring[RING_SIZE];
+    keep(pseudonym, sizeof pseudonym, text_in(json_array_get(progress->before, 0), "pseudonym"));
+    if (*progress->account || progress->known_rang || !has_known(progress) ||
+        has_other_user(progress->before, pseudonym))
+        return;
+    const json_t *before = find_account(progress->before, pseudonym);
+    const json_t *account = find_account(accounts, pseudonym);
+    if (rings_of(account) <= (progress->restarted ? 0 : rings_of(before)))
+        return;
+    progress->known_rang = true;
+    write_ring(ring, account);
+    buf_format(lines,
+               "[ok] a message waits for account %s, which was here before: %s. Still waiting for "
+               "a phone.\n",
+               pseudonym, ring);
+}
+
 static enum setup_want step_account(struct setup_progress *progress, const json_t *account,
                                     int64_t now_ms, struct buf *lines)
 {
@@ -306,6 +342,7 @@ enum setup_want setup_progress_step(struct setup_progress *progress, const json_
     note_start(progress, status);
     bool refused = take_registrations(progress, registrations, lines);
     look_for_new(progress, accounts, lines);
+    look_at_known(progress, accounts, lines);
     const json_t *account = *progress->account ? find_account(accounts, progress->account) : NULL;
     enum setup_want want = account ? step_account(progress, account, now_ms, lines) : SETUP_WAITS;
     const json_t *advice = json_object_get(json_object_get(status, "bridge"), "advice");
@@ -374,7 +411,8 @@ static void end_of_message(const struct setup_progress *progress, struct buf *li
 
 static void end_of_phone(const struct setup_progress *progress, const char *url, struct buf *lines)
 {
-    buf_add_text(lines, "Nothing has rung yet");
+    bool is_new = !*progress->account && has_known(progress);
+    buf_add_text(lines, is_new ? "No new phone has rung yet" : "Nothing has rung yet");
     if (progress->failed)
         buf_add_text(lines, ": the push server did not take the test; why stands above.");
     else if (*progress->account && !progress->linked)

@@ -4,7 +4,8 @@
  *
  * One account is followed: the first that registers from the beginning on. Phones repeat their
  * registration many times a day, so one that was known and comes as it was is followed only where
- * there is no other user, and a new one takes its place. */
+ * there is no other user, and a new one takes its place. Until one is followed, a message that
+ * rings the only user of before is told, too: whoever waits may be waiting for just that. */
 #ifndef DOORBELL_CLI_SETUP_PROGRESS_H
 #define DOORBELL_CLI_SETUP_PROGRESS_H
 
@@ -35,6 +36,7 @@ struct setup_progress {
     int64_t began_ms;
     bool came;                    /* a registration, whatever became of it */
     bool passed;                  /* it was told that a known phone is not followed */
+    bool known_rang;              /* and that the only user of before was rung */
     bool hinted;                  /* at why none comes */
     char account[PSEUDONYM_SIZE]; /* that is followed; empty: none yet */
     bool repeated;                /* it was known, and came as it was */

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -20,7 +21,7 @@ struct question {
 
 static bool is_none(const char *text)
 {
-    return strcmp(text, "none") == 0;
+    return strcasecmp(text, "none") == 0;
 }
 
 /* Whoever answers "y" does not mean https://y/, which no phone finds. */
@@ -231,12 +232,23 @@ static int settle(struct setup *setup, const struct question *question, const ch
     return 0;
 }
 
+/* What forbids it is a whole sentence. */
+static void refuse_allowance(struct err *err)
+{
+    char *why = mem_text(err->text);
+    bool is_wrong = err->code == ERR_INVALID;
+    err_set(err, err->code,
+            is_wrong ? "--allow cannot be used: %s. It may be https://ntfy.lan." : "--allow: %s",
+            why);
+    free(why);
+}
+
 static int allow_given(struct setup *setup, struct err *err)
 {
     for (size_t i = 0; i < setup->words.allow_count; i++) {
         const char *origin = setup->words.allow[i];
         if (setup_allow(setup, origin, err) != 0) {
-            err_prefix(err, "--allow");
+            refuse_allowance(err);
             return err->code;
         }
         setup_say("Allowed push server: %s.", origin);

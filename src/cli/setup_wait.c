@@ -100,11 +100,16 @@ static void add(struct waiting *waiting, const char *text)
     struct err err = {0};
     struct add_line line = {0};
     add_line_split(&line, text);
-    json_t *request = line.count ? add_line_request(&line, &err) : NULL;
+    bool whole = line.count == ADD_LINE_WHOLE;
+    json_t *request = whole ? add_line_request(&line, &err) : NULL;
     const struct config *config = waiting->setup->config;
     json_t *answer = request ? control_ask_within(config, request, SETUP_PATIENCE_S, &err) : NULL;
     /* What the server refuses is a registration that came, and is told as such. */
-    if (!answer && line.count)
+    if (line.count && !whole)
+        setup_say(
+            "[!!] It was not added: \"connection add\" has four words behind it. Paste the line "
+            "that Molly shows once more, whole and as one line.");
+    else if (!answer && line.count)
         setup_say("[!!] It was not added: %s", err.text);
     const char *endpoint = json_string_value(json_object_get(request, "endpoint"));
     char *normal = endpoint ? url_normal(endpoint, NULL) : NULL;

@@ -149,3 +149,8 @@ int qr_terminal_columns(const char *text)
     QRcode_free(code);
     return columns;
 }
+
+int qr_terminal_lines(const char *text)
+{
+    return (qr_terminal_columns(text) + 1) / 2; /* it is square, and a line has two rows of it */
+}

@@ -19,7 +19,8 @@ char *qr_svg(const char *text);
 /* Lines of half blocks, two modules a character, black on white by ANSI colours whatever the
  * terminal's own are; each line ends with a reset. NULL as above. */
 char *qr_terminal(const char *text);
-/* How wide those are; 0 where it is too long. */
+/* How wide those are, and how many lines; 0 where it is too long. */
 int qr_terminal_columns(const char *text);
+int qr_terminal_lines(const char *text);
 
 #endif

@@ -43,10 +43,12 @@ def terminal(changes: Changes) -> Iterator[Callable[..., Terminal]]:
     """Starts the command at a terminal."""
     started: list[Terminal] = []
 
-    def start(doorbell: Doorbell, *words: str, columns: int = 0, kind: str = "xterm") -> Terminal:
+    def start(
+        doorbell: Doorbell, *words: str, columns: int = 0, lines: int = 50, kind: str = "xterm"
+    ) -> Terminal:
         command = [str(doorbell.binary), "-c", str(doorbell.write_configuration()), "setup", *words]
         environment = {**doorbell.clean_environment(), "TERM": kind}
-        started.append(Terminal(changes, command, doorbell.folder, environment, columns))
+        started.append(Terminal(changes, command, doorbell.folder, environment, columns, lines))
         return started[-1]
 
     yield start
@@ -163,7 +165,10 @@ def test_an_air_gapped_set_up_takes_the_pasted_line(
     shown.wait_for("Waiting for the phone")
     assert "type=airgapped" in decode(shown.shown())
     shown.type("connection add that went wrong")
-    shown.wait_for("[!!] It was not added: connection add needs four words")
+    shown.wait_for(
+        '[!!] It was not added: "connection add" has four words behind it. Paste the line that Molly '
+        "shows once more, whole and as one line."
+    )
     shown.type(molly.line())
     shown.wait_for("Lock the phone and let somebody write to you.")
     molly.gets_a_message()
@@ -256,6 +261,27 @@ def test_an_own_message_is_told_because_it_does_not_ring(
     assert "a message has not rung yet. Your own message came;" in shown.words()
 
 
+def test_a_message_that_rings_the_account_of_before_is_told_although_no_phone_comes(
+    make: MakeDoorbell,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    front: Front,
+    terminal: Callable[..., Terminal],
+) -> None:
+    doorbell = make(push__allowed_endpoints=[ntfy.origin], web__public_url=front.url())
+    front.lead_to(doorbell)
+    molly = Molly(doorbell, signal, ntfy)
+    assert molly.registers() == "ok"
+    shown = terminal(doorbell, "--alert", "none")
+    shown.wait_for("Waiting for the phone")
+    molly.gets_a_message()
+    shown.wait_for("which was here before: rang")
+    shown.interrupt()
+    assert shown.finish() == NOT_DONE
+    assert "No new phone has rung yet: no phone came." in shown.words()
+    assert "Nothing has rung" not in shown.words()
+
+
 def test_where_no_phone_comes_the_end_says_the_likely_cause(
     make: MakeDoorbell, front: Front
 ) -> None:
@@ -314,6 +340,23 @@ def test_where_the_code_cannot_be_shown_the_link_stands_alone(
     assert "\u2580" not in shown.shown() and "\x1b" not in shown.shown()
     assert re.search("Only the link is shown, " + why, shown.words()), shown.shown()
     assert "mollysocket://link?vapid=" in shown.shown() and "the code of this link" in shown.words()
+
+
+@pytest.mark.parametrize("lines, is_whole", [(24, False), (27, True), (0, True)])
+def test_a_code_that_is_taller_than_the_terminal_is_told_with_where_it_is_seen_whole(
+    make: MakeDoorbell, terminal: Callable[..., Terminal], lines: int, is_whole: bool
+) -> None:
+    """0: it does not say how tall it is."""
+    doorbell = make(web__public_url="https://push.localhost:1/molly/")
+    flags = ["--alert", "none", "--wait", "0"]
+    shown = terminal(doorbell, *flags, columns=80, lines=lines)
+    assert shown.finish() == DONE
+    assert "type=webserver" in decode(shown.shown())
+    told = "The code has 27 lines and this terminal shows 24: enlarge its window or make its font"
+    assert (told in shown.words()) != is_whole
+    elsewhere = "In a browser, https://push.localhost:1/molly/ shows the code, too."
+    assert (elsewhere in shown.words()) != is_whole
+    assert "scan this code with the scanner" in shown.words()
 
 
 def test_the_code_alone_keeps_to_the_terminal_likewise(
@@ -383,7 +426,7 @@ def test_what_is_said_is_what_is_kept(
         "That cannot be used: it must begin with https:// or http://. It may be "
         "https://ntfy.sh/my-alerts, or none."
     )
-    shown.type("none")
+    shown.type("None")
     assert shown.finish() == DONE
     assert "Alerts: none" not in shown.words()  # as it was typed
     assert f'public_url: "{front.url()}"' in answers(doorbell)
@@ -393,6 +436,11 @@ def test_what_is_said_is_what_is_kept(
         done = set_up(doorbell, "--url", word)
         told = (done.returncode, done.stderr.startswith("doorbell: --url cannot be used: "))
         assert told == (NOT_DONE, True), done.stderr
+        assert done.stdout.endswith("Nothing was changed.\n")
+    done = set_up(doorbell, "--url", "https://push.example.org", "--allow", "ntfy.lan")
+    assert done.returncode == NOT_DONE and done.stdout.endswith("Nothing was changed.\n")
+    assert done.stderr.startswith("doorbell: --allow cannot be used: it must begin with https://")
+    assert f'public_url: "{front.url()}"' in answers(doorbell)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to be another user needs root")

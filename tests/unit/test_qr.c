@@ -92,6 +92,7 @@ START_TEST(the_terminal_code_is_a_rectangle_with_its_own_colours_on_every_line)
     for (const char *at = code; *at; at = strchr(at, '\n') + 1, lines++)
         ck_assert_uint_eq(columns_of(at, strcspn(at, "\n")), 21 + 2 * QR_QUIET_TERMINAL);
     ck_assert_uint_eq(lines, (21 + 2 * QR_QUIET_TERMINAL + 1) / 2);
+    ck_assert_int_eq(qr_terminal_lines("hello"), (int)lines);
     free(code);
 }
 END_TEST

@@ -448,6 +448,31 @@ START_TEST(an_account_from_before_counts_when_it_registers_again)
 }
 END_TEST
 
+START_TEST(a_message_for_the_only_account_from_before_is_told_while_a_phone_is_waited_for)
+{
+    struct world world = {.now_ms = 1000};
+    buf_init(&world.lines, SETUP_LINES_MAX);
+    says(&world, account("up", "ok", 5, "null"), no_registration());
+    setup_progress_begin(&world.progress, world.status, world.registrations, world.now_ms);
+    expect(&world, SETUP_WAITS, "");
+    says(&world, account("up", "ok", 6, "null"), no_registration());
+    expect(&world, SETUP_WAITS,
+           "[ok] a message waits for account 4c98aabbcc, which was here before: rang after 42 ms, "
+           "200. Still waiting for a phone.\n");
+    says(&world, account("up", "ok", 7, "null"), no_registration());
+    expect(&world, SETUP_WAITS, "");
+    world.now_ms += SETUP_QUIET_MS;
+    setup_progress_step(&world.progress, world.status, world.registrations, url, world.now_ms,
+                        &world.lines);
+    buf_add(&world.lines, "", 1);
+    ck_assert_ptr_nonnull(strstr((const char *)world.lines.bytes, "No new phone has come yet."));
+    buf_clear(&world.lines);
+    setup_progress_end(&world.progress, url, &world.lines);
+    expect_told(&world, "No new phone has rung yet: no phone came.\n");
+    finish(&world);
+}
+END_TEST
+
 /* The account of the others, another user's, and a third where `third`. */
 static json_t *several(bool third)
 {
@@ -475,6 +500,11 @@ START_TEST(of_several_users_one_that_only_repeats_itself_is_not_taken_for_the_ne
            "day. Waiting for a new one, or one with another push server.\n");
     says(&world, several(false), registration(9, "ok", ""));
     expect(&world, SETUP_WAITS, "");
+    json_t *rung = several(false);
+    json_t *first = json_array_get(json_object_get(rung, "accounts"), 0);
+    json_object_set_new(json_object_get(first, "ring"), "count", json_integer(6));
+    says(&world, rung, registration(9, "ok", ""));
+    expect(&world, SETUP_WAITS, ""); /* whose message it is, is not known */
     says(&world, several(true), registration(9, "ok", ""));
     expect(&world, SETUP_WANTS_TEST,
            "[ok] phone registered (account bbbbbbbbbb)\n[ok] Signal accepted the device\n");
@@ -827,6 +857,7 @@ UNIT_MAIN("setup", every_other_source_but_the_package_wins_over_the_answers,
           proxies_are_known_by_their_header_and_get_the_path, the_lines_for_traefik_are_its_samples,
           each_step_is_told_once_as_it_happens,
           an_account_from_before_counts_when_it_registers_again,
+          a_message_for_the_only_account_from_before_is_told_while_a_phone_is_waited_for,
           of_several_users_one_that_only_repeats_itself_is_not_taken_for_the_new_phone,
           a_new_phone_takes_the_place_of_one_that_only_repeated_itself,
           a_phone_that_did_not_wait_for_the_word_is_found_among_the_accounts,

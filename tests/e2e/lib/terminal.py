@@ -26,11 +26,12 @@ class Terminal:
         cwd: Path,
         env: Optional[Mapping[str, str]] = None,
         columns: int = 0,
+        lines: int = 50,
     ):
         """Without columns it does not say how wide it is."""
         self.changes = changes
         self.ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(
             list(command), stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=env
         )
