@@ -118,8 +118,12 @@ static const char *advise_nobody(enum linking linking)
                "itself a linked device, and its primary phone is the one to link; if there is one, "
                "open the public address in the phone's browser to see whether it gets here.";
     case LINKING_UNKNOWN:
-        return "Without web.public_url, for which it asks, phones are linked by a line that is "
-               "pasted: " PASTED_LINE " If Molly has no UnifiedPush there, it is itself a linked "
+        return "Run \"doorbell setup\": it asks for the public address, shows the code to scan in "
+               "Molly's Settings, Notifications, UnifiedPush, and waits for the phone. Without "
+               "such "
+               "an address, paste the line that Molly shows then there, or run it here as "
+               "\"doorbell connection add ...\". If Molly has no UnifiedPush, it is itself a "
+               "linked "
                "device, and its primary phone is the one to link.";
     case LINKING_BY_HAND:
         break;

@@ -178,8 +178,8 @@ static void diagnose_host(struct findings *findings, const struct public_facts *
         return;
     write_fix(fix, "hand on the host that was asked for", lines, lines->host);
     findings_add(findings, SEVERITY_WARNING, web_subject, fix,
-                 "The proxy at %s asks Doorbell for the host %s: phones are led right by "
-                 "web.public_url, but nobody else knows the address.",
+                 "The proxy at %s asks Doorbell for the host %s: web.public_url leads phones right "
+                 "all the same, but without it they would be led to that.",
                  facts->origin, *host ? host : "(none)");
 }
 

@@ -112,11 +112,12 @@ static const struct rule rules[] = {
      .advice = "Check this machine's clock, or link the phone again"},
     {STATUS(403), .code = 40301, .kind = VERDICT_UNAUTHORIZED, .floor_ms = 15 * MINUTE,
      .cap_ms = 6 * HOUR, .meaning = "The push server's access list refuses us",
-     .advice = "On it run: ntfy access '*' 'up*' write-only"},
+     .advice = "On it run: ntfy access '*' 'up*' write-only; or give us a token of its own in "
+               "push.headers_file"},
     {STATUS(403), .kind = VERDICT_UNAUTHORIZED, .traits = SIGN_ANEW | TELL_ANSWER | TELL_CLOCK,
      .floor_ms = 15 * MINUTE, .cap_ms = 6 * HOUR,
      .meaning = "The push server, or a proxy before it, refuses us",
-     .advice = "Look at its access rules"},
+     .advice = "Look at its access rules; a login for us goes into push.headers_file"},
 
     {STATUS(404), .code = 40401, .kind = VERDICT_MISCONFIGURED, .floor_ms = NEVER,
      .meaning = "The endpoint is no topic of the push server", .advice = AGAIN_ADVICE},

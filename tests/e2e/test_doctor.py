@@ -573,7 +573,7 @@ def test_setup_that_was_answered_with_no_public_url_makes_a_server_air_gapped(
 def test_a_server_at_which_no_phone_ever_registered(make: MakeDoorbell) -> None:
     doorbell = make()
     report = examine(doorbell, FAULT)
-    assert 'linked by a line that is pasted: "doorbell setup" shows a code' in report
+    assert '-> Run "doorbell setup": it asks for the public address, shows the code' in report
     doorbell.reload(web__public_url=f"http://127.0.0.1:{doorbell.port}/")
     report = examine(doorbell, FAULT)
     assert 'Scan the code of "doorbell setup"' in report

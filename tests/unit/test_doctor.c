@@ -895,7 +895,7 @@ START_TEST(nobody_is_told_the_way_to_be_linked_that_is_open_to_him)
         const char *fix;
     } cases[] = {
         {LINKING_BY_WEB, "open the public address in the phone's browser"},
-        {LINKING_UNKNOWN, "Without web.public_url, for which it asks"},
+        {LINKING_UNKNOWN, "is itself a linked device, and its primary phone is the one to link."},
         {LINKING_BY_HAND, "No phone comes in by itself: \"doorbell setup\" shows a code."},
     };
     json_t *status = bridge_with(0, json_null());

@@ -65,7 +65,7 @@ static const struct row {
     {401, 401, NTFY(40101), VERDICT_UNAUTHORIZED, H, 6 * H, 0, "auth="},
     {403, 403, NTFY(40301), VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, 0,
      "The push server's access list refuses us (ntfy 40301). On it run: ntfy access '*' 'up*' "
-     "write-only"},
+     "write-only; or give us a token of its own in push.headers_file"},
     {403, 403, NULL, VERDICT_UNAUTHORIZED, 15 * MIN, 6 * H, ANEW, "refuses us (403)"},
 
     {404, 404, NULL, VERDICT_SUSPECT, 11 * MIN, 6 * H, 0, "does not know the endpoint"},

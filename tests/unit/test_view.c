@@ -116,10 +116,10 @@ START_TEST(each_answer_of_a_push_server_has_its_remedy)
     expect_status(429, VIEW_TRYING, "fewer pushes");
     expect_status(503, VIEW_TRYING, "check that it runs");
     expect_status(301, VIEW_BROKEN, "final address");
-    expect_answer(&(struct push_answer){.status = 403,
-                                        .body = forbidden,
-                                        .body_length = sizeof forbidden - 1},
-                  ENDPOINT_FAILING, VIEW_BROKEN, "run: ntfy access '*' 'up*' write-only.");
+    expect_answer(
+        &(struct push_answer){
+            .status = 403, .body = forbidden, .body_length = sizeof forbidden - 1},
+        ENDPOINT_FAILING, VIEW_BROKEN, "run: ntfy access '*' 'up*' write-only; or give us a token");
     expect_answer(&(struct push_answer){.failure = PUSH_NO_TLS}, ENDPOINT_FAILING, VIEW_TRYING,
                   "push.ca_file");
     expect_answer(&(struct push_answer){.failure = PUSH_NO_ADDRESS}, ENDPOINT_FAILING, VIEW_TRYING,
