@@ -225,7 +225,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
         findings_add(findings, SEVERITY_UNCHECKED, "network", "Mend that first.",
                      "Nothing outside was looked at: %s", blind.text);
     if (status)
-        diagnose_phones(findings, status, probes_linking(config));
+        diagnose_phones(findings, status, facts ? facts->public.linking : probes_linking(config));
     diagnose_running_first(findings);
     free(facts);
     json_decref(comparison);

@@ -295,10 +295,11 @@ static void diagnose_post(struct findings *findings, const struct public_facts *
         facts->origin, end);
 }
 
-/* Air-gapped there is no way in. */
+/* Air-gapped there is no way in; and one that only the server's environment has is told with that.
+ */
 static void diagnose_unset(struct findings *findings, const struct public_facts *facts)
 {
-    if (facts->linking != LINKING_BY_HAND)
+    if (facts->linking == LINKING_UNKNOWN)
         findings_add(findings, SEVERITY_UNCHECKED, web_subject,
                      "If phones register by themselves, set it to the address that they use "
                      "(\"doorbell setup\" asks for it); air-gapped nothing needs to be done.",

@@ -216,6 +216,8 @@ void running_mark(struct probe_facts *facts, const struct config *config, const 
                   const json_t *comparison)
 {
     facts->signal.judged = judged_signal(config, comparison);
+    if (facts->public.linking != LINKING_BY_WEB && running_place(comparison, "web.public_url"))
+        facts->public.linking = LINKING_BY_WEB; /* at an address that is not known here */
     facts->alerts.judged = judged_end(config, comparison, facts->alerts.visit.end);
     facts->heartbeat.judged = judged_end(config, comparison, facts->heartbeat.visit.end);
     for (size_t i = 0; i < facts->origin_count; i++) {

@@ -1152,6 +1152,20 @@ def test_what_only_the_servers_environment_says_is_named_as_not_looked_at(
     assert told["fix"].startswith("Run this with the same environment")
 
 
+def test_a_public_address_that_only_the_servers_environment_has_is_not_asked_for(
+    make_doorbell: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make_doorbell(signal__url=signal.url)
+    doorbell.environment = {"DOORBELL_WEB_PUBLIC_URL": "https://push.example/"}
+    doorbell.start()
+    doorbell.environment = {}
+    (fault,) = findings(doorbell, "fault")
+    assert fault["fix"].startswith('Scan the code of "doorbell setup"')
+    assert not [one for one in findings(doorbell) if one["subject"] == "public address"]
+    (told,) = [one for one in findings(doorbell) if one["subject"] == "running server"]
+    assert "web.public_url (DOORBELL_WEB_PUBLIC_URL)" in told["what"]
+
+
 @pytest.mark.parametrize("setting", ["push.allowed_endpoints", "push.ca_file"])
 def test_a_push_server_is_not_judged_by_settings_that_only_the_server_has(
     make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, setting: str
