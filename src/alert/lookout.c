@@ -78,8 +78,8 @@ static void look_at_endpoint(struct round *round, const struct account *account)
     const struct endpoint *endpoint = &account->endpoint;
     bool gone = endpoint->state == ENDPOINT_GONE;
     char where[URL_ORIGIN_SIZE];
-    /* What was told before a start is not over as long as no answer says so. */
-    if (bridge_endpoint_may_refuse(account))
+    /* What was told is over when a push is accepted, not when one fails in another way. */
+    if (endpoint->state != ENDPOINT_OK)
         alerts_unsure(&round->lookout->alerts, ALERT_ENDPOINT, account->pseudonym);
     if (!gone && !account->owed_since_unix && !bridge_endpoint_refuses(account))
         return;

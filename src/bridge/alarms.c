@@ -85,16 +85,16 @@ static bool may_be_over_soon(const struct account *account)
     return false;
 }
 
+static bool is_denied(const struct account *account)
+{
+    const struct bell *bell = account->owner;
+    return bell && bell->endpoint_life.last_cause &&
+           bell->endpoint_life.last_kind == VERDICT_DENIED;
+}
+
 bool bridge_endpoint_refuses(const struct account *account)
 {
     const struct endpoint *endpoint = &account->endpoint;
-    return endpoint->state != ENDPOINT_OK && endpoint->status / 100 == 4 &&
-           !may_be_over_soon(account);
-}
-
-bool bridge_endpoint_may_refuse(const struct account *account)
-{
-    const struct bell *bell = account->owner;
-    return account->endpoint.state != ENDPOINT_OK && account->endpoint.status == 429 && bell &&
-           !bell->endpoint_life.last_cause;
+    bool refused = endpoint->status / 100 == 4 && !may_be_over_soon(account);
+    return endpoint->state != ENDPOINT_OK && (refused || is_denied(account));
 }

@@ -182,6 +182,8 @@ bool bell_is_disabled(const struct bell *bell);
 extern const struct wake_ops ring_wake_ops;
 void ring_on_store_timer(void *arg);
 void ring_notice(struct bell *bell, enum push_kind kind);
+/* A test push, if its bucket has one. */
+bool ring_test(struct bell *bell);
 /* A push that was no ring of this bell has shown how its endpoint fares. */
 void ring_learned(struct bell *bell, bool accepted, int64_t retry_at_ms);
 void ring_outdate(struct bell *bell);   /* what is under way: the app has subscribed anew */

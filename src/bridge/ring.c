@@ -307,8 +307,8 @@ static void on_noticed(void *arg, const struct verdict *verdict)
     bool test = bell->test_due, contested = bell->contested_due;
     bell->notice = NULL;
     bell->test_due = bell->contested_due = false;
-    if (bell->notice_left) /* what was not even sent, because its server is down, teaches nothing */
-        learn(bell, verdict, bell->notice_outdated);
+    if (!verdict->held) /* that its server is down is known */
+        learn(bell, verdict, bell->notice_left && bell->notice_outdated);
     if (contested)
         ring_notice(bell, PUSH_CONTESTED);
     if (test)
@@ -338,12 +338,18 @@ void ring_notice(struct bell *bell, enum push_kind kind)
     bell->notice = push_send(bell->bridge->parts.push, &target, kind, on_noticed, bell);
 }
 
-void bell_test_push(struct bell *bell)
+bool ring_test(struct bell *bell)
 {
     if (bell->account->state == ACCOUNT_DISABLED || !bucket_take(&bell->tests, bell_now_ms(bell)))
-        return;
+        return false;
     ring_notice(bell, PUSH_TEST);
-    bell_hurry(bell, bell->endpoint_life.floor_until_ms);
+    return true;
+}
+
+void bell_test_push(struct bell *bell)
+{
+    if (ring_test(bell))
+        bell_hurry(bell, bell->endpoint_life.floor_until_ms);
 }
 
 struct ping {

@@ -214,13 +214,23 @@ static bool has_other_login(const struct bell *bell)
     return push && push_headers_changed(push, origin);
 }
 
+/* Where no ring shows whether the settings forbid it still, a test does. */
+static void try_what_was_denied(struct bell *bell)
+{
+    const struct endpoint_life *life = &bell->endpoint_life;
+    bool owes = wake_owes(&bell->wake);
+    bell_hurry(bell, later(life->retry_at_ms, life->floor_until_ms));
+    if (!owes)
+        ring_test(bell);
+}
+
 void verdicts_follow_config(struct bell *bell)
 {
     struct endpoint_life *life = &bell->endpoint_life;
     if (verdict_is_of_own_login(bridge_endpoint_cause(bell->account)) && has_other_login(bell))
         bell_hurry(bell, life->floor_until_ms);
     else if (life->denials)
-        bell_hurry(bell, later(life->retry_at_ms, life->floor_until_ms));
+        try_what_was_denied(bell);
     life->denials = 0;
 }
 

@@ -19,6 +19,7 @@ from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.front import Front
 from lib.linking_page import NAME
+from lib.nameserver import Nameserver
 from lib.phone import Phone
 from lib.ports import free_port
 from lib.process import JsonPeer
@@ -111,6 +112,13 @@ def ntfy(background: Background, changes: Changes, leaf: Leaf) -> Iterator[PushP
     peer = PushPeer(background, changes, leaf)
     yield peer
     peer.stop()
+
+
+@pytest.fixture
+def nameserver(background: Background, changes: Changes) -> Iterator[Nameserver]:
+    server = Nameserver(background, changes)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

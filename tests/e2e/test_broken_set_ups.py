@@ -10,12 +10,14 @@ from lib.certs import Authority
 from lib.doorbell import Doorbell
 from lib.front import ByFront, Front
 from lib.linked import Linked
-from lib.push_peer import PushPeer
+from lib.nameserver import Nameserver
+from lib.push_peer import TEST, PushPeer
 from lib.receiver import Receiver
 from lib.signal_peer import SignalPeer
 
 MakeDoorbell = Callable[..., Doorbell]
 NO_PHONE, PHONE = "no phone linked", "phone linked"
+AT_HOME = "ntfy.doorbell.test"
 NOT_RUNG, RUNG = "account cannot be rung", "account can be rung again"
 
 
@@ -149,6 +151,50 @@ def test_a_private_push_server_that_is_not_allowed(watched: Watched) -> None:
     watched.is_told(NOT_RUNG, watched.ntfy.origin, "push.allowed_endpoints")
     linked.doorbell.reload(push__allowed_endpoints=[watched.ntfy.origin])
     watched.is_told_twice(NOT_RUNG, RUNG)
+
+
+def test_a_private_push_server_is_told_before_a_message_has_to_show_it(
+    make: MakeDoorbell,
+    authority: Authority,
+    nameserver: Nameserver,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    leaf = authority.leaf("private", [AT_HOME])
+    ntfy.present(str(leaf.cert), str(leaf.key))
+    nameserver.set(AT_HOME, ["127.0.0.1"])
+    doorbell = make(push__allowed_endpoints=["*"], net__nameservers=[nameserver.address])
+    account, endpoint = signal.new_account(), ntfy.endpoint().replace("localhost", AT_HOME)
+    assert doorbell.register(account, endpoint) == "ok"  # its text is that of a public one
+    receiver.wait_titles(NOT_RUNG)
+    origin, setting = f"https://{AT_HOME}:{ntfy.port}", "push.allowed_endpoints"
+    assert f": {origin}" in receiver.text() and setting in receiver.text()
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged(f'to allow it add "{origin}" to {setting}'), "the warning"
+    )
+    status = " ".join(doorbell.command("status").stdout.split())
+    assert f'add "{origin}" to {setting}' in status, status
+    doorbell.reload(push__allowed_endpoints=["*", origin])
+    receiver.wait_titles(NOT_RUNG, RUNG)
+    (test,) = ntfy.wait_pushes(1)  # which nobody had to ask for once more
+    assert test.body == TEST
+
+
+def test_trouble_with_an_endpoint_is_not_over_because_it_is_another_trouble(
+    watched: Watched,
+) -> None:
+    linked = watched.link()
+    ping = ("connection", "ping", linked.account.uuid)
+    for answer in (40301, 500):
+        linked.answer_with(answer)
+        assert linked.doorbell.command(*ping).returncode == 1
+        watched.receiver.wait_titles(NOT_RUNG)
+    watched.signal.close(4409, "Connected elsewhere", linked.account.key)
+    watched.receiver.wait_titles(NOT_RUNG, "account contested")
+    linked.answer_with(200)
+    assert linked.doorbell.command(*ping).returncode == 0
+    watched.receiver.wait_titles(NOT_RUNG, "account contested", RUNG)
 
 
 # Where no phone ever came

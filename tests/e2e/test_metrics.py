@@ -18,7 +18,7 @@ import yaml
 from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 
-from lib.background import DEADLINE, Background, Changes
+from lib.background import DEADLINE
 from lib.certs import Leaf
 from lib.doorbell import Doorbell
 from lib.nameserver import Nameserver
@@ -133,13 +133,6 @@ def watch(
     yield start
     for watched in made:
         watched.metrics.close()
-
-
-@pytest.fixture
-def nameserver(background: Background, changes: Changes) -> Iterator[Nameserver]:
-    server = Nameserver(background, changes)
-    yield server
-    server.stop()
 
 
 # The documents

@@ -794,13 +794,6 @@ def test_a_device_authenticates_anew_from_time_to_time_while_nothing_is_lost(
 # Names
 
 
-@pytest.fixture
-def nameserver(background: Background, changes: Changes) -> Iterator[Nameserver]:
-    server = Nameserver(background, changes)
-    yield server
-    server.stop()
-
-
 @pytest.fixture(scope="session")
 def named_leaf(authority: Authority) -> Leaf:
     return authority.leaf("named", [CHAT, PUSH, "late.doorbell.test"])

@@ -55,13 +55,6 @@ def chat(background: Background, changes: Changes, own_leaf: Leaf) -> Iterator[S
 
 
 @pytest.fixture
-def nameserver(background: Background, changes: Changes) -> Iterator[Nameserver]:
-    server = Nameserver(background, changes)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def make(make_doorbell: MakeDoorbell, signal: SignalPeer) -> MakeDoorbell:
     """For public push servers only, unless the settings say something else."""
 

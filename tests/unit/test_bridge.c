@@ -2469,25 +2469,70 @@ START_TEST(a_429_that_only_a_person_can_mend_is_a_refusal)
 }
 END_TEST
 
-START_TEST(whether_a_429_of_before_a_start_is_a_refusal_shows_with_the_next_answer)
+static void fail_push(enum push_failure failure)
 {
-    begin();
-    struct store_account *row = store_row(0, ALICE, ENDPOINT);
-    row->endpoint_state = ENDPOINT_FAILING;
-    row->endpoint_status = 429;
-    start();
-    ck_assert(bridge_endpoint_may_refuse(account_of(ALICE)));
-    ck_assert(!bridge_endpoint_refuses(account_of(ALICE)));
-    drained(link_of(ALICE));
-    message(ALICE);
-    later(3600 * 1000);
-    const struct push_answer said = {
-        .status = 429, .body = "{\"code\":42904}", .body_length = strlen("{\"code\":42904}")};
+    const struct push_answer said = {.failure = failure};
     struct verdict verdict;
     verdict_judge(&verdict, &said, clock_unix());
     answer_verdict(&verdict);
-    ck_assert(!bridge_endpoint_may_refuse(account_of(ALICE)));
-    ck_assert(bridge_endpoint_refuses(account_of(ALICE)));
+}
+
+/* Its name has no address, or one that is forbidden: no request was begun. */
+START_TEST(a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung)
+{
+    static const struct {
+        enum push_failure failure;
+        bool refuses;
+    } cases[] = {{PUSH_NO_ADDRESS, false}, {PUSH_FORBIDDEN, true}, {PUSH_ELSEWHERE, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin();
+        start();
+        ask(ALICE, 2, "secret", ENDPOINT, false);
+        drained(newest());
+        ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+        fail_push(cases[i].failure);
+        const struct account *alice = account_of(ALICE);
+        ck_assert_int_eq(alice->endpoint.state, ENDPOINT_FAILING);
+        ck_assert_uint_eq(bridge_endpoint_cause(alice), verdict_cause_of_failure(cases[i].failure));
+        ck_assert_int_eq(bridge_endpoint_refuses(alice), cases[i].refuses);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_test_that_is_held_because_its_push_server_is_down_says_nothing_new)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    answer_verdict(&(struct verdict){.kind = VERDICT_RETRY, .held = true});
+    ck_assert_int_eq(account_of(ALICE)->endpoint.state, ENDPOINT_OK);
+    end();
+}
+END_TEST
+
+/* With no message that would show it. */
+START_TEST(a_reload_tries_what_the_settings_forbade)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    fail_push(PUSH_FORBIDDEN);
+    reload();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    answer(VERDICT_ACCEPTED, 201);
+    ck_assert_int_eq(account_of(ALICE)->endpoint.state, ENDPOINT_OK);
+    ck_assert(!bridge_endpoint_refuses(account_of(ALICE)));
+    reload();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    message(ALICE);
+    fail_push(PUSH_FORBIDDEN);
+    reload();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 2);
     end();
 }
 END_TEST
@@ -2538,7 +2583,8 @@ START_TEST(what_there_is_to_see_follows_what_happens)
 {
     begin();
     start();
-    register_alice();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
     struct link *link = newest();
     struct account_view view = look();
     ck_assert_int_eq(view.health, VIEW_WELL);
@@ -2624,84 +2670,83 @@ START_TEST(an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym)
 }
 END_TEST
 
-UNIT_MAIN("bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_as_silent,
-          links_that_are_silent_are_links_that_are_down, what_there_is_to_see_follows_what_happens,
-          a_link_that_is_down_shows_why_and_when_it_is_tried_again,
-          an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym,
-          after_an_absence_links_are_tested_or_made_at_once,
-          endpoints_that_are_unknown_alike_are_not_given_up,
-          accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_server,
-          a_429_that_only_a_person_can_mend_is_a_refusal,
-          whether_a_429_of_before_a_start_is_a_refusal_shows_with_the_next_answer,
-          credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
-          refused_credentials_leave_no_trace,
-          an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
-          known_credentials_are_answered_from_memory,
-          a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,
-          a_ring_in_flight_to_an_old_endpoint_is_taken_back,
-          a_candidate_never_displaces_what_works_until_it_passes,
-          what_was_owed_goes_over_to_new_credentials_of_the_device,
-          a_second_device_stands_beside_the_first_until_the_server_refuses_that_one,
-          contention_is_told_to_the_phone_once,
-          contention_is_told_to_the_phone_however_long_ago_it_was_rung,
-          a_form_that_is_wrong_asks_nobody,
-          a_neighbourhood_cannot_bring_unknown_credentials_without_end,
-          of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time,
-          an_endpoint_is_shared_by_three_accounts_at_most,
-          an_endpoint_of_several_accounts_has_one_fate,
-          accounts_that_share_an_endpoint_that_fails_ring_one_after_the_other,
-          of_rings_in_line_for_an_endpoint_that_turns_out_to_fail_one_stays_there,
-          what_an_unlinked_device_is_owed_goes_over_to_the_one_in_its_place,
-          a_floor_of_the_last_run_holds_after_the_start,
-          a_floor_that_another_clock_wrote_is_no_silence,
-          accounts_that_the_configuration_forbids_are_disconnected_and_come_back,
-          a_debt_of_the_last_run_is_rung_at_the_start, what_the_operator_adds_needs_no_proof,
-          own_messages_and_quiet_ones_do_not_ring,
-          the_figures_tell_states_kinds_of_messages_and_what_is_owed,
-          a_ring_is_late_where_somebody_could_be_rung_and_held_up_where_nobody_has_to_mend_it,
-          a_ring_for_an_account_that_is_refused_is_not_late,
-          a_ring_is_not_late_as_soon_as_there_is_an_endpoint_again,
-          what_a_start_finds_owed_was_not_held_up_while_nobody_was_there_to_ring,
-          a_debt_brings_the_whole_row_because_there_may_be_none_yet,
-          it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
-          an_account_that_is_refused_or_contested_is_its_own_trouble,
-          who_was_given_up_before_all_were_refused_is_taken_back, who_is_given_up_alone_stays_so,
-          who_was_given_up_long_before_all_were_refused_stays_so,
-          who_waits_because_all_were_refused_tries_soon_once_one_is_let_in,
-          another_user_agent_is_tried_soon, an_account_that_is_entered_anew_is_still_one_account,
-          that_the_store_works_again_is_found_out_though_nothing_is_left_to_write,
-          a_device_that_is_refused_stays_so_on_disk_while_the_settings_disable_it,
-          who_is_not_on_disk_is_not_told_that_all_is_well,
-          an_account_that_the_operator_enters_anew_keeps_what_it_is_owed,
-          a_debt_of_an_account_that_is_allowed_again_is_rung,
-          new_credentials_of_a_device_are_no_contention,
-          a_word_about_contention_waits_for_a_test_that_is_out,
-          a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
-          failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
-          whatever_keeps_a_ring_from_being_taken_it_is_owed_and_tried_again,
-          a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
-          a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
-          what_an_endpoint_said_is_written_again_where_its_write_failed,
-          changes_of_a_row_do_not_pile_up_while_the_disk_hangs,
-          who_asked_after_a_put_that_fails_is_answered_by_the_next_one,
-          a_change_that_waits_for_another_one_is_written_at_the_end,
-          other_keys_do_not_end_what_the_push_server_demands,
-          an_endpoint_in_between_does_not_end_what_the_push_server_demands,
-          credentials_in_between_do_not_end_it_either,
-          who_is_removed_and_registers_anew_finds_the_floor_of_before,
-          what_the_operator_enters_ends_the_floor_that_was_left,
-          an_endpoint_that_is_gone_comes_back_with_other_keys,
-          one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
-          a_ring_with_old_keys_is_waited_for_and_followed_by_another_one,
-          what_a_ring_with_old_keys_was_for_is_answered_only_with_a_record,
-          a_410_that_was_on_its_way_when_the_keys_changed_is_an_old_one,
-          a_ring_with_old_keys_that_has_not_left_is_sent_with_the_new_ones,
-          settings_that_allow_an_endpoint_again_let_its_ring_go,
-          settings_that_allow_an_endpoint_again_end_no_floor,
-          what_was_spent_of_a_budget_is_spent_after_a_start,
-          what_is_spent_of_a_budget_is_written_now_and_then_and_at_the_end,
-          what_was_spent_and_could_not_be_written_is_written_later,
-          an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes,
-          trials_have_only_the_room_that_no_account_needs,
-          a_trial_makes_way_for_an_account_and_one_is_enough,
-          a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)
+UNIT_MAIN(
+    "bridge", a_link_that_shows_no_queue_is_not_connected_and_is_given_up_as_silent,
+    links_that_are_silent_are_links_that_are_down, what_there_is_to_see_follows_what_happens,
+    a_link_that_is_down_shows_why_and_when_it_is_tried_again,
+    an_account_is_seen_by_its_id_or_the_beginning_of_its_pseudonym,
+    after_an_absence_links_are_tested_or_made_at_once,
+    endpoints_that_are_unknown_alike_are_not_given_up,
+    accounts_that_share_an_unknown_endpoint_are_no_fault_of_its_push_server,
+    a_429_that_only_a_person_can_mend_is_a_refusal,
+    a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung,
+    a_test_that_is_held_because_its_push_server_is_down_says_nothing_new,
+    a_reload_tries_what_the_settings_forbade, credentials_that_show_their_queue_become_an_account,
+    a_first_message_is_a_proof_and_rings, refused_credentials_leave_no_trace,
+    an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
+    known_credentials_are_answered_from_memory,
+    a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,
+    a_ring_in_flight_to_an_old_endpoint_is_taken_back,
+    a_candidate_never_displaces_what_works_until_it_passes,
+    what_was_owed_goes_over_to_new_credentials_of_the_device,
+    a_second_device_stands_beside_the_first_until_the_server_refuses_that_one,
+    contention_is_told_to_the_phone_once,
+    contention_is_told_to_the_phone_however_long_ago_it_was_rung, a_form_that_is_wrong_asks_nobody,
+    a_neighbourhood_cannot_bring_unknown_credentials_without_end,
+    of_one_user_the_newest_few_are_tried_and_of_one_device_one_at_a_time,
+    an_endpoint_is_shared_by_three_accounts_at_most, an_endpoint_of_several_accounts_has_one_fate,
+    accounts_that_share_an_endpoint_that_fails_ring_one_after_the_other,
+    of_rings_in_line_for_an_endpoint_that_turns_out_to_fail_one_stays_there,
+    what_an_unlinked_device_is_owed_goes_over_to_the_one_in_its_place,
+    a_floor_of_the_last_run_holds_after_the_start, a_floor_that_another_clock_wrote_is_no_silence,
+    accounts_that_the_configuration_forbids_are_disconnected_and_come_back,
+    a_debt_of_the_last_run_is_rung_at_the_start, what_the_operator_adds_needs_no_proof,
+    own_messages_and_quiet_ones_do_not_ring,
+    the_figures_tell_states_kinds_of_messages_and_what_is_owed,
+    a_ring_is_late_where_somebody_could_be_rung_and_held_up_where_nobody_has_to_mend_it,
+    a_ring_for_an_account_that_is_refused_is_not_late,
+    a_ring_is_not_late_as_soon_as_there_is_an_endpoint_again,
+    what_a_start_finds_owed_was_not_held_up_while_nobody_was_there_to_ring,
+    a_debt_brings_the_whole_row_because_there_may_be_none_yet,
+    it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
+    an_account_that_is_refused_or_contested_is_its_own_trouble,
+    who_was_given_up_before_all_were_refused_is_taken_back, who_is_given_up_alone_stays_so,
+    who_was_given_up_long_before_all_were_refused_stays_so,
+    who_waits_because_all_were_refused_tries_soon_once_one_is_let_in,
+    another_user_agent_is_tried_soon, an_account_that_is_entered_anew_is_still_one_account,
+    that_the_store_works_again_is_found_out_though_nothing_is_left_to_write,
+    a_device_that_is_refused_stays_so_on_disk_while_the_settings_disable_it,
+    who_is_not_on_disk_is_not_told_that_all_is_well,
+    an_account_that_the_operator_enters_anew_keeps_what_it_is_owed,
+    a_debt_of_an_account_that_is_allowed_again_is_rung,
+    new_credentials_of_a_device_are_no_contention,
+    a_word_about_contention_waits_for_a_test_that_is_out,
+    a_trial_that_passes_after_a_reload_forbade_its_user_is_not_taken,
+    failures_that_take_turns_are_not_repeated_faster_than_one_of_a_kind,
+    whatever_keeps_a_ring_from_being_taken_it_is_owed_and_tried_again,
+    a_flood_beyond_the_window_ends_the_link_and_is_not_met_again_at_once,
+    a_debt_that_could_not_be_written_and_was_paid_meanwhile_is_owed_no_more,
+    what_an_endpoint_said_is_written_again_where_its_write_failed,
+    changes_of_a_row_do_not_pile_up_while_the_disk_hangs,
+    who_asked_after_a_put_that_fails_is_answered_by_the_next_one,
+    a_change_that_waits_for_another_one_is_written_at_the_end,
+    other_keys_do_not_end_what_the_push_server_demands,
+    an_endpoint_in_between_does_not_end_what_the_push_server_demands,
+    credentials_in_between_do_not_end_it_either,
+    who_is_removed_and_registers_anew_finds_the_floor_of_before,
+    what_the_operator_enters_ends_the_floor_that_was_left,
+    an_endpoint_that_is_gone_comes_back_with_other_keys,
+    one_of_an_endpoint_that_is_gone_brings_it_back_for_all_that_share_it,
+    a_ring_with_old_keys_is_waited_for_and_followed_by_another_one,
+    what_a_ring_with_old_keys_was_for_is_answered_only_with_a_record,
+    a_410_that_was_on_its_way_when_the_keys_changed_is_an_old_one,
+    a_ring_with_old_keys_that_has_not_left_is_sent_with_the_new_ones,
+    settings_that_allow_an_endpoint_again_let_its_ring_go,
+    settings_that_allow_an_endpoint_again_end_no_floor,
+    what_was_spent_of_a_budget_is_spent_after_a_start,
+    what_is_spent_of_a_budget_is_written_now_and_then_and_at_the_end,
+    what_was_spent_and_could_not_be_written_is_written_later,
+    an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes,
+    trials_have_only_the_room_that_no_account_needs,
+    a_trial_makes_way_for_an_account_and_one_is_enough,
+    a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)
