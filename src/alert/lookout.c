@@ -262,7 +262,9 @@ static void look_at_all(struct round *round, enum health health)
         alerts_because(alerts, ALERT_LINKS, "", why_down(alarms));
     }
     if (!health_is_alive(health)) {
-        alerts_bad(alerts, ALERT_STORE, "", NULL, 0, round->now_ms);
+        alerts_bad(alerts, ALERT_STORE, "",
+                   health == HEALTH_STORE_HANGS ? "a write has not come back for a minute" : NULL,
+                   0, round->now_ms);
         alerts_unknown(alerts, ALERT_LINKS); /* that it is worse is all that health says */
     }
 }

@@ -62,8 +62,8 @@ static const struct {
                      "Signal lets accounts in again", NOBODY_LEFT},
     [ALERT_STORE] = {"store", false, "store not writable", "store writable again",
                      "The store cannot be written", "",
-                     "See that its disk is neither full nor read-only; until it can be written, "
-                     "messages stay at Signal.",
+                     "See that its disk works and is neither full nor read-only; until it can be "
+                     "written, messages stay at Signal.",
                      "The store can be written again", ""},
     [ALERT_CLOCK] =
         {"clock", false, "clock wrong", "clock right again",

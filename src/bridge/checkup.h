@@ -9,5 +9,7 @@
  * the first look that found none. Accounts are looked at once a second at most, because strangers
  * may ask as often as they like. */
 enum health bridge_health(struct bridge *bridge);
+/* Of the store alone, for whoever only looks on. */
+enum health bridge_store_health(struct bridge *bridge);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "bridge/alarms.h"
 #include "bridge/bell.h"
+#include "bridge/checkup.h"
 
 struct survey {
     struct bridge_figures *figures;
@@ -45,7 +46,7 @@ void bridge_figures(struct bridge *bridge, struct bridge_figures *figures)
                             .patience_ms = bridge_patience_ms(bridge->config)};
     int64_t heard_unix = bridge->heard_unix ? bridge->heard_unix : bridge->started_unix;
     *figures = (struct bridge_figures){.started_unix = bridge->started_unix,
-                                       .store_failing = bridge->store_failing,
+                                       .store_failing = bridge_store_health(bridge) != HEALTH_WELL,
                                        .connects = bridge->connects,
                                        .reconnections = bridge->reconnections,
                                        .tally = &bridge->tally};

@@ -12,15 +12,21 @@ static int64_t down_for_ms(struct health_memory *memory, const struct health_sig
     return down ? now_ms - memory->down_since_ms : -1;
 }
 
+enum health health_judge_store(const struct health_sight *sight, int64_t now_ms)
+{
+    if (sight->store_writing_since_ms &&
+        now_ms - sight->store_writing_since_ms >= HEALTH_STORE_HANGS_MS)
+        return HEALTH_STORE_HANGS;
+    return sight->store_failing ? HEALTH_STORE_FAILING : HEALTH_WELL;
+}
+
 enum health health_judge(struct health_memory *memory, const struct health_sight *sight,
                          int64_t links_down_after_ms, int64_t now_ms)
 {
     int64_t down_ms = down_for_ms(memory, sight, now_ms);
-    if (sight->store_writing_since_ms &&
-        now_ms - sight->store_writing_since_ms >= HEALTH_STORE_HANGS_MS)
-        return HEALTH_STORE_HANGS;
-    if (sight->store_failing)
-        return HEALTH_STORE_FAILING;
+    enum health store = health_judge_store(sight, now_ms);
+    if (store != HEALTH_WELL)
+        return store;
     return down_ms >= links_down_after_ms ? HEALTH_LINKS_DOWN : HEALTH_WELL;
 }
 

@@ -47,6 +47,8 @@ struct health_memory {
 /* The worst of what is wrong. A link that was up between two looks counts. */
 enum health health_judge(struct health_memory *memory, const struct health_sight *sight,
                          int64_t links_down_after_ms, int64_t now_ms);
+/* Of the store alone. */
+enum health health_judge_store(const struct health_sight *sight, int64_t now_ms);
 bool health_is_alive(enum health health);
 /* What is wrong, and what to do: for the operator. */
 const char *health_advice(enum health health);

@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "bridge/alarms.h"
 #include "bridge/bell.h"
+#include "bridge/checkup.h"
 
 /* One moment by both clocks. */
 struct moment {
@@ -367,12 +368,19 @@ static enum view_alarm alarm_of(const struct bridge *bridge)
     return bridge->fleets[FLEET_CREDENTIALS].wide ? VIEW_ALARM_CREDENTIALS : VIEW_NO_ALARM;
 }
 
-static void advise(struct bridge_view *view)
+static const char *store_advice(enum health store)
+{
+    return store == HEALTH_STORE_HANGS
+               ? health_advice(store)
+               : "The store cannot be written: make room on its disk, or mend its permissions, "
+                 "before this machine is restarted.";
+}
+
+static void advise(struct bridge_view *view, enum health store)
 {
     size_t count = 0;
     if (view->store_fails)
-        view->advice[count++] = "The store cannot be written: make room on its disk, or mend its "
-                                "permissions, before this machine is restarted.";
+        view->advice[count++] = store_advice(store);
     if (view->alarm)
         view->advice[count++] = view_alarm_advice(view->alarm);
     if (view->no_room)
@@ -385,10 +393,11 @@ static void advise(struct bridge_view *view)
 
 void view_bridge(struct bridge *bridge, int64_t wall_ms, struct bridge_view *view)
 {
+    enum health store = bridge_store_health(bridge);
     *view = (struct bridge_view){.has_links = bridge->parts.link_ops,
                                  .started_unix = bridge->started_unix,
                                  .alarm = alarm_of(bridge),
-                                 .store_fails = bridge->store_failing,
+                                 .store_fails = store != HEALTH_WELL,
                                  .no_room = room_lacks(&bridge->room),
                                  .links_most = bridge->parts.links_most,
                                  .heard_unix = bridge->heard_unix,
@@ -396,5 +405,5 @@ void view_bridge(struct bridge *bridge, int64_t wall_ms, struct bridge_view *vie
     view_each(bridge, wall_ms, count_account, view);
     view->other_key = view->accounts && bridge->parts.linked_key.is_other;
     view_each_origin(bridge, count_origin, view);
-    advise(view);
+    advise(view, store);
 }

@@ -73,6 +73,7 @@ static struct world {
         void *arg;
     } pending[MANY];
     size_t pending_count;
+    int64_t writing_since_ms;
     int64_t owed;
     bool refused_stored;
     unsigned removed;
@@ -237,7 +238,7 @@ void store_remove(struct store *store, const struct account_key *key, store_done
 int64_t store_writing_since_ms(struct store *store)
 {
     (void)store;
-    return 0;
+    return world.writing_since_ms;
 }
 
 void store_set_owed(struct store *store, const struct account_key *key, int64_t owed_since_unix,
@@ -1887,6 +1888,30 @@ START_TEST(an_account_that_is_refused_or_contested_is_its_own_trouble)
 }
 END_TEST
 
+START_TEST(a_write_that_does_not_come_back_shows_like_one_that_failed)
+{
+    struct bridge_figures figures;
+    struct bridge_view whole;
+    begin();
+    start();
+    later(1000);
+    world.writing_since_ms = loop_now_ms(&world.loop);
+    later(HEALTH_STORE_HANGS_MS - 1);
+    bridge_figures(world.bridge, &figures);
+    ck_assert(!figures.store_failing);
+    later(1);
+    bridge_figures(world.bridge, &figures);
+    ck_assert(figures.store_failing);
+    view_bridge(world.bridge, clock_wall_ms(), &whole);
+    ck_assert(whole.store_fails);
+    ck_assert_str_eq(whole.advice[0], health_advice(HEALTH_STORE_HANGS));
+    world.writing_since_ms = 0;
+    view_bridge(world.bridge, clock_wall_ms(), &whole);
+    ck_assert(!whole.store_fails && !whole.advice[0]);
+    end();
+}
+END_TEST
+
 static enum account_state link_state_of(const char *uuid)
 {
     struct account_key key = {.messenger = MESSENGER_SIGNAL, .device = 2};
@@ -2710,6 +2735,7 @@ UNIT_MAIN(
     a_debt_brings_the_whole_row_because_there_may_be_none_yet,
     it_is_not_ready_once_no_account_that_could_be_linked_is_linked_for_long,
     an_account_that_is_refused_or_contested_is_its_own_trouble,
+    a_write_that_does_not_come_back_shows_like_one_that_failed,
     who_was_given_up_before_all_were_refused_is_taken_back, who_is_given_up_alone_stays_so,
     who_was_given_up_long_before_all_were_refused_stays_so,
     who_waits_because_all_were_refused_tries_soon_once_one_is_let_in,
