@@ -305,7 +305,7 @@ static int start_server(struct app *app, struct err *err)
     }
     app->exporter = exporter_new(&app->loop, app->bridge, app->push, app->store, app->lookout,
                                  app->signal, config);
-    app->admin = admin_new(&app->loop, app->bridge, app->push, config);
+    app->admin = admin_new(&app->loop, app->bridge, app->push, app->lookout, config);
     if (app->web)
         web_add_part(app->web, admin_takes, admin_answer_on_web, app->admin);
     watch_signals(app);

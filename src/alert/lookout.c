@@ -199,14 +199,20 @@ static void look_at_nobody(struct round *round)
     alerts_because(&lookout->alerts, ALERT_UNLINKED, "", why_unlinked(lookout));
 }
 
+static bool certificate_ends_soon(const struct lookout *lookout)
+{
+    int64_t ends_unix = lookout->certificate_ends_unix;
+    int64_t within_s = lookout->parts.config->alert_certificate_within_ms / 1000;
+    return ends_unix && ends_unix - clock_unix() <= within_s;
+}
+
 static void look_at_certificate(struct round *round)
 {
     const struct lookout *lookout = round->lookout;
     time_t ends = (time_t)lookout->certificate_ends_unix;
     struct tm date;
     char text[DATE_SIZE];
-    int64_t left_s = lookout->certificate_ends_unix - clock_unix();
-    if (!ends || left_s > lookout->parts.config->alert_certificate_within_ms / 1000)
+    if (!certificate_ends_soon(lookout))
         return;
     if (!gmtime_r(&ends, &date) || !strftime(text, sizeof text, "%Y-%m-%d", &date))
         text[0] = '\0';
@@ -556,7 +562,8 @@ void lookout_figures(const struct lookout *lookout, struct lookout_figures *figu
     bool untimely = no_certificate_is_valid(&lookout->parts, &alarms);
     *figures = (struct lookout_figures){.alerts_failing = lookout->alert.failing,
                                         .clock_wrong = skew->origin[0] || untimely,
-                                        .certificate_ends_unix = lookout->certificate_ends_unix};
+                                        .certificate_ends_unix = lookout->certificate_ends_unix,
+                                        .certificate_ends_soon = certificate_ends_soon(lookout)};
 }
 
 void lookout_delivery(const struct lookout *lookout, enum lookout_receiver which,

@@ -38,6 +38,7 @@ void lookout_certificate(struct lookout *lookout, int64_t ends_unix);
 struct lookout_figures {
     bool alerts_failing, clock_wrong;
     int64_t certificate_ends_unix; /* 0: there is none */
+    bool certificate_ends_soon;    /* or has ended: what alert.certificate_within says */
 };
 void lookout_figures(const struct lookout *lookout, struct lookout_figures *figures);
 /* How it went with whom alerts, or heartbeats, are sent to. */

@@ -31,6 +31,7 @@ struct admin {
     struct loop *loop;
     struct bridge *bridge;
     struct push *push;
+    const struct lookout *lookout;
     struct proxies proxies;
     struct limits wrong_tokens; /* by client network */
     struct bucket wrong_complaints, file_complaints;
@@ -183,14 +184,18 @@ static void show(struct visit *visit)
     const struct request *request = &visit->exchange->request;
     char *query = form_of_query(request, "q"), *number = form_of_query(request, "page");
     char search[SEARCH_SIZE] = "";
+    const struct admin *admin = visit->admin;
     struct admin_sight sight;
     struct admin_asked asked = {.search = search,
                                 .state = state_asked_for(request),
                                 .page = number ? strtoul(number, NULL, 10) : 1};
     if (query)
         text_printable(search, sizeof search, query, strlen(query));
-    admin_sight_take(&sight, visit->admin->bridge, &asked, clock_wall_ms());
-    push_figures(visit->admin->push, &sight.pushes);
+    admin_sight_take(&sight, admin->bridge, &asked, clock_wall_ms());
+    push_figures(admin->push, &sight.pushes);
+    lookout_figures(admin->lookout, &sight.lookout);
+    lookout_delivery(admin->lookout, LOOKOUT_ALERTS, &sight.alerts);
+    lookout_delivery(admin->lookout, LOOKOUT_HEARTBEATS, &sight.heartbeats);
     admin_page(&visit->exchange->response, &sight, &asked, &visit->session->test);
     admin_sight_free(&sight);
     free(query);
@@ -312,12 +317,13 @@ static void take_settings(struct admin *admin, const struct config *config)
 }
 
 struct admin *admin_new(struct loop *loop, struct bridge *bridge, struct push *push,
-                        const struct config *config)
+                        const struct lookout *lookout, const struct config *config)
 {
     struct admin *admin = mem_new(sizeof *admin);
     admin->loop = loop;
     admin->bridge = bridge;
     admin->push = push;
+    admin->lookout = lookout;
     limits_init(&admin->wrong_tokens);
     bucket_init(&admin->wrong_complaints, COMPLAINT_EVERY_MS, 1);
     bucket_init(&admin->file_complaints, COMPLAINT_EVERY_MS, 1);

@@ -8,6 +8,7 @@
 #ifndef DOORBELL_WEB_ADMIN_H
 #define DOORBELL_WEB_ADMIN_H
 
+#include "alert/lookout.h"
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "push/push.h"
@@ -16,8 +17,9 @@
 struct admin;
 
 struct admin *admin_new(struct loop *loop, struct bridge *bridge, struct push *push,
-                        const struct config *config);
-/* After the web server, before the bridge: tests that are out are answered to nobody. */
+                        const struct lookout *lookout, const struct config *config);
+/* After the web server, before the bridge and the lookout: tests that are out are answered to
+ * nobody. */
 void admin_free(struct admin *admin);
 void admin_reload(struct admin *admin, const struct config *config);
 const char *admin_refusal(const struct admin *admin); /* side_refusal */

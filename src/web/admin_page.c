@@ -96,6 +96,57 @@ static void add_down(struct buf *page, const struct admin_sight *sight)
                    sight->bridge.origins_down - sight->down_count);
 }
 
+static void add_undelivered(struct buf *page, const char *what,
+                            const struct lookout_delivery *delivery, int64_t now_unix)
+{
+    char origin[URL_ORIGIN_SIZE];
+    if (!delivery->url || !delivery->since_unix)
+        return;
+    endpoint_origin(delivery->url, origin);
+    buf_format(page, "<p class=\"advice\">%s have not reached ", what);
+    frame_add_escaped(page, origin);
+    admin_add_clock(page, " since ", delivery->since_unix, now_unix);
+    frame_add(page, ": ");
+    frame_add_escaped(page, delivery->why);
+    frame_add(page, "</p>\n");
+}
+
+static void add_certificate(struct buf *page, const struct lookout_figures *figures,
+                            int64_t now_unix)
+{
+    if (!figures->certificate_ends_soon)
+        return;
+    bool ended = figures->certificate_ends_unix <= now_unix;
+    buf_format(page, "<p class=\"advice\">The certificate of web.tls_cert %s",
+               ended ? "has ended" : "ends soon");
+    admin_add_distance(page, ", ", figures->certificate_ends_unix, now_unix);
+    frame_add(page, ": see why whatever renews it did not.</p>\n");
+}
+
+static void add_refused(struct buf *page, const struct admin_sight *sight)
+{
+    const struct arrival *refused = sight->refused;
+    if (!refused)
+        return;
+    frame_add(page, "<p class=\"advice\">A phone came ");
+    admin_add_distance(page, "", refused->at_unix, sight->now_unix);
+    buf_format(page, " and was answered %s: ", registration_status_word(refused->status));
+    frame_add_escaped(page, refused->why);
+    frame_add(page, "</p>\n");
+}
+
+/* What else the operator is sent, or would be if it arrived. */
+static void add_lookout(struct buf *page, const struct admin_sight *sight)
+{
+    bool is_told = sight->bridge.alarm == VIEW_ALARM_CLOCK;
+    if (sight->lookout.clock_wrong && !is_told)
+        frame_add(page, "<p class=\"advice\">This machine&#8217;s clock seems to be wrong: check "
+                        "its date and time.</p>\n");
+    add_certificate(page, &sight->lookout, sight->now_unix);
+    add_undelivered(page, "Alerts", &sight->alerts, sight->now_unix);
+    add_undelivered(page, "Heartbeats", &sight->heartbeats, sight->now_unix);
+}
+
 static void add_fact(struct buf *page, const char *name, int64_t unix_s, int64_t now_unix)
 {
     buf_format(page, "<div><dt>%s</dt><dd>", name);
@@ -115,6 +166,8 @@ static void add_whole(struct buf *page, const struct admin_sight *sight)
     add_counts(page, bridge);
     add_advice(page, bridge);
     add_down(page, sight);
+    add_lookout(page, sight);
+    add_refused(page, sight);
     frame_add(page, "<dl>\n");
     add_fact(page, "Signal last heard", bridge->heard_unix, sight->now_unix);
     add_fact(page, "Last message", bridge->message_unix, sight->now_unix);

@@ -102,6 +102,7 @@ void admin_sight_take(struct admin_sight *sight, struct bridge *bridge,
     *sight = (struct admin_sight){.now_unix = wall_ms / 1000};
     view_bridge(bridge, wall_ms, &sight->bridge);
     view_each_origin(bridge, note_origin, sight);
+    sight->refused = arrivals_refused(bridge_arrivals(bridge), sight->now_unix);
     view_each(bridge, wall_ms, note_place, &places);
     sight->matching = places.count;
     sight->pages = places.count ? (places.count + ADMIN_PER_PAGE - 1) / ADMIN_PER_PAGE : 1;

@@ -8,6 +8,7 @@ import http.cookiejar
 import json
 import re
 import sqlite3
+import ssl
 import stat
 import uuid
 from typing import Any, Callable, Iterator
@@ -16,11 +17,13 @@ from urllib.parse import urlencode, urljoin
 import pytest
 
 from lib.browser import Browser
+from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.linked import Linked
 from lib.looks import FEW, PHONE, expect_good
 from lib.ports import free_port
 from lib.push_peer import PushPeer
+from lib.receiver import ALERTS, HEARTBEATS, TOKEN, Receiver
 from lib.signal_peer import SignalPeer
 from lib.status_page import Page, User, command, fill, make_token, start_with_page, until
 
@@ -605,6 +608,54 @@ def test_what_is_broken_comes_first_with_its_remedy_and_foreign_words_are_only_w
     expect_good(browser, page.url, "admin-broken")
     page.expect_no_secret(browser.evaluate("document.documentElement.outerHTML"))
     owed.answer_with(200)
+
+
+def test_it_shows_what_else_the_operator_is_told(
+    browser: Browser,
+    make_page: Callable[..., Page],
+    authority: Authority,
+    leaf: Leaf,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+) -> None:
+    page = make_page(
+        alert__url=receiver.url,
+        alert__heartbeat_url=receiver.heartbeat_url,
+        alert__heartbeat_interval="50ms",
+        alert__certificate_within="1h",
+        alert__interval="50ms",
+        web__tls_cert=str(leaf.cert),
+        web__tls_key=str(leaf.key),
+    )
+    page.doorbell.tls = ssl.create_default_context(cafile=str(authority.file))
+    page.doorbell.secrets |= {ALERTS, HEARTBEATS, TOKEN}
+    user = User(page, signal, ntfy)
+    token = make_token(page.doorbell)
+    browser.open(page.url)
+    fill(browser, token)
+    browser.follow("form button")
+    shown = browser.text("main")
+    assert not [word for word in ("clock", "certificate", "have not reached", "came") if word in shown]
+    stranger = signal.new_account()
+    assert page.doorbell.register(stranger, "http://ntfy.home.test/up") == "invalid_endpoint"
+    receiver.answer_with(403)
+    ntfy.answer_with({"status": 200, "headers": {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}})
+    user.queue()
+    user.wait_log("The clock of the push server")
+    page.doorbell.reload(alert__certificate_within="365d")
+    for what in ("Alerts", "Heartbeats"):
+        user.wait_log(f"{what} do not reach {receiver.origin}")
+    expect_good(browser, page.url, "told", FEW)
+    shown = browser.text("main")
+    page.expect_no_secret(shown)
+    assert "This machine\u2019s clock seems to be wrong" in shown
+    assert "and was answered invalid_endpoint: " in shown
+    assert 'add "http://ntfy.home.test" to push.allowed_endpoints' in shown
+    assert re.search(r"The certificate of web\.tls_cert ends soon, in \d+ ", shown), shown
+    for what in ("Alerts", "Heartbeats"):
+        undelivered = rf"{what} have not reached {receiver.origin} since [\d:]+: it answers 403"
+        assert re.search(undelivered, shown), shown
 
 
 def test_two_devices_of_one_user_are_told_apart_and_each_is_tested_by_itself(
