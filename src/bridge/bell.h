@@ -209,6 +209,9 @@ void verdicts_revive(struct bell *bell);
 /* The settings may allow the endpoint now: what they held up is rung as soon as answers allow. Or
  * its push server may get another login, to which what it said of the former one does not apply. */
 void verdicts_follow_config(struct bell *bell);
+/* At each look around: where a test could not be sent for what a name server said, another one may
+ * be; no ring is owed that would show it. */
+void verdicts_try_name(struct bell *bell);
 /* What it spent of a daily budget is written, if it is not yet. */
 void verdicts_keep_spent(struct bell *bell);
 /* Rings what is owed as soon as the last answer's own floor allows. */

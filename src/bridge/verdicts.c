@@ -224,6 +224,22 @@ static void try_what_was_denied(struct bell *bell)
         ring_test(bell);
 }
 
+/* It may be over soon, and asking again troubles no push server. */
+static bool is_of_name(const struct bell *bell)
+{
+    unsigned cause = bridge_endpoint_cause(bell->account);
+    return cause == verdict_cause_of_failure(PUSH_ELSEWHERE) ||
+           cause == verdict_cause_of_failure(PUSH_NO_ADDRESS);
+}
+
+void verdicts_try_name(struct bell *bell)
+{
+    bool wanted = bell->account->state != ACCOUNT_REFUSED && !wake_owes(&bell->wake);
+    if (wanted && is_of_name(bell) && !bell->notice &&
+        bell_now_ms(bell) >= bell->wake.not_before_ms)
+        ring_test(bell);
+}
+
 void verdicts_follow_config(struct bell *bell)
 {
     struct endpoint_life *life = &bell->endpoint_life;

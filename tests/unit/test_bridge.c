@@ -2120,7 +2120,7 @@ END_TEST
 
 static bool store_is_failing(void)
 {
-    return alarms_now().store_failing;
+    return bridge_store_health(world.bridge) == HEALTH_STORE_FAILING;
 }
 
 /* A debt that could not be written and was rung away meanwhile: nobody tries to write it again. */
@@ -2538,6 +2538,45 @@ START_TEST(a_test_that_is_held_because_its_push_server_is_down_says_nothing_new)
 }
 END_TEST
 
+START_TEST(a_test_that_a_name_held_up_is_sent_again_where_no_message_would_show_that_it_is_over)
+{
+    static const enum push_failure failures[] = {PUSH_NO_ADDRESS, PUSH_ELSEWHERE};
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        begin();
+        start();
+        ask(ALICE, 2, "secret", ENDPOINT, false);
+        drained(newest());
+        fail_push(failures[i]);
+        bridge_sweep(world.bridge); /* a ring would not be tried yet either */
+        ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+        later(60 * 1000);
+        bridge_sweep(world.bridge);
+        bridge_sweep(world.bridge); /* it is out */
+        ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+        answer(VERDICT_ACCEPTED, 201);
+        ck_assert_int_eq(account_of(ALICE)->endpoint.state, ENDPOINT_OK);
+        later(60 * 1000);
+        bridge_sweep(world.bridge);
+        ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_test_that_its_push_server_refused_is_not_sent_again)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    answer(VERDICT_RETRY, 500);
+    later(24 * 3600 * 1000);
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    end();
+}
+END_TEST
+
 /* With no message that would show it. */
 START_TEST(a_reload_tries_what_the_settings_forbade)
 {
@@ -2706,8 +2745,10 @@ UNIT_MAIN(
     a_429_that_only_a_person_can_mend_is_a_refusal,
     a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung,
     a_test_that_is_held_because_its_push_server_is_down_says_nothing_new,
-    a_reload_tries_what_the_settings_forbade, credentials_that_show_their_queue_become_an_account,
-    a_first_message_is_a_proof_and_rings, refused_credentials_leave_no_trace,
+    a_test_that_a_name_held_up_is_sent_again_where_no_message_would_show_that_it_is_over,
+    a_test_that_its_push_server_refused_is_not_sent_again, a_reload_tries_what_the_settings_forbade,
+    credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
+    refused_credentials_leave_no_trace,
     an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
     known_credentials_are_answered_from_memory,
     a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,
