@@ -70,8 +70,8 @@ void diagnose_judged(struct findings *findings, size_t first, bool had_fault, en
 {
     if (judged == JUDGED_NOT_LOADED)
         findings_soften(findings, first, had_fault, SEVERITY_WARNING,
-                        "phones are rung there still, and no more once the running server has "
-                        "loaded what is configured here",
+                        "its last push was accepted by the settings that the running server has "
+                        "still, and none will be once it has loaded what is configured here",
                         NULL);
     else if (judged == JUDGED_OTHERWISE)
         findings_soften(findings, first, had_fault, SEVERITY_UNCHECKED,

@@ -12,6 +12,7 @@
 
 enum {
     PATIENCE_S = 5,
+    STATUS_CLIENT_REFUSED = 499,
     NAMES_MOST = 5, /* of settings in one sentence */
     NAMES_SIZE = 320,
     WHY_SIZE = 400, /* of a refused reload, with room for the rest of the sentence */
@@ -164,22 +165,33 @@ static enum judged judged_by(const struct config *config, const json_t *comparis
     return JUDGED_ALIKE;
 }
 
+/* NULL: none, as of the address with which names are blocked. By the policy's own words. */
+static const char *setting_that_denies(const char *why)
+{
+    if (strstr(why, "no setting allows it"))
+        return NULL;
+    return strstr(why, "push.denied") ? "push.denied" : "push.allowed_endpoints";
+}
+
+static const char *setting_of_end(const struct visit_facts *visit)
+{
+    if (visit->end == VISIT_DENIED)
+        return setting_that_denies(visit->why);
+    return visit->end == VISIT_NO_TLS ? "push.ca_file" : NULL;
+}
+
 /* By what decides whether a visit to a push server ends so. */
 static enum judged judged_end(const struct config *config, const json_t *comparison,
-                              enum visit_end end)
+                              const struct visit_facts *visit)
 {
     static const char *const ways[] = {"push.connect_to", "net.nameservers", "net.family"};
     enum judged judged = JUDGED_ALIKE;
-    if (end == VISIT_NOT_MADE || end == VISIT_ANSWERED)
+    const char *setting = setting_of_end(visit);
+    if (visit->end == VISIT_NOT_MADE || visit->end == VISIT_ANSWERED)
         return judged;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         judged = worse(judged, judged_by(config, comparison, ways[i]));
-    if (end == VISIT_DENIED)
-        judged = worse(worse(judged, judged_by(config, comparison, "push.allowed_endpoints")),
-                       judged_by(config, comparison, "push.denied"));
-    if (end == VISIT_NO_TLS)
-        judged = worse(judged, judged_by(config, comparison, "push.ca_file"));
-    return judged;
+    return setting ? worse(judged, judged_by(config, comparison, setting)) : judged;
 }
 
 /* Since the server's start: that it was accepted before says nothing of its settings. */
@@ -201,28 +213,40 @@ static bool all_are_rung(const json_t *status, const char *origin)
     return true;
 }
 
-static enum judged judged_signal(const struct config *config, const json_t *comparison)
+static bool is_refused(const struct visit_facts *visit)
 {
-    static const char *const settings[] = {"signal.url",        "signal.ca_file",
-                                           "signal.user_agent", "signal.user_agent_fallback",
-                                           "net.nameservers",   "net.family"};
+    return visit_answered(visit) && visit->status == STATUS_CLIENT_REFUSED;
+}
+
+static enum judged judged_signal(const struct config *config, const json_t *comparison,
+                                 const struct signal_facts *signal)
+{
+    bool refused = is_refused(&signal->v4) || is_refused(&signal->v6);
+    bool no_tls = signal->v4.end == VISIT_NO_TLS || signal->v6.end == VISIT_NO_TLS;
+    const struct {
+        const char *setting;
+        bool decides;
+    } ways[] = {{"signal.url", true},           {"net.nameservers", true},
+                {"net.family", true},           {"signal.ca_file", no_tls},
+                {"signal.user_agent", refused}, {"signal.user_agent_fallback", refused}};
     enum judged judged = JUDGED_ALIKE;
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        judged = worse(judged, judged_by(config, comparison, settings[i]));
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (ways[i].decides)
+            judged = worse(judged, judged_by(config, comparison, ways[i].setting));
     return judged == JUDGED_OTHERWISE ? judged : JUDGED_ALIKE;
 }
 
 void running_mark(struct probe_facts *facts, const struct config *config, const json_t *status,
                   const json_t *comparison)
 {
-    facts->signal.judged = judged_signal(config, comparison);
+    facts->signal.judged = judged_signal(config, comparison, &facts->signal);
     if (facts->public.linking != LINKING_BY_WEB && running_place(comparison, "web.public_url"))
         facts->public.linking = LINKING_BY_WEB; /* at an address that is not known here */
-    facts->alerts.judged = judged_end(config, comparison, facts->alerts.visit.end);
-    facts->heartbeat.judged = judged_end(config, comparison, facts->heartbeat.visit.end);
+    facts->alerts.judged = judged_end(config, comparison, &facts->alerts.visit);
+    facts->heartbeat.judged = judged_end(config, comparison, &facts->heartbeat.visit);
     for (size_t i = 0; i < facts->origin_count; i++) {
         struct origin_facts *origin = &facts->origins[i];
-        origin->judged = judged_end(config, comparison, origin->visit.end);
+        origin->judged = judged_end(config, comparison, &origin->visit);
         if (origin->judged == JUDGED_NOT_LOADED && !all_are_rung(status, origin->origin))
             origin->judged = JUDGED_ALIKE; /* there is no sign that it is any better now */
     }

@@ -1025,7 +1025,7 @@ def test_an_entry_that_was_taken_out_and_not_loaded_has_silenced_nobody_yet(
     assert "WARN running server: It has not loaded what is configured here" in report
     assert "-> First mend what is told of a push server, or its phones fall silent" in report
     assert f"WARN push server: {ntfy.origin}: localhost has the private address 127.0.0.1;" in report
-    assert "and no more once the running server has loaded what is configured here. ->" in report
+    assert "and none will be once it has loaded what is configured here. ->" in report
     assert re.search(rf"ok accounts: Account \w+: .*{ntfy.origin} accepted a test at", report)
     patient.gets_a_message()
     patient.wait_rings(1)

@@ -338,7 +338,8 @@ END_TEST
 
 /* What follows for what was looked at by other settings */
 
-static struct probe_facts *marked(const struct sides *sides, enum visit_end end, bool rung)
+static struct probe_facts *marked(const struct sides *sides, enum visit_end end, const char *why,
+                                  bool rung)
 {
     struct config *here = written(sides->here ? sides->path : NULL, sides->here, sides->here_place);
     struct config *there =
@@ -350,6 +351,9 @@ static struct probe_facts *marked(const struct sides *sides, enum visit_end end,
     snprintf(facts->origins[0].origin, sizeof facts->origins[0].origin, "https://a.lan");
     facts->origin_count = 1;
     facts->origins[0].visit.end = facts->alerts.visit.end = end;
+    facts->signal.v4.end = end;
+    facts->signal.v4.status = 499;
+    snprintf(facts->origins[0].visit.why, sizeof facts->origins[0].visit.why, "%s", why);
     running_mark(facts, here, status, comparison);
     json_decref(status);
     json_decref(comparison);
@@ -370,27 +374,41 @@ START_TEST(what_other_settings_decide_is_not_held_against_the_running_server)
                                        "DOORBELL_PUSH_CA_FILE"},
                               place = {"push.connect_to", NULL, NULL, "a.lan=127.0.0.1",
                                        "command line"},
+                              denied = {"push.denied", "a.lan", "DOORBELL_PUSH_DENIED", NULL, NULL},
                               other = {"push.timeout", NULL, NULL, "7s", "DOORBELL_PUSH_TIMEOUT"};
+    static const char private[] = "a.lan has the private address 10.0.0.1; to allow it add "
+                                  "\"https://a.lan\" to push.allowed_endpoints",
+                      entry[] = "a.lan is forbidden by the entry \"a.lan\" of push.denied",
+                      blocked[] = "a.lan is at 0.0.0.0, as what blocks names answers; no setting "
+                                  "allows it";
     static const struct {
         const struct sides *sides;
         enum visit_end end;
+        const char *why;
         bool rung;
         enum judged judged;
     } cases[] = {
-        {&file, VISIT_DENIED, true, JUDGED_NOT_LOADED},
-        {&file, VISIT_DENIED, false, JUDGED_ALIKE}, /* no sign that it is any better now */
-        {&file, VISIT_NO_CONNECT, true, JUDGED_ALIKE},
-        {&file, VISIT_ANSWERED, true, JUDGED_ALIKE},
-        {&theirs, VISIT_DENIED, false, JUDGED_OTHERWISE},
-        {&ours, VISIT_DENIED, false, JUDGED_OTHERWISE},
-        {&roots, VISIT_NO_TLS, false, JUDGED_OTHERWISE},
-        {&roots, VISIT_DENIED, false, JUDGED_ALIKE},
-        {&place, VISIT_NO_ADDRESS, false, JUDGED_OTHERWISE},
-        {&place, VISIT_NOT_MADE, false, JUDGED_ALIKE},
-        {&other, VISIT_NO_ANSWER, false, JUDGED_ALIKE},
+        {&file, VISIT_DENIED, private, true, JUDGED_NOT_LOADED},
+        {&file, VISIT_DENIED, private, false, JUDGED_ALIKE}, /* no sign that it is any better now */
+        {&file, VISIT_DENIED, blocked, true, JUDGED_ALIKE},
+        {&file, VISIT_DENIED, entry, true, JUDGED_ALIKE},
+        {&file, VISIT_NO_CONNECT, "", true, JUDGED_ALIKE},
+        {&file, VISIT_ANSWERED, "", true, JUDGED_ALIKE},
+        {&theirs, VISIT_DENIED, private, false, JUDGED_OTHERWISE},
+        {&theirs, VISIT_DENIED, blocked, false, JUDGED_ALIKE},
+        {&ours, VISIT_DENIED, private, false, JUDGED_OTHERWISE},
+        {&denied, VISIT_DENIED, entry, false, JUDGED_OTHERWISE},
+        {&denied, VISIT_DENIED, private, false, JUDGED_ALIKE},
+        {&roots, VISIT_NO_TLS, "", false, JUDGED_OTHERWISE},
+        {&roots, VISIT_DENIED, private, false, JUDGED_ALIKE},
+        {&place, VISIT_NO_ADDRESS, "", false, JUDGED_OTHERWISE},
+        {&place, VISIT_DENIED, blocked, false, JUDGED_OTHERWISE},
+        {&place, VISIT_NOT_MADE, "", false, JUDGED_ALIKE},
+        {&other, VISIT_NO_ANSWER, "", false, JUDGED_ALIKE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct probe_facts *facts = marked(cases[i].sides, cases[i].end, cases[i].rung);
+        struct probe_facts *facts =
+            marked(cases[i].sides, cases[i].end, cases[i].why, cases[i].rung);
         ck_assert_msg(facts->origins[0].judged == cases[i].judged, "%zu: %d", i,
                       facts->origins[0].judged);
         ck_assert_int_eq(facts->signal.judged, JUDGED_ALIKE);
@@ -403,7 +421,7 @@ START_TEST(what_a_reload_would_silence_is_to_be_mended_before_it)
 {
     static const struct sides sides = {"push.denied", "a.lan", "doorbell.yaml:3", NULL, NULL};
     struct config *here = written(sides.path, sides.here, sides.here_place), *there = config_new();
-    struct probe_facts *facts = marked(&sides, VISIT_DENIED, true);
+    struct probe_facts *facts = marked(&sides, VISIT_DENIED, "push.denied", true);
     json_t *comparison = compare(here, there),
            *status = refused("push.timeout: it is empty", false);
     struct findings findings = {0};
@@ -425,13 +443,26 @@ START_TEST(how_signal_is_met_by_another_client_is_not_held_against_the_running_s
     static const struct sides theirs = {"signal.user_agent", NULL, NULL, "Newer/1",
                                         "DOORBELL_SIGNAL_USER_AGENT"},
                               file = {"signal.user_agent", "Newer/1", "doorbell.yaml:3", NULL,
-                                      NULL};
-    struct probe_facts *facts = marked(&theirs, VISIT_ANSWERED, false);
-    ck_assert_int_eq(facts->signal.judged, JUDGED_OTHERWISE);
-    free(facts);
-    facts = marked(&file, VISIT_ANSWERED, false);
-    ck_assert_int_eq(facts->signal.judged, JUDGED_ALIKE);
-    free(facts);
+                                      NULL},
+                              roots = {"signal.ca_file", NULL, NULL, "/ca.pem",
+                                       "DOORBELL_SIGNAL_CA_FILE"},
+                              url = {"signal.url", NULL, NULL, "wss://other.lan/",
+                                     "DOORBELL_SIGNAL_URL"};
+    static const struct {
+        const struct sides *sides;
+        enum visit_end end;
+        enum judged judged;
+    } cases[] = {{&theirs, VISIT_ANSWERED, JUDGED_OTHERWISE},
+                 {&theirs, VISIT_NO_CONNECT, JUDGED_ALIKE}, /* whatever client it is */
+                 {&file, VISIT_ANSWERED, JUDGED_ALIKE},
+                 {&roots, VISIT_NO_TLS, JUDGED_OTHERWISE},
+                 {&roots, VISIT_ANSWERED, JUDGED_ALIKE},
+                 {&url, VISIT_NO_CONNECT, JUDGED_OTHERWISE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct probe_facts *facts = marked(cases[i].sides, cases[i].end, "", false);
+        ck_assert_msg(facts->signal.judged == cases[i].judged, "%zu: %d", i, facts->signal.judged);
+        free(facts);
+    }
 }
 END_TEST
 
