@@ -36,8 +36,7 @@ void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms)
 {
     const struct fleet *fleets = bridge->fleets;
     *alarms = (struct bridge_alarms){.refused_alike = fleets[FLEET_CREDENTIALS].wide ||
-                                                      fleets[FLEET_SERVER].wide,
-                                     .store_failing = bridge->store_failing};
+                                                      fleets[FLEET_SERVER].wide};
     registry_each(&bridge->registry, look_at, alarms);
 }
 

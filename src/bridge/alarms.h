@@ -13,7 +13,6 @@ struct bridge_alarms {
                                       last */
     bool refused_alike; /* the messenger's server refuses all accounts for another reason than the
                            client */
-    bool store_failing; /* until a write succeeds: what was to be kept is tried again */
 };
 
 void bridge_alarms(struct bridge *bridge, struct bridge_alarms *alarms);

@@ -103,12 +103,6 @@ static void diagnose_refused(struct findings *findings, const json_t *bridge)
                  findings_time(at, told_number(refused, "at")), what);
 }
 
-#define PASTED_LINE                                                                                \
-    "\"doorbell setup\" shows a code. Scan it in Molly's Settings, Notifications, UnifiedPush, "   \
-    "and "                                                                                         \
-    "paste the line that Molly shows then there, or run it here as \"doorbell connection add "     \
-    "...\"."
-
 static const char *advise_nobody(enum linking linking)
 {
     switch (linking) {
@@ -120,15 +114,15 @@ static const char *advise_nobody(enum linking linking)
     case LINKING_UNKNOWN:
         return "Run \"doorbell setup\": it asks for the public address, shows the code to scan in "
                "Molly's Settings, Notifications, UnifiedPush, and waits for the phone. Without "
-               "such "
-               "an address, paste the line that Molly shows then there, or run it here as "
+               "such an address, paste the line that Molly shows then there, or run it here as "
                "\"doorbell connection add ...\". If Molly has no UnifiedPush, it is itself a "
-               "linked "
-               "device, and its primary phone is the one to link.";
+               "linked device, and its primary phone is the one to link.";
     case LINKING_BY_HAND:
         break;
     }
-    return "No phone comes in by itself: " PASTED_LINE;
+    return "No phone comes in by itself: \"doorbell setup\" shows a code. Scan it in Molly's "
+           "Settings, Notifications, UnifiedPush, and paste the line that Molly shows then there, "
+           "or run it here as \"doorbell connection add ...\".";
 }
 
 void diagnose_phones(struct findings *findings, const json_t *status, enum linking linking)

@@ -198,7 +198,8 @@ static void add_pushes(struct buf *out, const struct push_figures *figures)
 
 static void add_store(struct buf *out, bool failing, const struct store_counts *counts)
 {
-    gauge(out, "store_failing", "1 while the store cannot be written.", failing);
+    gauge(out, "store_failing", "1 while the store cannot be written, or a write to it hangs.",
+          failing);
     family(out, "store_write_seconds", "summary", "How long groups of changes took to be durable.");
     seconds(out, "store_write_seconds_sum", counts->us, 1000 * 1000);
     sample(out, "store_write_seconds_count", counts->groups);
