@@ -63,7 +63,8 @@ void alerts_look(struct alerts *alerts);
 void alerts_bad(struct alerts *alerts, enum alert_kind kind, const char *subject, const char *where,
                 int64_t after_ms, int64_t now_ms);
 /* After alerts_bad: why, by the push server's last answer (verdict_meaning), or, for
- * ALERT_UNLINKED, enum alert_unlinked, for ALERT_LINKS, ALERT_CAUSE_OF_LINK; 0: that is not known.
+ * ALERT_UNLINKED, enum alert_unlinked, for ALERT_LINKS and ALERT_ALIKE, ALERT_CAUSE_OF_LINK; 0:
+ * that is not known.
  */
 void alerts_because(struct alerts *alerts, enum alert_kind kind, const char *subject,
                     unsigned cause);

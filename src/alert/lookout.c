@@ -220,16 +220,6 @@ static void look_at_certificate(struct round *round)
                round->now_ms);
 }
 
-/* Those who are in stay in. */
-static void look_at_alike(struct round *round)
-{
-    char others[OTHERS_SIZE];
-    size_t up = round->alarms.up;
-    snprintf(others, sizeof others,
-             up == 1 ? "%zu other is still connected" : "%zu others are still connected", up);
-    alerts_bad(&round->lookout->alerts, ALERT_ALIKE, "", up ? others : NULL, 0, round->now_ms);
-}
-
 /* What keeps most links down; 0: nothing that is known. */
 static unsigned why_down(const struct bridge_alarms *alarms)
 {
@@ -242,6 +232,17 @@ static unsigned why_down(const struct bridge_alarms *alarms)
         cause = ALERT_CAUSE_OF_LINK(reason);
     }
     return cause;
+}
+
+/* Those who are in stay in. */
+static void look_at_alike(struct round *round)
+{
+    char others[OTHERS_SIZE];
+    size_t up = round->alarms.up;
+    snprintf(others, sizeof others,
+             up == 1 ? "%zu other is still connected" : "%zu others are still connected", up);
+    alerts_bad(&round->lookout->alerts, ALERT_ALIKE, "", up ? others : NULL, 0, round->now_ms);
+    alerts_because(&round->lookout->alerts, ALERT_ALIKE, "", why_down(&round->alarms));
 }
 
 /* Where it is known why no link is up, that is told and enough. What keeps links down is over when
@@ -263,7 +264,7 @@ static void look_at_all(struct round *round, enum health health)
         alerts_bad(alerts, ALERT_CLIENT, "", NULL, 0, round->now_ms);
     if (alarms->refused_alike)
         look_at_alike(round);
-    if (health == HEALTH_LINKS_DOWN && !known) {
+    if (health == HEALTH_LINKS_DOWN && alarms->up == 0 && !known) { /* health is of a while ago */
         alerts_bad(alerts, ALERT_LINKS, "", NULL, 0, round->now_ms);
         alerts_because(alerts, ALERT_LINKS, "", why_down(alarms));
     }

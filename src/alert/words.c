@@ -56,8 +56,8 @@ static const struct {
                       "Update Doorbell, or name a current client in signal.user_agent_fallback.",
                       "Signal accepts this version of Doorbell again", NOBODY_LEFT},
     [ALERT_ALIKE] = {"alike", false, "accounts refused alike", "accounts accepted again",
-                     "Signal refuses all accounts alike that connect now, and none is given up for "
-                     "that",
+                     "All accounts that connect to Signal now are refused alike, and none is given "
+                     "up for that",
                      "", "The log says why; where Signal itself works, update Doorbell.",
                      "Signal lets accounts in again", NOBODY_LEFT},
     [ALERT_STORE] = {"store", false, "store not writable", "store writable again",
@@ -168,11 +168,11 @@ static void add(struct alert_message *message, const char *words, size_t count)
     snprintf(message->text + length, sizeof message->text - length, " %s %zu.", words, count);
 }
 
-static const char *link_fix(unsigned cause)
+static const char *link_fix(enum alert_kind kind, unsigned cause)
 {
     const char *advice =
         cause ? view_down_advice((enum link_reason)(cause - ALERT_CAUSE_OF_LINK(0))) : NULL;
-    return advice ? advice : kinds[ALERT_LINKS].fix;
+    return advice ? advice : kinds[kind].fix;
 }
 
 /* What mends this cause is better than what may mend one of this kind. */
@@ -184,8 +184,8 @@ static void write_remedy(char text[SENTENCE_SIZE], const struct alert_news *news
                  known ? unlinked_fixes[news->cause] : kinds[news->kind].fix);
         return;
     }
-    if (news->kind == ALERT_LINKS) {
-        snprintf(text, SENTENCE_SIZE, "%s", link_fix(news->cause));
+    if (news->kind == ALERT_LINKS || news->kind == ALERT_ALIKE) {
+        snprintf(text, SENTENCE_SIZE, "%s", link_fix(news->kind, news->cause));
         return;
     }
     const char *meaning = verdict_meaning(news->cause), *advice = verdict_advice(news->cause);

@@ -204,7 +204,7 @@ static bool is_fleet_wide(struct bell *bell, const struct link_down *down)
 static enum log_level level_of(const struct bell *bell, const struct link_down *down,
                                const struct life_step *step, bool wide)
 {
-    bool first = bell->said != SAID_DOWN || bell->said_reason != down->reason;
+    bool first = bell->said != SAID_DOWN || bell->said_reason != bell->down_reason;
     bool undecided = bell->life.state != ACCOUNT_REFUSED &&
                      (down->reason == LINK_REVOKED || down->reason == LINK_UNAUTHORIZED);
     bool person = down->reason == LINK_CLIENT_REFUSED || down->reason == LINK_MISCONFIGURED ||
@@ -228,7 +228,7 @@ static void say_down(struct bell *bell, const struct link_down *down, const stru
     bell_note(bell, TIMELINE_DISCONNECTED,
               (unsigned)(down->status ? down->status : down->close_code));
     bell->said = SAID_DOWN;
-    bell->said_reason = down->reason;
+    bell->said_reason = bell->down_reason;
     log_write(level, "Account %s: not connected (%s): %s Next try in %s.", bell_name(bell),
               link_reason_name(down->reason), down->text, wait);
 }
@@ -262,13 +262,23 @@ static void take_end(struct bell *bell, const struct link_down *end, struct link
     bell->stopped_for = LINK_STOPPED;
 }
 
+/* One of the two User-Agents was refused once more, where both were: the other one follows at once.
+ */
+static bool is_between_clients(const struct bell *bell, const struct link_down *down)
+{
+    bool stays_down = bell->trial || bell->said == SAID_DOWN;
+    return stays_down && bell->down_reason == LINK_CLIENT_REFUSED && down->status &&
+           down->reason == LINK_CLOSED;
+}
+
 static void on_down(void *arg, const struct link_down *end)
 {
     struct bell *bell = arg;
     struct link_down taken;
     const struct link_down *down = &taken;
     take_end(bell, end, &taken);
-    bell->down_reason = down->reason;
+    if (!is_between_clients(bell, down))
+        bell->down_reason = down->reason;
     bell->bridge->tally.downs[down->reason] += bell->account != NULL;
     bool wide = is_fleet_wide(bell, down);
     bell_set_linked(bell, false);

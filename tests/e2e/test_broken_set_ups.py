@@ -115,6 +115,58 @@ def test_a_client_that_signal_refuses(watched: Watched) -> None:
     watched.is_told_twice("refused by Signal", "accepted by Signal again")
 
 
+def test_several_links_that_are_silent_are_over_once(watched: Watched) -> None:
+    """Those that come back later than the first are no other trouble."""
+    first = watched.link(signal__proof="200ms", health__links_down_after="100ms")
+    others = [Linked(first.doorbell, watched.signal, watched.ntfy) for _ in range(2)]
+    for linked in others:
+        watched.signal.wait_connected(linked.account)
+    watched.signal.set_behaviour(deliver=False)
+    watched.signal.end("eof")
+    watched.receiver.wait_titles("account not connected")
+    watched.signal.reset_behaviour()
+    watched.is_told_twice("account not connected", "account connected again")
+    for linked in (first, *others):
+        watched.signal.wait_connected(linked.account)
+    watched.signal.close(4409, "Connected elsewhere", first.account.key)
+    watched.receiver.wait_titles(
+        "account not connected", "account connected again", "account contested"
+    )
+
+
+def test_a_client_that_signal_refuses_again_and_again_is_one_trouble(watched: Watched) -> None:
+    """Between its two User-Agents, too."""
+    linked = watched.link(
+        signal__client_refused_min="100ms",
+        signal__client_refused_max="200ms",
+        health__links_down_after="100ms",
+    )
+    watched.signal.set_behaviour(reject={"status": 499, "timestamp": False})
+    watched.signal.end("eof")
+    watched.receiver.wait_titles("refused by Signal")
+    tries = len(watched.signal.handshakes_of(linked.account))
+    watched.signal.changed.wait_for(
+        lambda: len(watched.signal.handshakes_of(linked.account)) > tries + 8, "more refusals"
+    )
+    watched.signal.reset_behaviour()
+    watched.is_told_twice("refused by Signal", "accepted by Signal again")
+    warned = [line for line in linked.doorbell.output() if " warn " in line and "499" in line]
+    assert len([line for line in warned if "not connected (" in line]) == 1, warned
+
+
+def test_what_stands_in_signals_place_is_not_told_as_signal(watched: Watched) -> None:
+    first = watched.link(health__links_down_after="100ms")
+    for _ in range(2):
+        other = Linked(first.doorbell, watched.signal, watched.ntfy)
+        watched.signal.wait_connected(other.account)
+    watched.signal.set_behaviour(reject={"status": 404, "timestamp": True})
+    watched.signal.end("eof")
+    watched.is_told("accounts refused alike", "signal.url")
+    assert "update Doorbell" not in watched.receiver.text()
+    watched.signal.reset_behaviour()
+    watched.is_told_twice("accounts refused alike", "accounts accepted again")
+
+
 # The push server's half
 
 
