@@ -8,6 +8,13 @@
 
 enum { ARRIVALS_KEPT = 16, ARRIVAL_WHY_SIZE = 320 };
 
+enum arrival_asker {
+    ARRIVAL_NO_PHONE, /* no Molly writes that */
+    ARRIVAL_PHONE,
+    ARRIVAL_UNDECIDED, /* a phone whose credentials are still being tried at the messenger's server:
+                          asking again may mend nothing */
+};
+
 struct arrival {
     uint64_t number; /* counts from 1, since the start */
     int64_t at_unix; /* when it was answered */
@@ -34,17 +41,23 @@ struct arrivals {
 
 void arrivals_visit(struct arrivals *arrivals, enum arrival_visit visit);
 
-/* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. Not `is_phone`: no
- * Molly writes that. */
-void arrivals_note(struct arrivals *arrivals, enum registration_status status, bool is_phone,
-                   const char *pseudonym, const char *origin, const char *why, int64_t now_unix);
+/* Numbers it. Its texts become printable; `pseudonym` NULL: it is no account. */
+void arrivals_note(struct arrivals *arrivals, enum registration_status status,
+                   enum arrival_asker asker, const char *pseudonym, const char *origin,
+                   const char *why, int64_t now_unix);
+
+/* What is found out later about one that was undecided: why it still is, or that it was taken,
+ * though nobody has asked again. */
+void arrivals_explain(struct arrivals *arrivals, const char *pseudonym, const char *origin,
+                      const char *why);
+void arrivals_taken(struct arrivals *arrivals, const char *pseudonym, const char *origin);
 
 /* Those that are kept, oldest first: `i` from 0; NULL behind the last. */
 const struct arrival *arrivals_at(const struct arrivals *arrivals, size_t i);
 
-/* The last phone that was refused for what needs a person, within a week, and is not mended since:
- * nobody came later, with the same endpoint's origin or under the same pseudonym, who was taken.
- * NULL: none. */
+/* The last phone that was refused for what needs a person, or is undecided, within a week, and is
+ * not mended since: nobody came later, with the same endpoint's origin or under the same pseudonym,
+ * who was taken. NULL: none. */
 const struct arrival *arrivals_refused(const struct arrivals *arrivals, int64_t now_unix);
 
 #endif

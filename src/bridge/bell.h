@@ -232,6 +232,7 @@ int64_t bridge_now_ms(const struct bridge *bridge);
 /* trial.c: what a bell on trial does with its link's events. */
 void trial_proven(struct bell *bell);
 void trial_refused(struct bell *bell);
+void trial_explain(struct bell *bell, const char *why); /* to the operator: why it goes on */
 void trial_expired(struct bell *bell);
 void trial_free(struct bell *bell);
 bool trial_may_connect(struct bell *bell);
@@ -241,6 +242,7 @@ int64_t trial_expires_ms(const struct bell *bell);
 
 /* registration.c: those who wait for this bell's verdict, then for its row to be durable. */
 void waits_answer(struct bell *bell, enum registration_status status, const char *why);
+void waits_explain(struct bell *bell); /* a trial's link went down, and nothing is decided */
 void waits_bind(struct bell *bell, unsigned put);
 void waits_answer_stored(struct bell *bell, unsigned put, bool stored);
 void waits_answer_immediate(struct bridge *bridge);

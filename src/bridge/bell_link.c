@@ -290,6 +290,8 @@ static void on_down(void *arg, const struct link_down *end)
         trial_refused(bell);
         return;
     }
+    if (bell->trial)
+        waits_explain(bell);
     say_down(bell, down, &step, wide);
     if (bell_is_disabled(bell))
         return;

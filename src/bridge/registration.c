@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,13 @@
 
 enum {
     WAITS_PER_BELL_MAX = 16,
-    DEVICE_MAX = 127,               /* signal.md 1.2 */
+    DEVICE_MAX = 127, /* signal.md 1.2 */
+    UNDECIDED_SIZE = 192,
     REGISTERED_EVERY_S = 24 * 3600, /* how exact the date of the last registration is on disk */
 };
+
+#define NO_ANSWER_YET "the messenger's server has not answered yet"
+#define NOT_STORED "the store has not written it yet"
 
 /* Who asked, and waits for the word. */
 struct registration_wait {
@@ -22,8 +27,9 @@ struct registration_wait {
     registration_fn *fn;
     void *arg;
     struct timer timer;
-    bool is_known; /* whose it is, by its key */
-    bool is_phone; /* its form is one that Molly may write */
+    bool is_known;  /* whose it is, by its key */
+    bool is_phone;  /* its form is one that Molly may write */
+    bool undecided; /* its credentials are being tried */
     struct account_key key;
     char origin[URL_ORIGIN_SIZE]; /* of the endpoint */
     unsigned put; /* answered once this row is durable; 0: the verdict is still out */
@@ -62,8 +68,11 @@ static void note_arrival(const struct registration_wait *wait)
     struct bridge *bridge = wait->bridge;
     const struct account *account =
         wait->is_known ? registry_find(&bridge->registry, &wait->key) : NULL;
-    arrivals_note(&bridge->arrivals, wait->status, wait->is_phone,
-                  account ? account->pseudonym : NULL, wait->origin, wait->why.text, clock_unix());
+    enum arrival_asker asker = !wait->is_phone   ? ARRIVAL_NO_PHONE
+                               : wait->undecided ? ARRIVAL_UNDECIDED
+                                                 : ARRIVAL_PHONE;
+    arrivals_note(&bridge->arrivals, wait->status, asker, account ? account->pseudonym : NULL,
+                  wait->origin, wait->why.text, clock_unix());
 }
 
 /* Its status is set: the timer tells, in a turn of its own. */
@@ -86,10 +95,11 @@ static void wait_answer(struct registration_wait *wait, enum registration_status
                         const char *why)
 {
     wait_set(wait, status, why);
+    wait->undecided = false;
     loop_timer_set(wait->bridge->parts.loop, &wait->timer, 0);
 }
 
-/* Until told otherwise its answer is that nothing is decided yet. */
+/* Until told otherwise its answer is that its row is not durable yet. */
 static struct registration_wait *wait_new(struct bridge *bridge, struct list *queue,
                                           registration_fn *fn, void *arg)
 {
@@ -99,10 +109,36 @@ static struct registration_wait *wait_new(struct bridge *bridge, struct list *qu
     wait->arg = arg;
     timer_init(&wait->timer, on_wait_timer, wait);
     list_append(queue, &wait->node);
-    wait_set(wait, REGISTRATION_INTERNAL_ERROR,
-             "the messenger's server has not answered yet; the trial goes on");
+    wait_set(wait, REGISTRATION_INTERNAL_ERROR, NOT_STORED);
     loop_timer_set(bridge->parts.loop, &wait->timer, bridge->config->accounts_verdict_ms);
     return wait;
+}
+
+/* Why nothing is decided yet. */
+static void write_undecided(char text[UNDECIDED_SIZE], const struct bell *bell)
+{
+    bool failed = bell->down_reason != LINK_STOPPED;
+    snprintf(text, UNDECIDED_SIZE, "%s; the trial goes on",
+             failed ? link_reason_text(bell->down_reason) : NO_ANSWER_YET);
+}
+
+static struct registration_wait *wait_for_trial(struct bell *bell, registration_fn *fn, void *arg)
+{
+    char why[UNDECIDED_SIZE];
+    struct registration_wait *wait = wait_new(bell->bridge, &bell->waits, fn, arg);
+    write_undecided(why, bell);
+    wait_set(wait, REGISTRATION_INTERNAL_ERROR, why);
+    wait->undecided = true;
+    return wait;
+}
+
+void waits_explain(struct bell *bell)
+{
+    char why[UNDECIDED_SIZE];
+    write_undecided(why, bell);
+    list_each(node, &bell->waits)
+        wait_set(wait_at(node), REGISTRATION_INTERNAL_ERROR, why);
+    trial_explain(bell, why);
 }
 
 static struct registration_wait *answer_at_once(struct bridge *bridge,
@@ -126,9 +162,14 @@ void waits_answer(struct bell *bell, enum registration_status status, const char
 
 void waits_bind(struct bell *bell, unsigned put)
 {
-    list_each(node, &bell->waits)
-        if (!wait_at(node)->put)
-            wait_at(node)->put = put;
+    list_each(node, &bell->waits) {
+        struct registration_wait *wait = wait_at(node);
+        if (wait->put)
+            continue;
+        wait->put = put;
+        wait->undecided = false;
+        wait_set(wait, REGISTRATION_INTERNAL_ERROR, NOT_STORED);
+    }
 }
 
 void waits_answer_stored(struct bell *bell, unsigned put, bool stored)
@@ -382,7 +423,7 @@ static struct registration_wait *try_unknown(struct bridge *bridge, const struct
     if (waiting >= WAITS_PER_BELL_MAX)
         return answer_at_once(bridge, REGISTRATION_INTERNAL_ERROR,
                               "this account is being tried already", fn, arg);
-    return wait_new(bridge, &bell->waits, fn, arg);
+    return wait_for_trial(bell, fn, arg);
 }
 
 struct registration_wait *bridge_register(struct bridge *bridge,

@@ -139,6 +139,22 @@ void trial_refused(struct bell *bell)
     bell_bury(bell);
 }
 
+/* Who asked is known by the endpoint, and by the account that is there already. */
+static const char *known_by(const struct bell *bell, char origin[URL_ORIGIN_SIZE])
+{
+    const struct trial *trial = bell->trial;
+    const struct account *account = registry_find(&bell->bridge->registry, &trial->key);
+    endpoint_origin(trial->endpoint.url, origin);
+    return account ? account->pseudonym : NULL;
+}
+
+void trial_explain(struct bell *bell, const char *why)
+{
+    char origin[URL_ORIGIN_SIZE];
+    const char *pseudonym = known_by(bell, origin);
+    arrivals_explain(&bell->bridge->arrivals, pseudonym, origin, why);
+}
+
 void trial_expired(struct bell *bell)
 {
     bell_bury(bell);
@@ -235,6 +251,9 @@ void trial_proven(struct bell *bell)
         bell_bury(bell);
         return;
     }
+    char origin[URL_ORIGIN_SIZE];
+    const char *pseudonym = known_by(bell, origin);
+    arrivals_taken(&bridge->arrivals, pseudonym, origin);
     bool same = account && endpoint_same(&account->endpoint, &trial->endpoint);
     bool same_url = account && endpoint_same_url(&account->endpoint, &trial->endpoint);
     if (account && !same_url)

@@ -110,8 +110,9 @@ static void print_refused(const json_t *bridge)
         return;
     refusal_explain(told_text(refused, "status"), told_text(refused, "why"),
                     told_text(refused, "origin"), what, fix);
-    add(&field, "A phone came at %s and was refused: %s. -> %s",
-        when_text(when, told_number(refused, "at"), told_number(bridge, "now")), what, fix);
+    add(&field, "A phone came at %s and %s: %s. -> %s",
+        when_text(when, told_number(refused, "at"), told_number(bridge, "now")),
+        refusal_fate(told_text(refused, "status")), what, fix);
     print_wrapped(&field);
 }
 

@@ -39,7 +39,7 @@
  *   are refused alike), "store_fails", "no_room", "links_most" (0: any number), "heard" (the
  *   messenger's last frame), "message" (the last of any account), "queued" and "sending" (pushes),
  *   "origins_down" [{"origin", "since", "next_try", "words", "waiting"}], "advice" [sentences on
- *   what concerns all], "refused" (null, or the last phone that was refused and came no more:
+ *   what concerns all], "refused" (null, or the last phone that was refused or not let in yet:
  *   {"at", "status", "origin", "why"})
  *
  * "accounts", of each: "pseudonym", "device", "health", "advice" (null or one sentence),

@@ -99,8 +99,8 @@ static void diagnose_refused(struct findings *findings, const json_t *bridge)
     refusal_explain(told_text(refused, "status"), told_text(refused, "why"),
                     told_text(refused, "origin"), what, fix);
     findings_add(findings, alone ? SEVERITY_FAULT : SEVERITY_WARNING, accounts_subject, fix,
-                 "A phone came at %s and was refused: %s.",
-                 findings_time(at, told_number(refused, "at")), what);
+                 "A phone came at %s and %s: %s.", findings_time(at, told_number(refused, "at")),
+                 refusal_fate(told_text(refused, "status")), what);
 }
 
 static const char *advise_nobody(enum linking linking)

@@ -17,11 +17,19 @@ const char *refusal_remedy(const char *status, const char *why)
         return "That was no phone with Molly: nothing needs to be done.";
     if (is(status, "invalid_uuid"))
         return "Add the id to accounts.allowed, or leave that setting out.";
-    if (is(status, "internal_error") && strstr(why, "the trial goes on"))
+    if (is(status, "internal_error") && strstr(why, "has not answered yet; the trial goes on"))
         return "Nothing needs to be done: Molly asks again.";
+    if (is(status, "internal_error") && strstr(why, "the trial goes on"))
+        return "Let this machine reach Signal's server directly (\"doorbell doctor\" looks at the "
+               "way), then tap Test configuration in Molly.";
     if (is(status, "internal_error"))
         return "Tap Test configuration in Molly in a minute.";
     return "Choose another push server in the phone's distributor app (ntfy or the like).";
+}
+
+const char *refusal_fate(const char *status)
+{
+    return is(status, "internal_error") ? "is not let in yet" : "was refused";
 }
 
 /* The command adds an origin, and no user name and password. */

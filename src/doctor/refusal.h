@@ -5,6 +5,9 @@
 
 #include "doctor/findings.h"
 
+/* What became of it: "was refused". */
+const char *refusal_fate(const char *status);
+
 /* `status` is the word that it got, "invalid_endpoint"; `why` is our own sentence. */
 const char *refusal_remedy(const char *status, const char *why);
 

@@ -336,6 +336,24 @@ def test_a_phone_that_came_and_was_refused(make: MakeDoorbell, awaited: Awaited)
     awaited.has_come()
 
 
+def test_a_phone_that_came_and_cannot_be_tried_at_signal(
+    make: MakeDoorbell, awaited: Awaited
+) -> None:
+    """Where the first phone comes before this machine reaches Signal."""
+    reason = "the messenger's server cannot be reached"
+    doorbell = make(accounts__verdict="1s")
+    awaited.signal.stop_listening()
+    account, endpoint = awaited.signal.new_account(), awaited.ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "internal_error"
+    assert doorbell.has_logged(f"internal_error: {reason}")
+    status = doorbell.command("status").stdout
+    assert f"is not let in yet: {reason}" in status, status
+    awaited.is_missed(doorbell, "A phone came and was not taken", f"is not let in yet: {reason}")
+    awaited.signal.listen_again()
+    awaited.has_come()  # though the phone has not asked again
+    assert "is not let in" not in doorbell.command("status").stdout
+
+
 def test_a_page_that_was_opened_and_a_code_that_was_not_scanned(
     make: MakeDoorbell, awaited: Awaited
 ) -> None:

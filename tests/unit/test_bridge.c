@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "bridge/alarms.h"
+#include "bridge/arrivals.h"
 #include "bridge/checkup.h"
 #include "bridge/figures.h"
 #include "bridge/view.h"
@@ -2525,6 +2526,31 @@ START_TEST(a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung)
 }
 END_TEST
 
+/* Who waits for the first phone is told why it is not let in, and not that none came. */
+START_TEST(a_phone_that_signal_does_not_let_in_is_told_with_the_reason)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    down(newest(), LINK_MIDDLEBOX);
+    later(world.config.accounts_verdict_ms);
+    expect(REGISTRATION_INTERNAL_ERROR);
+    struct arrivals *arrivals = bridge_arrivals(world.bridge);
+    const struct arrival *told = arrivals_refused(arrivals, clock_unix());
+    ck_assert_ptr_nonnull(told);
+    ck_assert_str_eq(told->why, "something in between answers in the messenger's place; the trial "
+                                "goes on");
+    later(60 * 1000);
+    down(newest(), LINK_SILENT); /* found out later, when nobody waits for an answer */
+    ck_assert_ptr_nonnull(strstr(told->why, "never shows the account's messages"));
+    later(60 * 1000);
+    drained(newest());
+    ck_assert_ptr_nonnull(account_of(ALICE));
+    ck_assert_ptr_null(arrivals_refused(arrivals, clock_unix()));
+    end();
+}
+END_TEST
+
 START_TEST(a_test_that_is_held_because_its_push_server_is_down_says_nothing_new)
 {
     begin();
@@ -2748,7 +2774,7 @@ UNIT_MAIN(
     a_test_that_a_name_held_up_is_sent_again_where_no_message_would_show_that_it_is_over,
     a_test_that_its_push_server_refused_is_not_sent_again, a_reload_tries_what_the_settings_forbade,
     credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
-    refused_credentials_leave_no_trace,
+    refused_credentials_leave_no_trace, a_phone_that_signal_does_not_let_in_is_told_with_the_reason,
     an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
     known_credentials_are_answered_from_memory,
     a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,

@@ -967,36 +967,62 @@ static int64_t refused_at(const struct arrivals *arrivals, int64_t now_unix)
     return refused ? refused->at_unix : 0;
 }
 
+START_TEST(a_phone_on_trial_is_told_of_until_it_is_let_in)
+{
+    static const char origin[] = "https://ntfy.lan", other[] = "https://ntfy.sh";
+    struct arrivals arrivals = {0};
+    arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, ARRIVAL_UNDECIDED, NULL, origin, "slow",
+                  1);
+    ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "slow");
+    arrivals_explain(&arrivals, NULL, other, "not its");
+    ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "slow");
+    arrivals_explain(&arrivals, NULL, origin, "unreachable");
+    ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "unreachable");
+    arrivals_taken(&arrivals, NULL, other);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 1);
+    arrivals_taken(&arrivals, "4c98aabbcc", origin);
+    ck_assert_int_eq(refused_at(&arrivals, 9), 0);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, ARRIVAL_PHONE, NULL, origin, "no", 2);
+    arrivals_explain(&arrivals, NULL, origin, "later");
+    arrivals_taken(&arrivals, NULL, origin); /* of other credentials */
+    ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "no");
+}
+END_TEST
+
 START_TEST(a_refusal_is_told_until_the_same_phone_is_taken)
 {
     static const char origin[] = "https://ntfy.lan", other[] = "https://ntfy.sh";
     enum { WEEK = 7 * 24 * 3600 };
     struct arrivals arrivals = {0};
     ck_assert_int_eq(refused_at(&arrivals, 1), 0);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, true, NULL, origin, "no", 1);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, ARRIVAL_PHONE, NULL, origin, "no", 1);
     for (int i = 0; i < ARRIVALS_KEPT; i++)
-        arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", other, "", 2);
+        arrivals_note(&arrivals, REGISTRATION_OK, ARRIVAL_PHONE, "4c98aabbcc", other, "", 2);
     ck_assert_int_eq(refused_at(&arrivals, WEEK), 1);
     ck_assert_int_eq(refused_at(&arrivals, WEEK + 1), 0); /* whoever it was has given up */
-    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, true, NULL, origin, "no", 3);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, ARRIVAL_PHONE, NULL, origin, "no", 3);
     ck_assert_int_eq(refused_at(&arrivals, 9), 3);
-    arrivals_note(&arrivals, REGISTRATION_OK, true, "0011223344", origin, "", 4);
+    arrivals_note(&arrivals, REGISTRATION_OK, ARRIVAL_PHONE, "0011223344", origin, "", 4);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, true, "4c98aabbcc", origin, "no", 5);
-    arrivals_note(&arrivals, REGISTRATION_OK, true, "0011223344", origin, "", 6); /* another user */
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, ARRIVAL_PHONE, "4c98aabbcc", origin, "no", 5);
+    arrivals_note(&arrivals, REGISTRATION_OK, ARRIVAL_PHONE, "0011223344", origin, "",
+                  6); /* another user */
     ck_assert_int_eq(refused_at(&arrivals, 9), 5);
-    arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", other, "", 7);
+    arrivals_note(&arrivals, REGISTRATION_OK, ARRIVAL_PHONE, "4c98aabbcc", other, "", 7);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, true, NULL, origin, "later", 8);
+    arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, ARRIVAL_PHONE, NULL, origin, "later", 8);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, false, NULL, origin, "no UUID", 8);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, ARRIVAL_NO_PHONE, NULL, origin, "no UUID",
+                  8);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, true, NULL, origin, "not listed", 7);
-    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, true, NULL, "", "no URL", 8);
-    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, false, NULL, origin, "no password", 9);
-    arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", "", "", 9);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_UUID, ARRIVAL_PHONE, NULL, origin, "not listed",
+                  7);
+    arrivals_note(&arrivals, REGISTRATION_INVALID_ENDPOINT, ARRIVAL_PHONE, NULL, "", "no URL", 8);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, ARRIVAL_NO_PHONE, NULL, origin, "no password",
+                  9);
+    arrivals_note(&arrivals, REGISTRATION_OK, ARRIVAL_PHONE, "4c98aabbcc", "", "", 9);
     ck_assert_int_eq(refused_at(&arrivals, 9), 8);
-    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, true, NULL, origin, "no", 10);
+    arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, ARRIVAL_PHONE, NULL, origin, "no", 10);
     ck_assert_int_eq(refused_at(&arrivals, 10), 10);
 }
 END_TEST
@@ -1250,6 +1276,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           many_accounts_that_are_well_are_counted, without_a_server_nothing_is_called_well,
           nobody_is_told_the_way_to_be_linked_that_is_open_to_him,
           a_phone_that_came_and_was_refused_is_told_with_its_remedy,
+          a_phone_on_trial_is_told_of_until_it_is_let_in,
           a_refusal_is_told_until_the_same_phone_is_taken,
           a_link_that_has_not_shown_its_queue_is_not_called_linked,
           a_key_that_is_another_one_from_the_next_start_on_is_a_fault_where_phones_are_linked,

@@ -193,14 +193,16 @@ START_TEST(the_last_registrations_are_kept_in_order)
 {
     struct arrivals arrivals = {0};
     ck_assert_ptr_null(arrivals_at(&arrivals, 0));
-    arrivals_note(&arrivals, REGISTRATION_OK, true, "4c98aabbcc", "https://ntfy.lan", "", 100);
+    arrivals_note(&arrivals, REGISTRATION_OK, ARRIVAL_PHONE, "4c98aabbcc", "https://ntfy.lan", "",
+                  100);
     const struct arrival *first = arrivals_at(&arrivals, 0);
     ck_assert_uint_eq(first->number, 1);
     ck_assert_str_eq(first->pseudonym, "4c98aabbcc");
     ck_assert_int_eq(first->at_unix, 100);
     ck_assert_ptr_null(arrivals_at(&arrivals, 1));
     for (int i = 0; i < ARRIVALS_KEPT; i++)
-        arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, true, NULL, "", "n\033o", 101 + i);
+        arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, ARRIVAL_PHONE, NULL, "", "n\033o",
+                      101 + i);
     ck_assert_uint_eq(arrivals_at(&arrivals, 0)->number, 2);
     ck_assert_str_eq(arrivals_at(&arrivals, 0)->pseudonym, "");
     ck_assert_str_eq(arrivals_at(&arrivals, 0)->why, "n?o");
@@ -574,9 +576,15 @@ START_TEST(each_refusal_is_told_with_its_remedy)
          "[!!] a phone came, and was answered \"invalid_uuid\": accounts.allowed does not have "
          "this account id. -> Add the id to accounts.allowed, or leave that setting out.\n",
          SETUP_WAITS},
-        {"internal_error", "the trial goes on",
-         "[!!] a phone came, and was answered \"internal_error\": the trial goes on. -> Nothing "
-         "needs to be done: Molly asks again.\n",
+        {"internal_error", "the messenger's server has not answered yet; the trial goes on",
+         "[!!] a phone came, and was answered \"internal_error\": the messenger's server has not "
+         "answered yet; the trial goes on. -> Nothing needs to be done: Molly asks again.\n",
+         SETUP_WAITS},
+        {"internal_error", "the messenger's server cannot be reached; the trial goes on",
+         "[!!] a phone came, and was answered \"internal_error\": the messenger's server cannot be "
+         "reached; the trial goes on. -> Let this machine reach Signal's server directly "
+         "(\"doorbell "
+         "doctor\" looks at the way), then tap Test configuration in Molly.\n",
          SETUP_WAITS},
         {"internal_error", "too many",
          "[!!] a phone came, and was answered \"internal_error\": too many. -> Tap Test "
