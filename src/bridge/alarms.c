@@ -95,5 +95,5 @@ bool bridge_endpoint_refuses(const struct account *account)
 {
     const struct endpoint *endpoint = &account->endpoint;
     bool refused = endpoint->status / 100 == 4 && !may_be_over_soon(account);
-    return endpoint->state != ENDPOINT_OK && (refused || is_denied(account));
+    return endpoint->state != ENDPOINT_OK && (refused || is_denied(account) || !endpoint->proven);
 }

@@ -31,8 +31,8 @@ bool bridge_is_late(const struct account *account);
 unsigned bridge_endpoint_cause(const struct account *account);
 /* Likewise by the row alone, which has no more than the status of the last answer. */
 unsigned bridge_stored_cause(const struct account *account);
-/* Whether it takes no push at all, by its answer or by our settings: no ring has to be overdue to
- * show that. */
+/* Whether it takes no push at all, by its answer or by our settings, or fails and never took one:
+ * no ring has to be overdue to show that. */
 bool bridge_endpoint_refuses(const struct account *account);
 
 #endif

@@ -384,7 +384,7 @@ void bell_remove_account(struct bell *bell, struct bell *heir)
 void bell_sweep(struct bell *bell)
 {
     verdicts_keep_spent(bell);
-    verdicts_try_name(bell);
+    verdicts_try_again(bell);
     if (bell->account->state != ACCOUNT_CONTESTED ||
         !life_settle(&bell->life, &bell->bridge->life_timing, bell_now_ms(bell)))
         return;

@@ -96,6 +96,7 @@ struct bell {
 
     struct endpoint_life endpoint_life;
     struct bucket tests;
+    int64_t held_until_ms; /* a test was not sent; 0: none since one was */
     struct spending spending;
 
     /* Registrations that wait for a row to be durable, by the number of what they asked for. */
@@ -209,9 +210,10 @@ void verdicts_revive(struct bell *bell);
 /* The settings may allow the endpoint now: what they held up is rung as soon as answers allow. Or
  * its push server may get another login, to which what it said of the former one does not apply. */
 void verdicts_follow_config(struct bell *bell);
-/* At each look around: where a test could not be sent for what a name server said, another one may
- * be; no ring is owed that would show it. */
-void verdicts_try_name(struct bell *bell);
+/* At each look around: another test follows one that could not be sent for what a name server said,
+ * or because its push server was known to be down, or that failed where the endpoint has accepted
+ * no push yet; no ring is owed that would show as much. */
+void verdicts_try_again(struct bell *bell);
 /* What it spent of a daily budget is written, if it is not yet. */
 void verdicts_keep_spent(struct bell *bell);
 /* Rings what is owed as soon as the last answer's own floor allows. */

@@ -307,7 +307,10 @@ static void on_noticed(void *arg, const struct verdict *verdict)
     bool test = bell->test_due, contested = bell->contested_due;
     bell->notice = NULL;
     bell->test_due = bell->contested_due = false;
-    if (!verdict->held) /* that its server is down is known */
+    bell->held_until_ms = 0;
+    if (verdict->held) /* that its server is down is known */
+        bell->held_until_ms = bell_now_ms(bell) + verdict->held_ms;
+    else
         learn(bell, verdict, bell->notice_left && bell->notice_outdated);
     if (contested)
         ring_notice(bell, PUSH_CONTESTED);
@@ -442,6 +445,7 @@ void bell_endpoint_changed(struct bell *bell)
     bell_note(bell, TIMELINE_ENDPOINT, 0);
     ring_end_pings(bell);
     drop_notice(bell);
+    bell->held_until_ms = 0;
     if (bell->ring)
         push_cancel(bell->ring);
     bell->ring = NULL;

@@ -195,6 +195,29 @@ void verdicts_hurry(struct bell *bell)
     bell_hurry(bell, later(life->soonest_ms, life->floor_until_ms));
 }
 
+/* Whether it can be rung nobody knows: else what was mended would look broken, and be an alert,
+ * until a message comes. */
+static bool has_never_worked(const struct bell *bell)
+{
+    const struct endpoint *endpoint = &bell->account->endpoint;
+    return !endpoint->proven &&
+           (endpoint->state == ENDPOINT_FAILING || endpoint->state == ENDPOINT_SUSPECT);
+}
+
+/* No ring is owed that would show as much. */
+static bool may_test(const struct bell *bell)
+{
+    return bell->account->state != ACCOUNT_REFUSED && !wake_owes(&bell->wake) && !bell->notice;
+}
+
+/* Something has changed, by which a test may be accepted that was not before. */
+static void hurry_test(struct bell *bell)
+{
+    bool due = bell_now_ms(bell) >= bell->endpoint_life.soonest_ms;
+    if (may_test(bell) && due && (has_never_worked(bell) || bell->held_until_ms))
+        ring_test(bell);
+}
+
 static void hurry_one(void *arg, struct account *account)
 {
     (void)arg;
@@ -202,6 +225,7 @@ static void hurry_one(void *arg, struct account *account)
     if (!bell)
         return;
     const struct endpoint_life *life = &bell->endpoint_life;
+    hurry_test(bell);
     if (endpoint_life_fails(life) && (life->origin_trouble || life->said_kind == VERDICT_SUSPECT))
         verdicts_hurry(bell);
 }
@@ -232,11 +256,12 @@ static bool is_of_name(const struct bell *bell)
            cause == verdict_cause_of_failure(PUSH_NO_ADDRESS);
 }
 
-void verdicts_try_name(struct bell *bell)
+void verdicts_try_again(struct bell *bell)
 {
-    bool wanted = bell->account->state != ACCOUNT_REFUSED && !wake_owes(&bell->wake);
-    if (wanted && is_of_name(bell) && !bell->notice &&
-        bell_now_ms(bell) >= bell->wake.not_before_ms)
+    int64_t now = bell_now_ms(bell);
+    bool failed = (is_of_name(bell) || has_never_worked(bell)) && now >= bell->wake.not_before_ms;
+    bool held = bell->held_until_ms && now >= bell->held_until_ms;
+    if (may_test(bell) && (failed || held))
         ring_test(bell);
 }
 
@@ -247,6 +272,8 @@ void verdicts_follow_config(struct bell *bell)
         bell_hurry(bell, life->floor_until_ms);
     else if (life->denials)
         try_what_was_denied(bell);
+    else
+        hurry_test(bell);
     life->denials = 0;
 }
 

@@ -48,8 +48,10 @@ void tell_held(struct verdict *verdict, const struct origin_state *state, enum o
 {
     char since[TEXT_AMOUNT_SIZE], wait[TEXT_AMOUNT_SIZE];
     text_amount(since, (now_ms - state->breakers[which].since_ms) / 1000);
-    text_amount(wait, seconds_until(state->breakers[which].next_ms, now_ms));
-    *verdict = (struct verdict){.kind = VERDICT_RETRY, .held = true, .origin_trouble = true};
+    int64_t wait_s = seconds_until(state->breakers[which].next_ms, now_ms);
+    text_amount(wait, wait_s);
+    *verdict = (struct verdict){
+        .kind = VERDICT_RETRY, .held_ms = wait_s * 1000, .held = true, .origin_trouble = true};
     snprintf(verdict->text, sizeof verdict->text,
              "The push server has not answered for %s; it is tried again in %s. The reason: %s",
              since, wait, state->breakers[which].why);

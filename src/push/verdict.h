@@ -63,6 +63,7 @@ struct verdict {
     int64_t first_ms; /* not 0: the first of such answers is followed by a try within this time,
                          and the floor counts from the second on */
     int64_t retry_after_ms;       /* the server's own word: a floor that does not double; 0: none */
+    int64_t held_ms;              /* where it is held: until its push server is tried again */
     bool held;                    /* it was not sent, because its push server is known to be down */
     bool sign_anew;               /* a fresh VAPID token is worth one try */
     bool origin_trouble;          /* counts against the whole origin, not only this endpoint */

@@ -2,6 +2,7 @@
 alert, which names the cause that `doorbell doctor` names (test_doctor.py), and one when it is over.
 """
 
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -231,6 +232,49 @@ def test_a_private_push_server_is_told_before_a_message_has_to_show_it(
     receiver.wait_titles(NOT_RUNG, RUNG)
     (test,) = ntfy.wait_pushes(1)  # which nobody had to ask for once more
     assert test.body == TEST
+
+
+@pytest.mark.parametrize("fault", ["down", "untrusted", "phone away"])
+def test_a_push_server_that_never_worked_is_told_before_a_message_has_to_show_it(
+    make: MakeDoorbell,
+    authority: Authority,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    receiver: Receiver,
+    tmp_path: Path,
+    fault: str,
+) -> None:
+    """Nobody writes to the phone, before or after."""
+    cause = {
+        "down": "cannot be reached",
+        "untrusted": "No trusted TLS connection",
+        "phone away": "The phone is not connected to the push server",
+    }[fault]
+    doorbell = make(push__floor_percent=1)
+    if fault == "down":
+        ntfy.stop_listening()
+    elif fault == "untrusted":
+        (tmp_path / "stranger").mkdir()
+        stranger = Authority(tmp_path / "stranger").leaf("localhost")
+        ntfy.present(str(stranger.cert), str(stranger.key))
+    else:
+        ntfy.answer_with(50701)
+    account, endpoint = signal.new_account(), ntfy.endpoint()
+    assert doorbell.register(account, endpoint) == "ok"
+    receiver.wait_titles(NOT_RUNG)
+    assert f": {ntfy.origin}" in receiver.text() and cause in receiver.text()
+    assert cause in " ".join(doorbell.command("status").stdout.split())
+    before = len(ntfy.pushes)
+    if fault == "down":
+        ntfy.listen_again()
+    elif fault == "untrusted":
+        leaf = authority.leaf("mended", ["localhost"])
+        ntfy.present(str(leaf.cert), str(leaf.key))
+    else:
+        ntfy.answer_with(200)
+    doorbell.reload()  # else within a minute
+    receiver.wait_titles(NOT_RUNG, RUNG)
+    assert ntfy.wait_pushes(before + 1)[-1].body == TEST
 
 
 def test_trouble_with_an_endpoint_is_not_over_because_it_is_another_trouble(

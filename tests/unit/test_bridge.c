@@ -10,6 +10,7 @@
 #include "base/uuid.h"
 #include "bridge/alarms.h"
 #include "bridge/arrivals.h"
+#include "bridge/bell.h"
 #include "bridge/checkup.h"
 #include "bridge/figures.h"
 #include "bridge/view.h"
@@ -2506,21 +2507,19 @@ static void fail_push(enum push_failure failure)
 /* Its name has no address, or one that is forbidden: no request was begun. */
 START_TEST(a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung)
 {
-    static const struct {
-        enum push_failure failure;
-        bool refuses;
-    } cases[] = {{PUSH_NO_ADDRESS, false}, {PUSH_FORBIDDEN, true}, {PUSH_ELSEWHERE, true}};
+    static const enum push_failure cases[] = {PUSH_NO_ADDRESS, PUSH_FORBIDDEN, PUSH_ELSEWHERE,
+                                              PUSH_NO_TLS};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         begin();
         start();
         ask(ALICE, 2, "secret", ENDPOINT, false);
         drained(newest());
         ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
-        fail_push(cases[i].failure);
+        fail_push(cases[i]);
         const struct account *alice = account_of(ALICE);
         ck_assert_int_eq(alice->endpoint.state, ENDPOINT_FAILING);
-        ck_assert_uint_eq(bridge_endpoint_cause(alice), verdict_cause_of_failure(cases[i].failure));
-        ck_assert_int_eq(bridge_endpoint_refuses(alice), cases[i].refuses);
+        ck_assert_uint_eq(bridge_endpoint_cause(alice), verdict_cause_of_failure(cases[i]));
+        ck_assert(bridge_endpoint_refuses(alice));
         end();
     }
 }
@@ -2547,6 +2546,98 @@ START_TEST(a_phone_that_signal_does_not_let_in_is_told_with_the_reason)
     drained(newest());
     ck_assert_ptr_nonnull(account_of(ALICE));
     ck_assert_ptr_null(arrivals_refused(arrivals, clock_unix()));
+    end();
+}
+END_TEST
+
+static void look_around(void)
+{
+    later(60 * 1000);
+    bridge_sweep(world.bridge);
+}
+
+/* Nobody sends a message that would show that it works. */
+START_TEST(a_test_that_failed_is_made_again_until_a_push_was_accepted)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    fail_push(PUSH_NO_CONNECT);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    answer_floor(VERDICT_RETRY, 429, 3600 * 1000);
+    later(3539 * 1000);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    later(600 * 1000);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 3);
+    answer(VERDICT_ACCEPTED, 200);
+    ck_assert_int_eq(account_of(ALICE)->endpoint.state, ENDPOINT_OK);
+    ck_assert(!bridge_endpoint_refuses(account_of(ALICE)));
+    ask(ALICE, 2, "secret", ENDPOINT, true);
+    fail_push(PUSH_NO_CONNECT); /* one that worked before waits for the next message */
+    later(3600 * 1000);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 4);
+    ck_assert(!bridge_endpoint_refuses(account_of(ALICE)));
+    end();
+}
+END_TEST
+
+START_TEST(a_test_that_was_held_follows_once_its_push_server_works_again)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    answer_verdict(&(struct verdict){.kind = VERDICT_RETRY, .held = true});
+    later(1000);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    verdicts_origin_recovered(world.bridge, "https://push.example.org");
+    turn();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    answer_verdict(&(struct verdict){.kind = VERDICT_RETRY, .held = true, .held_ms = 90 * 1000});
+    later(29 * 1000);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 3);
+    end();
+}
+END_TEST
+
+START_TEST(a_start_makes_a_test_again_that_failed_before_it)
+{
+    begin();
+    struct store_account *row = store_row(0, ALICE, ENDPOINT);
+    row->endpoint_state = ENDPOINT_FAILING;
+    row->endpoint_proven = false;
+    start();
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 0);
+    later(60 * 1000);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    end();
+}
+END_TEST
+
+/* By a reload, such as one that brings another push.ca_file. */
+START_TEST(a_reload_tries_an_endpoint_that_never_worked)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    fail_push(PUSH_NO_TLS);
+    reload();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    answer_floor(VERDICT_RETRY, 507, 60 * 1000);
+    reload();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
     end();
 }
 END_TEST
@@ -2586,20 +2677,6 @@ START_TEST(a_test_that_a_name_held_up_is_sent_again_where_no_message_would_show_
         ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
         end();
     }
-}
-END_TEST
-
-START_TEST(a_test_that_its_push_server_refused_is_not_sent_again)
-{
-    begin();
-    start();
-    ask(ALICE, 2, "secret", ENDPOINT, false);
-    drained(newest());
-    answer(VERDICT_RETRY, 500);
-    later(24 * 3600 * 1000);
-    bridge_sweep(world.bridge);
-    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
-    end();
 }
 END_TEST
 
@@ -2771,10 +2848,13 @@ UNIT_MAIN(
     a_429_that_only_a_person_can_mend_is_a_refusal,
     a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung,
     a_test_that_is_held_because_its_push_server_is_down_says_nothing_new,
+    a_phone_that_signal_does_not_let_in_is_told_with_the_reason,
     a_test_that_a_name_held_up_is_sent_again_where_no_message_would_show_that_it_is_over,
-    a_test_that_its_push_server_refused_is_not_sent_again, a_reload_tries_what_the_settings_forbade,
-    credentials_that_show_their_queue_become_an_account, a_first_message_is_a_proof_and_rings,
-    refused_credentials_leave_no_trace, a_phone_that_signal_does_not_let_in_is_told_with_the_reason,
+    a_test_that_failed_is_made_again_until_a_push_was_accepted,
+    a_test_that_was_held_follows_once_its_push_server_works_again,
+    a_start_makes_a_test_again_that_failed_before_it, a_reload_tries_an_endpoint_that_never_worked,
+    a_reload_tries_what_the_settings_forbade, credentials_that_show_their_queue_become_an_account,
+    a_first_message_is_a_proof_and_rings, refused_credentials_leave_no_trace,
     an_undecided_trial_goes_on_and_the_next_registration_finds_it_done,
     known_credentials_are_answered_from_memory,
     a_new_endpoint_is_stored_and_rung_at_once_when_a_ring_is_owed,
