@@ -46,6 +46,7 @@ enum endpoint_state endpoint_state_to_store(const struct endpoint *endpoint)
 void endpoint_fini(struct endpoint *endpoint)
 {
     mem_free_secret(endpoint->url);
+    endpoint_set_keys(endpoint, NULL);
     sodium_memzero(endpoint, sizeof *endpoint);
 }
 
@@ -56,14 +57,36 @@ bool endpoint_same_url(const struct endpoint *a, const struct endpoint *b)
 
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 {
-    if (!endpoint_same_url(a, b) || a->has_keys != b->has_keys)
+    if (!endpoint_same_url(a, b) || !a->keys != !b->keys)
         return false;
-    return !a->has_keys || (sodium_memcmp(a->p256dh, b->p256dh, sizeof a->p256dh) == 0 &&
-                            sodium_memcmp(a->auth, b->auth, sizeof a->auth) == 0);
+    return !a->keys || sodium_memcmp(a->keys, b->keys, sizeof *a->keys) == 0;
 }
 
 void endpoint_copy(struct endpoint *to, const struct endpoint *from)
 {
     *to = *from;
     to->url = mem_text(from->url);
+    to->keys = NULL;
+    endpoint_set_keys(to, from->keys);
+}
+
+void endpoint_set_keys(struct endpoint *endpoint, const struct endpoint_keys *keys)
+{
+    if (!keys) {
+        mem_free_wiped(endpoint->keys);
+        endpoint->keys = NULL;
+        return;
+    }
+    if (!endpoint->keys)
+        endpoint->keys = mem_new(sizeof *keys);
+    *endpoint->keys = *keys;
+}
+
+void endpoint_keys_to_row(const struct endpoint *endpoint, struct store_account *row)
+{
+    row->has_push_keys = endpoint->keys != NULL;
+    if (!endpoint->keys)
+        return;
+    memcpy(row->push_p256dh, endpoint->keys->p256dh, sizeof row->push_p256dh);
+    memcpy(row->push_auth, endpoint->keys->auth, sizeof row->push_auth);
 }

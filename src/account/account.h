@@ -36,12 +36,15 @@ enum {
     ACCOUNT_PER_ENDPOINT_MAX = 3,
 };
 
-struct endpoint {
-    char *url;
-    bool proven; /* has accepted a push */
-    bool has_keys;
+/* Of the app's subscription, for pushes that are encrypted (RFC 8291). Most apps have none. */
+struct endpoint_keys {
     uint8_t p256dh[STORE_PUSH_KEY_SIZE];
     uint8_t auth[STORE_PUSH_AUTH_SIZE];
+};
+
+struct endpoint {
+    char *url;
+    struct endpoint_keys *keys; /* NULL: none */
     enum endpoint_state state;
     int status; /* HTTP status of the last answer; 0: none */
     /* For the next start, 0 for none and INT64_MAX for ever: what its last answer demands by
@@ -50,6 +53,7 @@ struct endpoint {
     int64_t not_before_unix, retry_unix, floor_unix;
     unsigned repeated; /* how often that answer's floor has grown, and once more */
     bool for_good;     /* gone by a 410: not asked again; by a 404 it is, also after a start */
+    bool proven;       /* has accepted a push */
 };
 
 /* scheme://host[:port] of an endpoint; empty where that cannot be read. */
@@ -60,14 +64,16 @@ void endpoint_fini(struct endpoint *endpoint);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b); /* URL and keys */
 bool endpoint_same_url(const struct endpoint *a, const struct endpoint *b);
 void endpoint_copy(struct endpoint *to, const struct endpoint *from); /* `to` must be empty */
+void endpoint_set_keys(struct endpoint *endpoint, const struct endpoint_keys *keys); /* copied */
+void endpoint_keys_to_row(const struct endpoint *endpoint, struct store_account *row);
 
 struct account {
     struct map_node by_key, by_user, by_endpoint, by_origin; /* the registry's */
     struct account_key key;
     char pseudonym[PSEUDONYM_SIZE];
+    enum account_state state : 8;
     char *password; /* as the store has it: sealed, where there is a key */
     struct endpoint endpoint;
-    enum account_state state;
     int64_t registered_unix;
     int64_t owed_since_unix;   /* as the store has it */
     int64_t owed_since_ms;     /* since when it could have been paid here: wall clocks jump */

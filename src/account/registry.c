@@ -126,9 +126,12 @@ static void endpoint_from_row(struct endpoint *endpoint, const struct store_acco
     endpoint->retry_unix = row->endpoint_retry_unix;
     endpoint->floor_unix = row->endpoint_floor_unix;
     endpoint->repeated = row->endpoint_repeated;
-    endpoint->has_keys = row->has_push_keys;
-    memcpy(endpoint->p256dh, row->push_p256dh, sizeof endpoint->p256dh);
-    memcpy(endpoint->auth, row->push_auth, sizeof endpoint->auth);
+    if (!row->has_push_keys)
+        return;
+    struct endpoint_keys keys;
+    memcpy(keys.p256dh, row->push_p256dh, sizeof keys.p256dh);
+    memcpy(keys.auth, row->push_auth, sizeof keys.auth);
+    endpoint_set_keys(endpoint, &keys);
 }
 
 struct account *registry_add(struct registry *registry, const struct store_account *row)
@@ -233,24 +236,17 @@ size_t registry_count_endpoint(const struct registry *registry, const char *url)
     return count;
 }
 
-static void set_keys(struct endpoint *to, const struct endpoint *from)
-{
-    to->has_keys = from->has_keys;
-    memcpy(to->p256dh, from->p256dh, sizeof to->p256dh);
-    memcpy(to->auth, from->auth, sizeof to->auth);
-}
-
 void registry_set_endpoint(struct registry *registry, struct account *account,
                            const struct endpoint *endpoint)
 {
     if (endpoint == &account->endpoint)
         return;
     if (endpoint_same_url(&account->endpoint, endpoint)) {
-        set_keys(&account->endpoint, endpoint);
+        endpoint_set_keys(&account->endpoint, endpoint->keys);
         return;
     }
     struct endpoint copy = {.url = mem_text(endpoint->url)};
-    set_keys(&copy, endpoint);
+    endpoint_set_keys(&copy, endpoint->keys);
     remove_endpoint(registry, account);
     endpoint_fini(&account->endpoint);
     account->endpoint = copy;
@@ -284,9 +280,7 @@ void registry_row(const struct account *account, struct store_account *row)
     row->key = account->key;
     row->password = account->password;
     row->endpoint = account->endpoint.url;
-    row->has_push_keys = account->endpoint.has_keys;
-    memcpy(row->push_p256dh, account->endpoint.p256dh, sizeof row->push_p256dh);
-    memcpy(row->push_auth, account->endpoint.auth, sizeof row->push_auth);
+    endpoint_keys_to_row(&account->endpoint, row);
     row->refused = account->state == ACCOUNT_REFUSED;
     row->endpoint_proven = account->endpoint.proven;
     row->endpoint_state = (uint8_t)endpoint_state_to_store(&account->endpoint);

@@ -3,6 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    COUNT_MAX = (1 << TIMELINE_COUNT_BITS) - 1,
+    DETAIL_MAX = (1 << TIMELINE_DETAIL_BITS) - 1,
+    KIND_MAX = (1 << TIMELINE_KIND_BITS) - 1,
+};
+
 static struct timeline_entry *last(struct timeline *timeline)
 {
     if (!timeline->used)
@@ -13,16 +19,17 @@ static struct timeline_entry *last(struct timeline *timeline)
 void timeline_note(struct timeline *timeline, enum timeline_kind kind, unsigned detail,
                    int64_t now_unix)
 {
+    detail = detail < DETAIL_MAX ? detail : DETAIL_MAX;
     uint32_t unix_s = now_unix > 0 ? (uint32_t)now_unix : 0;
     struct timeline_entry *newest = last(timeline);
     if (newest && newest->kind == kind && newest->detail == detail) {
         newest->unix_s = unix_s;
-        if (newest->count < UINT16_MAX)
+        if (newest->count < COUNT_MAX)
             newest->count++;
         return;
     }
     timeline->entries[timeline->next] = (struct timeline_entry){
-        .unix_s = unix_s, .count = 1, .kind = (uint8_t)kind, .detail = (uint16_t)detail};
+        .unix_s = unix_s, .count = 1, .kind = kind & KIND_MAX, .detail = detail & DETAIL_MAX};
     timeline->next = (uint8_t)((timeline->next + 1) % TIMELINE_LENGTH);
     timeline->used = (uint8_t)(timeline->used + (timeline->used < TIMELINE_LENGTH));
 }

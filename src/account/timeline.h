@@ -24,10 +24,14 @@ enum timeline_kind {
     TIMELINE_REFUSED,
 };
 
+enum { TIMELINE_COUNT_BITS = 15, TIMELINE_DETAIL_BITS = 13, TIMELINE_KIND_BITS = 4 };
+
+/* 8 bytes: every account has sixteen. */
 struct timeline_entry {
     uint32_t unix_s; /* of the last of them */
-    uint16_t count, detail;
-    uint8_t kind;
+    uint32_t count : TIMELINE_COUNT_BITS;
+    uint32_t detail : TIMELINE_DETAIL_BITS; /* a status of HTTP or a close code: below 5000 */
+    uint32_t kind : TIMELINE_KIND_BITS;
 };
 
 struct timeline {

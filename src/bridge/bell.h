@@ -74,26 +74,13 @@ struct bell {
     struct account *account; /* NULL while on trial and when buried */
     struct trial *trial;     /* NULL once it passed */
     struct link *link;       /* NULL: not linked (disabled, or a process without links) */
-    bool linked;             /* started and not down yet */
-    bool makes_way;          /* its link is being stopped for an account that needs the room */
     struct list room_node;   /* in room.waiting */
-    bool needs_room;         /* and is counted there */
     struct life life;
     struct wake wake;
     struct timer connect_timer, wake_timer, store_timer;
-    bool ring_left, notice_left;
-    bool ring_outdated, notice_outdated; /* the app has subscribed anew since they left */
-    struct push_request *ring, *notice;  /* in flight; notice: a test or a word about contention */
-    struct list pings;                   /* the operator's, who waits for the answers */
+    struct push_request *ring, *notice; /* in flight; notice: a test or a word about contention */
+    struct list pings;                  /* the operator's, who waits for the answers */
     struct fleet_mark fleet_marks[FLEETS];
-    enum link_reason stopped_for; /* for this fault of the other side we stop the link ourselves;
-                                     LINK_STOPPED: for none */
-    bool silent; /* a link was accepted and showed no queue, and none has shown it since */
-    bool test_due, contested_due; /* asked for while another notice was in flight */
-    enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said; /* in the log, last */
-    enum link_reason said_reason;                          /* of SAID_DOWN */
-    enum link_reason down_reason; /* why its link went down last; LINK_STOPPED: for nothing */
-
     struct endpoint_life endpoint_life;
     struct bucket tests;
     int64_t held_until_ms; /* a test was not sent; 0: none since one was */
@@ -105,6 +92,19 @@ struct bell {
     unsigned puts_out;     /* of it, what the put has that is out, or was out last */
     unsigned puts_kept;    /* and what is durable */
     bool put_out, put_due; /* the store has a put; another one is to follow it */
+
+    bool linked;     /* started and not down yet */
+    bool makes_way;  /* its link is being stopped for an account that needs the room */
+    bool needs_room; /* and is counted there */
+    bool silent;     /* a link was accepted and showed no queue, and none has shown it since */
+    bool ring_left, notice_left;
+    bool ring_outdated, notice_outdated; /* the app has subscribed anew since they left */
+    bool test_due, contested_due;        /* asked for while another notice was in flight */
+    enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said : 8; /* in the log, last */
+    enum link_reason said_reason : 8;                          /* of SAID_DOWN */
+    enum link_reason down_reason : 8; /* why its link went down last; LINK_STOPPED: for nothing */
+    enum link_reason stopped_for : 8; /* for this fault of the other side we stop the link
+                                         ourselves; LINK_STOPPED: for none */
 };
 
 /* For an account that the registry holds; connects unless the configuration does not allow it. */

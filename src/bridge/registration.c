@@ -199,16 +199,15 @@ static int take_push_keys(struct endpoint *endpoint, const struct registration *
                           struct err *err)
 {
     const char *key = registration->p256dh, *auth = registration->auth;
+    struct endpoint_keys keys;
     if (!key && !auth)
         return 0;
     if (!key || !auth ||
-        b64_decode(endpoint->p256dh, sizeof endpoint->p256dh, key, strlen(key)) !=
-            STORE_PUSH_KEY_SIZE ||
-        b64_decode(endpoint->auth, sizeof endpoint->auth, auth, strlen(auth)) !=
-            STORE_PUSH_AUTH_SIZE ||
-        encrypt_check_key(endpoint->p256dh) != 0)
+        b64_decode(keys.p256dh, sizeof keys.p256dh, key, strlen(key)) != STORE_PUSH_KEY_SIZE ||
+        b64_decode(keys.auth, sizeof keys.auth, auth, strlen(auth)) != STORE_PUSH_AUTH_SIZE ||
+        encrypt_check_key(keys.p256dh) != 0)
         return err_set(err, ERR_INVALID, "p256dh and auth are not a push subscription's keys");
-    endpoint->has_keys = true;
+    endpoint_set_keys(endpoint, &keys);
     return 0;
 }
 
@@ -366,10 +365,8 @@ static struct registration_wait *take_trusted(struct bridge *bridge, const struc
                                 .password = password,
                                 .endpoint = endpoint->url,
                                 .endpoint_proven = same_url && account->endpoint.proven,
-                                .has_push_keys = endpoint->has_keys,
                                 .registered_unix = clock_unix()};
-    memcpy(row.push_p256dh, endpoint->p256dh, sizeof row.push_p256dh);
-    memcpy(row.push_auth, endpoint->auth, sizeof row.push_auth);
+    endpoint_keys_to_row(endpoint, &row);
     /* What it is owed goes over as word of another bell: whether that is on disk yet, nobody knows.
      */
     int64_t owed_since = account ? account->owed_since_unix : 0;

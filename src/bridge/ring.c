@@ -181,9 +181,11 @@ static void target_of(const struct bell *bell, struct push_target *target)
     *target = (struct push_target){.endpoint = endpoint->url,
                                    .proven = endpoint->proven,
                                    .failing = is_failing(bell),
-                                   .has_keys = endpoint->has_keys};
-    memcpy(target->p256dh, endpoint->p256dh, sizeof target->p256dh);
-    memcpy(target->auth, endpoint->auth, sizeof target->auth);
+                                   .has_keys = endpoint->keys != NULL};
+    if (!endpoint->keys)
+        return;
+    memcpy(target->p256dh, endpoint->keys->p256dh, sizeof target->p256dh);
+    memcpy(target->auth, endpoint->keys->auth, sizeof target->auth);
 }
 
 static void take_back_notice(struct bell *bell)

@@ -218,12 +218,9 @@ static const char *obstacle(struct bridge *bridge, const struct succession *succ
 static struct account *make_account(struct bridge *bridge, const struct trial *trial)
 {
     const struct endpoint *endpoint = &trial->endpoint;
-    struct store_account row = {.key = trial->key,
-                                .password = trial->password,
-                                .endpoint = endpoint->url,
-                                .has_push_keys = endpoint->has_keys};
-    memcpy(row.push_p256dh, endpoint->p256dh, sizeof row.push_p256dh);
-    memcpy(row.push_auth, endpoint->auth, sizeof row.push_auth);
+    struct store_account row = {
+        .key = trial->key, .password = trial->password, .endpoint = endpoint->url};
+    endpoint_keys_to_row(endpoint, &row);
     return registry_add(&bridge->registry, &row);
 }
 

@@ -23,16 +23,16 @@ struct life_timing {
 };
 
 struct life {
-    enum account_state state;
+    enum account_state state : 8;
     bool candidate;
+    bool proven;            /* this connection has shown its queue */
+    bool demanded;          /* the wait that is on is not ours to shorten */
     unsigned failures;      /* since queue/empty, or since it was up for reconnect_reset_ms */
     unsigned refusals;      /* 403 and 499 since its queue or since it became refused: an outage
                                before them says nothing about how long to wait between them */
     unsigned displacements; /* since it was last up for contested_end_ms */
     int64_t up_since_ms;    /* valid while up */
     int64_t unauthorized_since_ms; /* first 403 that nothing contradicted; 0: none */
-    bool proven;                   /* this connection has shown its queue */
-    bool demanded;                 /* the wait that is on is not ours to shorten */
 };
 
 /* What to do after the link went down. */

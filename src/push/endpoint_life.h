@@ -35,20 +35,20 @@ struct endpoint_past {
 struct endpoint_life {
     int last_status; /* for people, as are the next two: what came of the last push */
     enum verdict_kind last_kind;
-    uint8_t last_cause; /* verdict_meaning */
-    unsigned denials;   /* by our own settings, since a push was accepted or they changed */
-    int said_status;    /* the last answer of the push server itself */
+    uint8_t last_cause;  /* verdict_meaning */
+    bool same_as_before; /* the first answer since the start is the last one before it once more */
+    bool origin_trouble; /* it failed with its whole origin, and at most doubtfully since */
+    unsigned denials;    /* by our own settings, since a push was accepted or they changed */
+    int said_status;     /* the last answer of the push server itself */
     enum verdict_kind said_kind;
     unsigned alike;         /* answers like the last one before it, but not within its floor */
     unsigned alike_before;  /* those before the start */
-    bool same_as_before;    /* the first of them since is the last one of those once more */
     unsigned repeated;      /* how often the last answer's floor has grown, and once more; 0: it has
                                none */
     int64_t alike_ms;       /* when the last that counts came */
     unsigned failures;      /* in a row, of any kind */
     unsigned time_outs;     /* of them, each of a push that left after the one before had ended */
     int64_t timed_out_ms;   /* when the last that counts came */
-    bool origin_trouble;    /* it failed with its whole origin, and at most doubtfully since */
     int64_t soonest_ms;     /* before that nobody asks again, not even where the origin recovered */
     int64_t retry_at_ms;    /* no ring before, as any answer demands since a push was accepted, with
                                what has doubled, and jitter; a back-off of our own is none */

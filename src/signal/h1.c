@@ -37,7 +37,6 @@ struct channel {
     void *arg;
     struct lws *wsi; /* NULL before the handshake, and once libwebsockets is left to finish alone */
     struct attempt *attempt;
-    char *authorization, *user_agent; /* until the handshake is over */
     struct timer timer; /* handshake deadline, Close deadline, or delivery of `ended` */
     struct buf out;     /* messages, each after its length in two bytes */
     struct transport_end *end;
@@ -52,13 +51,6 @@ struct channel {
 };
 
 /* The end of a channel. */
-
-static void forget_credentials(struct channel *channel)
-{
-    mem_free_secret(channel->authorization);
-    free(channel->user_agent);
-    channel->authorization = channel->user_agent = NULL;
-}
 
 static void release_attempt(struct channel *channel)
 {
@@ -97,7 +89,6 @@ static void drop(struct channel *channel)
 static void finish(struct channel *channel, const struct transport_end *end)
 {
     release_attempt(channel);
-    forget_credentials(channel);
     buf_fini(&channel->out);
     channel->state = CHANNEL_ENDED;
     channel->end = mem_new(sizeof *channel->end);
@@ -219,13 +210,14 @@ static int add_header(struct lws *wsi, const char *name, const char *value, unsi
 static int on_request(struct channel *channel, struct lws *wsi, void *in, size_t length)
 {
     unsigned char **at = in, *end = *at + length;
+    struct channel_credentials credentials;
     channel->reached = REACHED_REQUEST;
-    if (channel->authorization &&
-        add_header(wsi, "authorization:", channel->authorization, at, end) != 0)
-        return -1;
-    if (channel->user_agent && add_header(wsi, "user-agent:", channel->user_agent, at, end) != 0)
-        return -1;
-    return 0;
+    channel->events->asking(channel->arg, &credentials);
+    int result = add_header(wsi, "authorization:", credentials.authorization, at, end);
+    if (result == 0)
+        result = add_header(wsi, "user-agent:", credentials.user_agent, at, end);
+    mem_free_secret(credentials.authorization);
+    return result == 0 ? 0 : -1;
 }
 
 static int64_t retry_after_ms(struct lws *wsi)
@@ -282,7 +274,6 @@ static int on_established(struct channel *channel)
     channel->state = CHANNEL_OPEN;
     loop_timer_cancel(channel->h1->loop, &channel->timer);
     release_attempt(channel);
-    forget_credentials(channel);
     channel->events->opened(channel->arg);
     return 0;
 }
@@ -482,7 +473,7 @@ int h1_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, voi
 
 /* The transport's functions. */
 
-static struct channel *h1_open(void *transport, const struct channel_request *request,
+static struct channel *h1_open(void *transport, bool candidate,
                                const struct transport_events *events, void *arg)
 {
     struct h1 *h1 = transport;
@@ -490,12 +481,10 @@ static struct channel *h1_open(void *transport, const struct channel_request *re
     channel->h1 = h1;
     channel->events = events;
     channel->arg = arg;
-    channel->authorization = mem_text(request->authorization);
-    channel->user_agent = mem_text(request->user_agent);
     timer_init(&channel->timer, on_timer, channel);
     buf_init(&channel->out, TRANSPORT_UNSENT_MAX);
     channel->attempt =
-        connector_start(h1->connector, request->candidate ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT,
+        connector_start(h1->connector, candidate ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT,
                         h1->url.host, h1->url.port, on_connector, channel);
     return channel;
 }
@@ -534,7 +523,6 @@ static void h1_free_channel(struct channel *channel)
 {
     drop(channel);
     release_attempt(channel);
-    forget_credentials(channel);
     loop_timer_cancel(channel->h1->loop, &channel->timer);
     buf_fini(&channel->out);
     free(channel->close_reason);

@@ -119,11 +119,11 @@ static void on_pump(void *arg)
 
 /* The transport's functions. */
 
-static struct channel *h2_open(void *transport, const struct channel_request *request,
+static struct channel *h2_open(void *transport, bool candidate,
                                const struct transport_events *events, void *arg)
 {
     struct h2 *h2 = transport;
-    struct channel *channel = h2_channel_new(h2, request, events, arg);
+    struct channel *channel = h2_channel_new(h2, candidate, events, arg);
     h2_enqueue(h2, channel);
     return channel;
 }

@@ -22,20 +22,20 @@ struct channel *h2_channel_of(nghttp2_session *session, int32_t id)
 
 /* The end of a channel. */
 
-static void forget_credentials(struct channel *channel)
+static void drop_unsent(struct channel *channel)
 {
-    mem_free_secret(channel->authorization);
-    free(channel->user_agent);
-    channel->authorization = channel->user_agent = NULL;
+    if (channel->out)
+        buf_fini(channel->out);
+    free(channel->out);
+    channel->out = NULL;
 }
 
 static void destroy(struct channel *channel)
 {
-    forget_credentials(channel);
     loop_timer_cancel(channel->h2->loop, &channel->timer);
     list_remove(&channel->node);
     frames_fini(&channel->frames);
-    buf_fini(&channel->out);
+    drop_unsent(channel);
     free(channel->end);
     free(channel);
 }
@@ -58,7 +58,6 @@ static void leave_stream(struct channel *channel, uint32_t error)
 /* Its owner hears of it on the next turn. The stream may have to live on for our Close. */
 static void finish(struct channel *channel, const struct transport_end *end)
 {
-    forget_credentials(channel);
     channel->state = H2_ENDED;
     channel->end = mem_new(sizeof *channel->end);
     *channel->end = *end;
@@ -112,17 +111,46 @@ static void on_timer(void *arg)
 
 /* What we send. */
 
+/* nghttp2 asks for what goes into the next DATA frame. Once it has all, it keeps nothing of the
+ * stream's sending side: an idle link costs no room for it, there or here. */
+static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t length,
+                       uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+    (void)source, (void)arg;
+    struct channel *channel = h2_channel_of(session, id);
+    if (!channel)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    struct buf *out = channel->out;
+    size_t taken = length < out->length ? length : out->length;
+    memcpy(to, out->bytes, taken);
+    buf_consume(out, taken);
+    if (out->length)
+        return (ssize_t)taken;
+    drop_unsent(channel);
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (!channel->said_all)
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    else if (channel->state == H2_CLOSING && channel->events)
+        finish_closing(channel);
+    return (ssize_t)taken;
+}
+
 static int put_frame(struct channel *channel, enum frames_opcode opcode, const uint8_t *payload,
                      size_t length)
 {
+    static const nghttp2_data_provider provider = {.read_callback = on_read};
     uint8_t frame[FRAMES_HEADER_MAX + SEND_MAX];
     if (length > SEND_MAX || channel->said_all)
         return ERR_LIMIT;
     size_t size = frames_write(frame, opcode, payload, length);
-    if (buf_add(&channel->out, frame, size) != 0)
-        return ERR_LIMIT;
-    nghttp2_session_resume_data(channel->connection->session, channel->id);
-    return 0;
+    if (channel->out)
+        return buf_add(channel->out, frame, size) == 0 ? 0 : ERR_LIMIT;
+    channel->out = mem_new(sizeof *channel->out);
+    buf_init(channel->out, TRANSPORT_UNSENT_MAX);
+    buf_add(channel->out, frame, size);
+    int result = nghttp2_submit_data(channel->connection->session, NGHTTP2_FLAG_END_STREAM,
+                                     channel->id, &provider);
+    return result == 0 ? 0 : ERR_LIMIT;
 }
 
 /* The last that we say, with END_STREAM. Where the server does not read, its deadline passes. */
@@ -132,33 +160,6 @@ static void put_close(struct channel *channel, int code, const char *reason)
     size_t length = code == FRAMES_NO_CODE ? 0 : frames_close_payload(payload, code, reason);
     put_frame(channel, FRAMES_CLOSE, payload, length);
     channel->said_all = true;
-    nghttp2_session_resume_data(channel->connection->session, channel->id);
-}
-
-/* nghttp2 asks for what goes into the next DATA frame. */
-ssize_t h2_channel_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t length,
-                        uint32_t *flags, nghttp2_data_source *source, void *arg)
-{
-    (void)source, (void)arg;
-    struct channel *channel = h2_channel_of(session, id);
-    if (!channel)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    struct buf *out = &channel->out;
-    size_t taken = length < out->length ? length : out->length;
-    if (taken) {
-        memcpy(to, out->bytes, taken);
-        buf_consume(out, taken);
-    }
-    if (out->length)
-        return (ssize_t)taken;
-    buf_fini(out); /* an idle link keeps no room for messages */
-    buf_init(out, TRANSPORT_UNSENT_MAX);
-    if (channel->said_all) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (channel->state == H2_CLOSING && channel->events)
-            finish_closing(channel);
-    }
-    return taken || channel->said_all ? (ssize_t)taken : NGHTTP2_ERR_DEFERRED;
 }
 
 /* The answer to CONNECT. */
@@ -199,7 +200,6 @@ static void open_up(struct channel *channel)
     channel->end = NULL;
     channel->state = H2_OPEN;
     loop_timer_cancel(channel->h2->loop, &channel->timer);
-    forget_credentials(channel);
     channel->events->opened(channel->arg);
 }
 
@@ -342,19 +342,16 @@ void h2_channel_cut(struct channel *channel, const struct transport_end *end)
 
 /* The transport's functions. */
 
-struct channel *h2_channel_new(struct h2 *h2, const struct channel_request *request,
-                               const struct transport_events *events, void *arg)
+struct channel *h2_channel_new(struct h2 *h2, bool candidate, const struct transport_events *events,
+                               void *arg)
 {
     struct channel *channel = mem_new(sizeof *channel);
     channel->h2 = h2;
     channel->events = events;
     channel->arg = arg;
-    channel->authorization = mem_text(request->authorization);
-    channel->user_agent = mem_text(request->user_agent);
-    channel->lane = request->candidate ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT;
+    channel->lane = candidate ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT;
     list_init(&channel->node);
     timer_init(&channel->timer, on_timer, channel);
-    buf_init(&channel->out, TRANSPORT_UNSENT_MAX);
     frames_init(&channel->frames);
     return channel;
 }
@@ -392,7 +389,6 @@ void h2_channel_idle(struct channel *channel)
  * reset it could overtake what it has not read yet. */
 void h2_channel_free(struct channel *channel)
 {
-    forget_credentials(channel);
     channel->events = NULL;
     if (channel->id && channel->said_all) {
         loop_timer_set(channel->h2->loop, &channel->timer, CLOSE_DEADLINE_MS);

@@ -522,6 +522,8 @@ static nghttp2_nv field(const char *name, const char *value, uint8_t flags)
 bool h2_connection_take(struct h2_connection *connection, struct channel *channel)
 {
     struct h2 *h2 = connection->h2;
+    struct channel_credentials credentials;
+    channel->events->asking(channel->arg, &credentials);
     const nghttp2_nv fields[] = {
         field(":method", "CONNECT", NGHTTP2_NV_FLAG_NONE),
         field(":protocol", "websocket", NGHTTP2_NV_FLAG_NONE),
@@ -529,12 +531,12 @@ bool h2_connection_take(struct h2_connection *connection, struct channel *channe
         field(":authority", h2->authority, NGHTTP2_NV_FLAG_NONE),
         field(":path", h2->url.target, NGHTTP2_NV_FLAG_NONE),
         field("sec-websocket-version", "13", NGHTTP2_NV_FLAG_NONE),
-        field("authorization", channel->authorization, NGHTTP2_NV_FLAG_NO_INDEX),
-        field("user-agent", channel->user_agent, NGHTTP2_NV_FLAG_NONE),
+        field("authorization", credentials.authorization, NGHTTP2_NV_FLAG_NO_INDEX),
+        field("user-agent", credentials.user_agent, NGHTTP2_NV_FLAG_NONE),
     };
-    nghttp2_data_provider frames = {.read_callback = h2_channel_read};
-    int32_t id = nghttp2_submit_request(connection->session, NULL, fields,
-                                        sizeof fields / sizeof *fields, &frames, channel);
+    int32_t id = nghttp2_submit_headers(connection->session, NGHTTP2_FLAG_NONE, -1, NULL, fields,
+                                        sizeof fields / sizeof *fields, channel);
+    mem_free_secret(credentials.authorization);
     if (id < 0) { /* its numbers are used up */
         connection->state = H2_LEAVING;
         h2_connection_sort(connection);

@@ -82,9 +82,9 @@ struct channel {
     struct h2_connection *connection;      /* NULL: none */
     const struct transport_events *events; /* NULL: its owner has left it to finish by itself */
     void *arg;
-    char *authorization, *user_agent; /* until the handshake is over */
     struct timer timer; /* deadline of the answer, of our Close, or delivery of `ended` */
-    struct buf out;     /* frames, until the server's window and the connection take them */
+    struct buf *out;    /* frames, until the server's window and the connection take them; NULL:
+                           none */
     struct transport_end *end;
     struct frames frames;
     int32_t id; /* of its stream; 0: none, or closed */
@@ -137,14 +137,12 @@ void h2_channel_refused(struct channel *channel);
 void h2_channel_heard_all(struct channel *channel);
 /* Its connection is lost, or nothing can be had for it. */
 void h2_channel_cut(struct channel *channel, const struct transport_end *end);
-ssize_t h2_channel_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t length,
-                        uint32_t *flags, nghttp2_data_source *source, void *arg);
 
 int h2_channel_send(struct channel *channel, const uint8_t *message, size_t length);
 void h2_channel_close(struct channel *channel, int code, const char *reason);
 void h2_channel_idle(struct channel *channel);
 void h2_channel_free(struct channel *channel);
-struct channel *h2_channel_new(struct h2 *h2, const struct channel_request *request,
-                               const struct transport_events *events, void *arg);
+struct channel *h2_channel_new(struct h2 *h2, bool candidate, const struct transport_events *events,
+                               void *arg);
 
 #endif

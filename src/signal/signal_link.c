@@ -40,11 +40,11 @@ struct link {
     int64_t answer_by_ms;                  /* 0: no keep-alive is out */
     int64_t idle_at_ms;                    /* 0: idle already */
     int64_t reauthenticate_at_ms;
-    uint64_t last_request; /* the id of our last keep-alive */
     const char *why_text;  /* why we end it ourselves; NULL: we do not */
-    enum link_reason why;
-    uint32_t unanswered; /* messages that the owner has not acknowledged */
+    uint32_t last_request; /* the id of our last keep-alive */
+    uint32_t unanswered;   /* messages that the owner has not acknowledged */
     uint8_t uuid[16];
+    enum link_reason why : 8;
     uint8_t device;
     uint8_t road; /* enum road: the one that it took the last time */
     bool candidate;
@@ -380,7 +380,7 @@ static struct link *link_open(void *messenger, const struct link_request *reques
     return link;
 }
 
-/* "Basic ..." (signal.md 1.2); the caller wipes it. */
+/* "Basic ..." (signal.md 1.2). */
 static char *authorization(const struct link *link)
 {
     static const char scheme[] = "Basic ";
@@ -400,22 +400,25 @@ static char *authorization(const struct link *link)
     return header;
 }
 
+static void on_asking(void *arg, struct channel_credentials *credentials)
+{
+    const struct link *link = arg;
+    credentials->authorization = authorization(link);
+    credentials->user_agent = user_agent(link, link->use_fallback);
+}
+
 static void link_start(struct link *link)
 {
     static const struct transport_events events = {
-        .opened = on_opened, .piece = on_piece, .ended = on_ended};
-    char *credentials = authorization(link);
-    struct channel_request request = {.authorization = credentials,
-                                      .user_agent = user_agent(link, link->use_fallback),
-                                      .candidate = link->candidate};
+        .asking = on_asking, .opened = on_opened, .piece = on_piece, .ended = on_ended};
     link->why_text = NULL;
     link->answer_by_ms = 0;
     link->unanswered = 0;
     link->drained = false;
     link->road = (uint8_t)server_pick_road(link->server, link->candidate);
     link->transport = link->server->transports[link->road];
-    link->channel = link->transport->open(link->server->ways[link->road], &request, &events, link);
-    mem_free_secret(credentials);
+    link->channel =
+        link->transport->open(link->server->ways[link->road], link->candidate, &events, link);
 }
 
 static void link_stop(struct link *link)

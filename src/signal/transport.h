@@ -35,7 +35,16 @@ struct transport_end {
     char text[128];         /* the server's reason or ours, printable */
 };
 
+/* What a request says of us. */
+struct channel_credentials {
+    char *authorization;    /* "Basic ...": the transport's to free, by mem_free_secret */
+    const char *user_agent; /* borrowed until the loop's next turn */
+};
+
 struct transport_events {
+    /* The request is about to be written, and no sooner: nothing secret waits in a queue. A road
+     * that has to ask again asks for them again. */
+    void (*asking)(void *arg, struct channel_credentials *credentials);
     void (*opened)(void *arg);
     /* The next bytes of a message; `first` and `last` mark its ends. */
     void (*piece)(void *arg, const uint8_t *bytes, size_t length, bool first, bool last);
@@ -44,18 +53,12 @@ struct transport_events {
     void (*ended)(void *arg, const struct transport_end *end);
 };
 
-struct channel_request {
-    const char *authorization; /* "Basic ..."; borrowed during the call, copied, wiped after use */
-    const char *user_agent;    /* likewise */
-    bool candidate;
-};
-
 struct channel;
 
 struct transport_ops {
     const char *name; /* "http1", "http2" */
-    struct channel *(*open)(void *transport, const struct channel_request *request,
-                            const struct transport_events *events, void *arg);
+    struct channel *(*open)(void *transport, bool candidate, const struct transport_events *events,
+                            void *arg);
     /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would
      * wait for a server that does not read; ERR_NOT_NOW when it is not open. */
     int (*send)(struct channel *channel, const uint8_t *message, size_t length);

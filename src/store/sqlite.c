@@ -362,6 +362,7 @@ static int sqlite_load(void *engine, void (*each)(void *arg, const struct store_
     if (step != SQLITE_DONE)
         result = sqlite_error(sqlite->db, sqlite->path, err);
     sqlite3_finalize(statement);
+    sqlite3_db_release_memory(sqlite->db); /* its pages are not read again */
     if (broken)
         log_warn("Accounts in %s that make no sense and were passed over, not removed: %u.",
                  sqlite->path, broken);

@@ -59,9 +59,9 @@ struct wake {
     bool in_flight;
     bool left;     /* the one in flight did */
     bool draining; /* connected, queue not yet empty */
-    enum wake_debt debt;
-    struct wake_held *held; /* oldest first; NULL while there are none */
+    enum wake_debt debt : 8;
     uint16_t held_count, held_room;
+    struct wake_held *held; /* oldest first; NULL while there are none */
 };
 
 void wake_init(struct wake *wake, const struct wake_timing *timing, const struct wake_ops *ops,

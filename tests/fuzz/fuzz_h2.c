@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/loop.h"
+#include "base/mem.h"
 #include "net/stream.h"
 #include "signal/h2.h"
 
@@ -136,17 +137,23 @@ static void on_ended(void *arg, const struct transport_end *end)
     owner->channel = NULL;
 }
 
+static void on_asking(void *arg, struct channel_credentials *credentials)
+{
+    const struct owner *owner = arg;
+    assert(!owner->over);
+    *credentials = (struct channel_credentials){.authorization = mem_text("Basic eA=="),
+                                                .user_agent = "Doorbell"};
+}
+
 static const struct transport_events events = {
-    .opened = on_opened, .piece = on_piece, .ended = on_ended};
+    .asking = on_asking, .opened = on_opened, .piece = on_piece, .ended = on_ended};
 
 static void open_owner(struct owner *owner)
 {
-    static const struct channel_request request = {.authorization = "Basic eA==",
-                                                   .user_agent = "Doorbell"};
     if (owner->channel)
         return;
     *owner = (struct owner){0};
-    owner->channel = h2_ops.open(h2, &request, &events, owner);
+    owner->channel = h2_ops.open(h2, false, &events, owner);
 }
 
 static void free_owner(struct owner *owner)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "signal/resource.h"
 #include "signal/server.h"
 
@@ -34,10 +35,13 @@ static struct loop loop;
 static struct signal_server server;
 static struct link *subject;
 
-static struct channel *road_open(void *road, const struct channel_request *request,
-                                 const struct transport_events *events, void *arg)
+static struct channel *road_open(void *road, bool candidate, const struct transport_events *events,
+                                 void *arg)
 {
-    (void)road, (void)request;
+    (void)road, (void)candidate;
+    struct channel_credentials credentials;
+    events->asking(arg, &credentials);
+    mem_free_secret(credentials.authorization);
     struct channel *channel = calloc(1, sizeof *channel);
     assert(channel && !world.channel);
     channel->events = events;

@@ -474,7 +474,7 @@ static void note_endpoint(unsigned i)
 {
     const struct account *account = account_at(i);
     if (account)
-        use_endpoint(i, endpoint_of(account), account->endpoint.p256dh[KEY_VERSION]);
+        use_endpoint(i, endpoint_of(account), account->endpoint.keys->p256dh[KEY_VERSION]);
 }
 
 /* It retries at once what is owed (settled.md "test pushes"). */

@@ -521,7 +521,7 @@ static void reply(unsigned account)
 static bool has_current_keys(const struct transfer *transfer)
 {
     const struct account *account = account_at(transfer->account);
-    return account && account->endpoint.p256dh[KEY_VERSION] == transfer->keys;
+    return account && account->endpoint.keys->p256dh[KEY_VERSION] == transfer->keys;
 }
 
 static void note_accepted(const struct transfer *transfer)

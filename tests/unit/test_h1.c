@@ -357,8 +357,16 @@ static void on_ended(void *arg, const struct transport_end *end)
     at_moment(IN_ENDED);
 }
 
+static void on_asking(void *arg, struct channel_credentials *credentials)
+{
+    ck_assert_ptr_eq(arg, &seen);
+    ck_assert(!seen.in_call);
+    *credentials = (struct channel_credentials){.authorization = mem_text("Basic dXNlcjpwYXNz"),
+                                                .user_agent = "Doorbell/1"};
+}
+
 static const struct transport_events events = {
-    .opened = on_opened, .piece = on_piece, .ended = on_ended};
+    .asking = on_asking, .opened = on_opened, .piece = on_piece, .ended = on_ended};
 
 static void make_client(const char *scheme, const char *host, const char *ca_file)
 {
@@ -407,11 +415,9 @@ static void free_client(void)
 
 static void open_channel(void)
 {
-    struct channel_request request = {.authorization = "Basic dXNlcjpwYXNz",
-                                      .user_agent = "Doorbell/1"};
     memset(&seen, 0, sizeof seen);
     seen.in_call = true;
-    seen.channel = h1_ops.open(h1, &request, &events, &seen);
+    seen.channel = h1_ops.open(h1, false, &events, &seen);
     seen.in_call = false;
 }
 

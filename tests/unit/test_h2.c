@@ -372,7 +372,7 @@ struct owner {
     struct transport_end end;
     uint8_t message[KEPT];
     size_t length;
-    unsigned messages, place; /* among all that opened */
+    unsigned asked, messages, place; /* among all that opened */
 };
 
 static void on_opened(void *arg)
@@ -414,15 +414,22 @@ static void on_ended(void *arg, const struct transport_end *end)
     owner->channel = NULL;
 }
 
+static void on_asking(void *arg, struct channel_credentials *credentials)
+{
+    struct owner *owner = arg;
+    ck_assert(!owner->over);
+    owner->asked++;
+    *credentials = (struct channel_credentials){.authorization = mem_text("Basic c2VjcmV0"),
+                                                .user_agent = "Doorbell"};
+}
+
 static const struct transport_events events = {
-    .opened = on_opened, .piece = on_piece, .ended = on_ended};
+    .asking = on_asking, .opened = on_opened, .piece = on_piece, .ended = on_ended};
 
 static struct owner *open_channel(void)
 {
-    static const struct channel_request request = {.authorization = "Basic c2VjcmV0",
-                                                   .user_agent = "Doorbell"};
     struct owner *owner = mem_new(sizeof *owner);
-    owner->channel = h2_ops.open(world.h2, &request, &events, owner);
+    owner->channel = h2_ops.open(world.h2, false, &events, owner);
     return owner;
 }
 
@@ -774,6 +781,7 @@ START_TEST(a_refused_stream_is_asked_for_elsewhere)
         settle_down();
     }
     ck_assert(fourth->opened || fourth->over);
+    ck_assert_uint_ge(fourth->asked, 2);
     ck_assert(!owners[0]->over && !owners[1]->over && !owners[2]->over);
     ck_assert(!world.streams[0]->freed);
     close_many(owners, 3);
@@ -1399,10 +1407,8 @@ END_TEST
 
 static struct owner *open_candidate(void)
 {
-    static const struct channel_request request = {
-        .authorization = "Basic c2VjcmV0", .user_agent = "Doorbell", .candidate = true};
     struct owner *owner = mem_new(sizeof *owner);
-    owner->channel = h2_ops.open(world.h2, &request, &events, owner);
+    owner->channel = h2_ops.open(world.h2, true, &events, owner);
     return owner;
 }
 
@@ -1515,10 +1521,13 @@ START_TEST(a_thousand_streams_are_not_asked_for_in_one_moment)
     for (size_t i = 0; i < ACCOUNTS; i++)
         owners[i] = open_channel();
     settle_down();
-    size_t opened = 0;
-    for (size_t i = 0; i < ACCOUNTS; i++)
+    size_t opened = 0, asked = 0;
+    for (size_t i = 0; i < ACCOUNTS; i++) {
         opened += owners[i]->opened;
+        asked += owners[i]->asked;
+    }
     ck_assert_uint_eq(opened, 50);
+    ck_assert_uint_eq(asked, 50); /* the others' credentials are nowhere yet */
     advance(40);
     settle_down();
     for (size_t i = opened = 0; i < ACCOUNTS; i++)

@@ -298,8 +298,8 @@ START_TEST(the_keys_of_an_endpoint_stay_when_only_the_password_is_new)
     load(&place, &registry);
     const struct account *account = registry_find(&registry, &row.key);
     ck_assert_str_eq(account->password, "alices");
-    ck_assert(account->endpoint.has_keys && account->endpoint.proven);
-    ck_assert_mem_eq(account->endpoint.p256dh, row.push_p256dh, sizeof row.push_p256dh);
+    ck_assert(account->endpoint.keys && account->endpoint.proven);
+    ck_assert_mem_eq(account->endpoint.keys->p256dh, row.push_p256dh, sizeof row.push_p256dh);
     registry_fini(&registry);
     place_remove(&place);
 }

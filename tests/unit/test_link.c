@@ -45,14 +45,17 @@ static struct config config;
 static struct signal_server server;
 static struct link *link_;
 
-static struct channel *road_open(void *transport, const struct channel_request *request,
+static struct channel *road_open(void *transport, bool candidate,
                                  const struct transport_events *events, void *arg)
 {
+    struct channel_credentials credentials;
     ck_assert_ptr_eq(transport, &road);
     road.opens++;
-    snprintf(road.authorization, sizeof road.authorization, "%s", request->authorization);
-    snprintf(road.user_agent, sizeof road.user_agent, "%s", request->user_agent);
-    road.candidate = request->candidate;
+    events->asking(arg, &credentials);
+    snprintf(road.authorization, sizeof road.authorization, "%s", credentials.authorization);
+    snprintf(road.user_agent, sizeof road.user_agent, "%s", credentials.user_agent);
+    mem_free_secret(credentials.authorization);
+    road.candidate = candidate;
     road.channel = (struct channel){.events = events, .arg = arg};
     road.close_code = 0;
     return &road.channel;

@@ -40,7 +40,7 @@ START_TEST(alike_events_in_a_row_are_one_with_a_count)
     for (int i = 0; i < 70000; i++)
         timeline_note(&timeline, TIMELINE_OWN_MESSAGE, 0, 1000 + i);
     ck_assert_uint_eq(timeline.used, 1);
-    expect(&timeline, 0, 70999, "own message, not rung (65535 times)");
+    expect(&timeline, 0, 70999, "own message, not rung (32767 times)");
     timeline_note(&timeline, TIMELINE_NOT_RUNG, 500, 1);
     timeline_note(&timeline, TIMELINE_NOT_RUNG, 503, 2);
     ck_assert_uint_eq(timeline.used, 3);
@@ -61,8 +61,9 @@ END_TEST
 START_TEST(every_kind_has_words)
 {
     for (int kind = TIMELINE_CONNECTED; kind <= TIMELINE_REFUSED; kind++) {
-        struct timeline_entry entry = {
-            .count = UINT16_MAX, .detail = UINT16_MAX, .kind = (uint8_t)kind};
+        struct timeline_entry entry = {.count = (1 << TIMELINE_COUNT_BITS) - 1,
+                                       .detail = (1 << TIMELINE_DETAIL_BITS) - 1,
+                                       .kind = (unsigned)kind & ((1 << TIMELINE_KIND_BITS) - 1)};
         char text[TIMELINE_TEXT_SIZE];
         timeline_text(&entry, text);
         ck_assert_uint_gt(strlen(text), 8);
