@@ -33,11 +33,12 @@ static void limit_descriptors(struct app *app)
     struct config *config = app->config;
     app->connections_asked = config->web_connections;
     struct descriptors share = app_share_descriptors(app, config);
-    app->links_most = (size_t)share.links;
+    app->links_descriptors = (size_t)share.links;
+    config->web_connections = share.strangers;
     if (share.needed > share.limit)
         log_warn("This process may open %lld files, but accounts.max (%lld) and web.connections "
-                 "need %lld: the web server takes %lld connections at most, and %lld accounts can "
-                 "be connected. Raise the limit (LimitNOFILE=, ulimit -n) if there are more.",
+                 "need %lld: the web server takes %lld connections at most, and accounts have %lld "
+                 "for theirs. Raise the limit (LimitNOFILE=, ulimit -n) if there are more.",
                  (long long)share.limit, (long long)config->accounts_max, (long long)share.needed,
                  (long long)share.strangers, (long long)share.links);
     struct rlimit limit;
@@ -336,7 +337,7 @@ static int start_bridge(struct app *app, struct err *err)
             return err->code;
         parts.link_ops = &signal_link_ops;
         parts.messenger = app->signal;
-        parts.links_most = app->links_most;
+        parts.descriptors = app->links_descriptors;
     }
     app->bridge = bridge_new(&parts, err);
     return app->bridge ? 0 : err->code;

@@ -41,8 +41,8 @@ struct app {
     struct config *config;
     struct seal *seal; /* NULL: no key is given */
     struct store *store;
-    size_t rows;       /* accounts in it at the start */
-    size_t links_most; /* as many as descriptors allow */
+    size_t rows; /* accounts in it at the start */
+    size_t links_descriptors;
     struct resolver *resolver;
     struct connector *connector;
     struct policy *policy;

@@ -23,15 +23,20 @@ static int64_t descriptors_allowed(void)
     return (int64_t)limit.rlim_max;
 }
 
-/* Each account that is stored already is one that was taken, whatever accounts.max says now; and at
- * a reload it is still the one that the server started with. */
-struct descriptors app_share_descriptors(const struct app *app, struct config *config)
+/* Of HTTP/1.1 each account needs one, and it may have to carry all of them. */
+static int64_t least_for_links(const struct config *config, int64_t accounts)
 {
-    int64_t rows = (int64_t)app->rows, most = app->config->accounts_max;
-    struct descriptors share = descriptors_share(descriptors_allowed(), rows > most ? rows : most,
-                                                 config->web_connections);
-    config->web_connections = share.strangers;
-    return share;
+    bool all_share = config->signal_transport == SIGNAL_TRANSPORT_HTTP2;
+    return all_share ? accounts / config->signal_accounts_per_connection + 1 : accounts;
+}
+
+/* Each account that is stored already is one that was taken, whatever accounts.max says now. */
+struct descriptors app_share_descriptors(const struct app *app, const struct config *config)
+{
+    int64_t rows = (int64_t)app->rows, most = config->accounts_max;
+    int64_t accounts = rows > most ? rows : most;
+    return descriptors_share(descriptors_allowed(), accounts, least_for_links(config, accounts),
+                             config->web_connections);
 }
 
 void app_take_log_settings(const struct config *config)
@@ -198,9 +203,8 @@ int app_reload(struct app *app, struct err *err)
 {
     struct config *config = config_load(&app->sources, err);
     struct config *kept = app->config;
-    int64_t connections = config ? config->web_connections : 0;
-    if (config)
-        app_share_descriptors(app, config); /* first: web.connections is compared */
+    if (config && config->web_connections == app->connections_asked)
+        config->web_connections = kept->web_connections; /* what descriptors allow of it */
     bool usable = config && check_reload(app, config, err) == 0;
     struct policy *policy = usable ? policy_new(config, err) : NULL;
     if (policy && use_config(app, config, policy, err) == 0) {
@@ -208,7 +212,6 @@ int app_reload(struct app *app, struct err *err)
         policy_free(app->policy);
         app->policy = policy;
         app->config = config;
-        app->connections_asked = connections;
         likeness_read_files(&app->files, config);
         app->refused_unix = 0;
         config_free(kept);

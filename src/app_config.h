@@ -6,8 +6,8 @@
 #include "app.h"
 #include "base/descriptors.h"
 
-/* Who may have how many descriptors with it; sets config->web_connections. */
-struct descriptors app_share_descriptors(const struct app *app, struct config *config);
+/* Who may have how many descriptors with it. */
+struct descriptors app_share_descriptors(const struct app *app, const struct config *config);
 
 /* Loads the configuration again, and logs what came of it. When it fails, the old one stays. */
 int app_reload(struct app *app, struct err *err);

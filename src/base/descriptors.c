@@ -5,24 +5,23 @@ enum {
     STRANGERS_LEAST = 16,
 };
 
-static int64_t least(int64_t a, int64_t b)
+static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-struct descriptors descriptors_share(int64_t most, int64_t links, int64_t strangers)
+struct descriptors descriptors_share(int64_t most, int64_t links, int64_t least, int64_t strangers)
 {
-    struct descriptors share = {.needed = links + strangers + OTHERS,
-                                .limit = most,
-                                .links = links,
+    struct descriptors share = {.needed = least + strangers + OTHERS,
+                                .limit = smaller(most, links + strangers + OTHERS),
                                 .strangers = strangers};
     if (share.needed <= most) {
-        share.limit = share.needed;
+        share.links = share.limit - strangers - OTHERS;
         return share;
     }
-    int64_t left = most - least(OTHERS, most / 2);
-    int64_t quarter = left / 4 > STRANGERS_LEAST ? left / 4 : least(STRANGERS_LEAST, left / 2);
-    share.strangers = least(strangers, quarter);
-    share.links = least(links, left - share.strangers);
+    int64_t left = most - smaller(OTHERS, most / 2);
+    int64_t quarter = left / 4 > STRANGERS_LEAST ? left / 4 : smaller(STRANGERS_LEAST, left / 2);
+    share.strangers = smaller(strangers, quarter);
+    share.links = smaller(links, left - share.strangers);
     return share;
 }

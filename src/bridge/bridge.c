@@ -114,7 +114,7 @@ struct bridge *bridge_new(const struct bridge_parts *parts, struct err *err)
     list_init(&bridge->buried);
     list_init(&bridge->immediate);
     timer_init(&bridge->bury_timer, on_bury_timer, bridge);
-    room_init(bridge, parts->links_most);
+    room_init(bridge);
     if (store_load(parts->store, on_row, bridge, err) != 0) {
         bridge_free(bridge);
         return NULL;
@@ -174,6 +174,7 @@ void bridge_reload(struct bridge *bridge, const struct config *config, const str
     bridge->parts.policy = policy;
     take_config(bridge, config);
     registry_each(&bridge->registry, follow_config, NULL);
+    room_review(bridge);
     if (other_client)
         bridge_refusals_are_over(bridge);
 }
@@ -242,6 +243,7 @@ void bridge_sweep(struct bridge *bridge)
     if (bridge->store_failing)
         retry_store(bridge);
     registry_each(&bridge->registry, sweep_one, NULL);
+    room_review(bridge);
 }
 
 static int key_of(const char *uuid, struct account_key *key, struct err *err)

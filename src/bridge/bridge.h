@@ -24,7 +24,7 @@ struct bridge_parts {
     const struct link_ops
         *link_ops;          /* NULL: accounts are kept but not linked (CLI without a server) */
     void *messenger;        /* the first argument of link_ops->open */
-    size_t links_most;      /* that may be connected at once; 0: any number */
+    size_t descriptors;     /* that links may have together; 0: any number */
     int64_t took_over_unix; /* accounts of MollySocket's, last; 0: never */
     struct linked_key linked_key;
 };

@@ -7,9 +7,18 @@ static struct room *room_of(const struct bell *bell)
     return &bell->bridge->room;
 }
 
-static bool is_full(const struct room *room)
+size_t room_most(const struct bridge *bridge)
 {
-    return room->most && room->linked >= room->most;
+    const struct link_ops *ops = bridge->parts.link_ops;
+    size_t descriptors = bridge->parts.descriptors;
+    return descriptors && ops && ops->most ? ops->most(bridge->parts.messenger, descriptors)
+                                           : descriptors;
+}
+
+static bool is_full(const struct bridge *bridge)
+{
+    size_t most = room_most(bridge);
+    return most && bridge->room.linked >= most;
 }
 
 /* The messenger refuses dead credentials once more, and nothing else is to be expected. */
@@ -28,22 +37,20 @@ static void count_absent(void *arg, struct account *account)
 /* Whether there is room beyond what accounts need that will come back, or wait already. */
 static bool is_spare(struct bridge *bridge)
 {
-    struct room *room = &bridge->room;
-    if (!room->most || room->linked + registry_count(&bridge->registry) < room->most)
+    size_t most = room_most(bridge), linked = bridge->room.linked, absent = 0;
+    if (!most || linked + registry_count(&bridge->registry) < most)
         return true;
-    size_t absent = 0;
-    if (!is_full(room))
+    if (linked < most)
         registry_each(&bridge->registry, count_absent, &absent);
-    return room->linked + absent < room->most;
+    return linked + absent < most;
 }
 
 static void say(struct room *room)
 {
     if (!room->said)
-        log_error("Only %zu accounts can be connected, because this process may not open more "
+        log_error("Not every account can be connected, because this process may not open more "
                   "files; the others are not rung. Raise the limit (LimitNOFILE=, ulimit -n) and "
-                  "restart.",
-                  room->most);
+                  "restart.");
     room->said = true;
 }
 
@@ -87,7 +94,7 @@ bool room_find(struct bell *bell)
             bell_connect_in(bell, bell->bridge->life_timing.reconnect_max_ms);
         return spare;
     }
-    if (!is_full(room) && list_empty(&room->waiting))
+    if (!is_full(bell->bridge) && list_empty(&room->waiting))
         return true;
     wait_for_room(bell);
     return false;
@@ -106,31 +113,35 @@ void room_entered(struct bell *bell)
     room_of(bell)->linked++;
 }
 
+void room_review(struct bridge *bridge)
+{
+    if (!list_empty(&bridge->room.waiting))
+        loop_timer_set(bridge->parts.loop, &bridge->room.timer, 0);
+}
+
 void room_left(struct bell *bell)
 {
     struct room *room = room_of(bell);
     room->linked--;
     room->leaving -= bell->makes_way;
     bell->makes_way = false;
-    if (!list_empty(&room->waiting))
-        loop_timer_set(bell->bridge->parts.loop, &room->timer, 0);
+    room_review(bell->bridge);
 }
 
 static void on_timer(void *arg)
 {
     struct bridge *bridge = arg;
     struct room *room = &bridge->room;
-    while (!list_empty(&room->waiting) && !is_full(room)) {
+    while (!list_empty(&room->waiting) && !is_full(bridge)) {
         struct bell *bell = list_owner(list_first(&room->waiting), struct bell, room_node);
         room_forget(bell);
         bell_link(bell);
     }
 }
 
-void room_init(struct bridge *bridge, size_t most)
+void room_init(struct bridge *bridge)
 {
     struct room *room = &bridge->room;
-    room->most = most;
     list_init(&room->waiting);
     timer_init(&room->timer, on_timer, bridge);
 }

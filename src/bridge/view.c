@@ -399,7 +399,7 @@ void view_bridge(struct bridge *bridge, int64_t wall_ms, struct bridge_view *vie
                                  .alarm = alarm_of(bridge),
                                  .store_fails = store != HEALTH_WELL,
                                  .no_room = room_lacks(&bridge->room),
-                                 .links_most = bridge->parts.links_most,
+                                 .links_most = room_most(bridge),
                                  .heard_unix = bridge->heard_unix,
                                  .message_unix = bridge->message_unix};
     view_each(bridge, wall_ms, count_account, view);

@@ -8,6 +8,7 @@
 #define DOORBELL_LINK_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum link_reason {
@@ -69,6 +70,9 @@ struct link_request {
 
 struct link_ops {
     const char *messenger; /* "Signal", for people */
+    /* How many links may be started and not down at the same time, as things are now, where so many
+     * descriptors are for them. NULL: one for each. */
+    size_t (*most)(void *messenger, size_t descriptors);
     struct link *(*open)(void *messenger, const struct link_request *request,
                          const struct link_events *events, void *arg);
     void (*start)(struct link *link); /* must be down */

@@ -200,6 +200,17 @@ void h2_count(const struct h2 *h2, size_t *connections, size_t *open)
     count_open(&h2->others, open);
 }
 
+size_t h2_connections(const struct h2 *h2)
+{
+    return h2->standing + h2->in_the_making;
+}
+
+size_t h2_shares(const struct h2 *h2)
+{
+    return h2->announced > 0 && h2->announced < h2->per_connection ? h2->announced
+                                                                   : h2->per_connection;
+}
+
 static void free_connections(struct list *list)
 {
     while (!list_empty(list))

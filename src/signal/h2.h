@@ -21,6 +21,11 @@ void h2_reload(struct h2 *h2, const struct config *config);
 /* Connections that stand, and the websockets that are open on them. */
 void h2_count(const struct h2 *h2, size_t *connections, size_t *open);
 
+/* Connections that stand or are being made. */
+size_t h2_connections(const struct h2 *h2);
+/* How many websockets a connection carries: at least 1. */
+size_t h2_shares(const struct h2 *h2);
+
 extern const struct transport_ops h2_ops; /* its `transport` argument is a struct h2 * */
 
 #endif

@@ -174,6 +174,7 @@ static void on_settings(struct h2_connection *connection)
     if (announced != connection->announced)
         connection->most = SIZE_MAX;
     connection->announced = announced;
+    h2->announced = announced;
     if (announced == 0 && connection->streams == 0)
         fail(connection, TRANSPORT_UNREACHABLE, TAKES_NONE);
     h2_connection_sort(connection);

@@ -27,6 +27,7 @@ struct h2 {
     char authority[URL_ORIGIN_SIZE]; /* with the port where it is not the scheme's own */
     int64_t connect_timeout_ms, handshake_timeout_ms, keepalive_ms, keepalive_timeout_ms;
     size_t per_connection;
+    size_t announced;             /* MAX_CONCURRENT_STREAMS as any server said it last; 0: none */
     struct list queues[H2_LANES]; /* channels that wait for a place */
     size_t queued;
     struct bucket buckets[H2_LANES]; /* how fast streams are opened */

@@ -21,16 +21,31 @@ static bool has_choice(const struct roads *roads)
     return roads->open[ROAD_HTTP2] && roads->open[ROAD_HTTP1];
 }
 
+static bool is_scout_due(const struct roads *roads, int64_t now_ms)
+{
+    return has_choice(roads) && roads->fallen && !roads->scouting && now_ms >= roads->return_at_ms;
+}
+
 enum road roads_pick(struct roads *roads, bool candidate, int64_t now_ms)
 {
     if (!has_choice(roads))
         return roads->open[ROAD_HTTP2] ? ROAD_HTTP2 : ROAD_HTTP1;
     if (!roads->fallen)
         return ROAD_HTTP2;
-    if (candidate || roads->scouting || now_ms < roads->return_at_ms)
+    if (candidate || !is_scout_due(roads, now_ms))
         return ROAD_HTTP1;
     roads->scouting = true;
     return ROAD_HTTP2;
+}
+
+size_t roads_most_links(const struct roads *roads, const struct roads_use *use, size_t descriptors,
+                        int64_t now_ms)
+{
+    size_t on_http1 = use->links[ROAD_HTTP1], on_http2 = use->links[ROAD_HTTP2];
+    if (roads_prefers_http2(roads))
+        return on_http1 + (descriptors > on_http1 ? descriptors - on_http1 : 0) * use->shares;
+    size_t left = descriptors > use->connections ? descriptors - use->connections : 0;
+    return on_http2 + left + is_scout_due(roads, now_ms);
 }
 
 static void stand_up(struct roads *roads)

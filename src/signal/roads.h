@@ -6,6 +6,7 @@
 #define DOORBELL_SIGNAL_ROADS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "signal/transport.h"
@@ -32,6 +33,11 @@ struct roads {
 
 void roads_init(struct roads *roads, bool http2, bool http1);
 
+/* Links that start take HTTP/2. */
+static inline bool roads_prefers_http2(const struct roads *roads)
+{
+    return roads->open[ROAD_HTTP2] && !roads->fallen;
+}
 /* For a link that starts. Candidates never go first. */
 enum road roads_pick(struct roads *roads, bool candidate, int64_t now_ms);
 
@@ -42,6 +48,18 @@ void roads_failed(struct roads *roads, enum road road, const struct transport_en
 
 /* The machine may be in another network now, where the better road is open. */
 void roads_resumed(struct roads *roads);
+
+/* What links take up now. */
+struct roads_use {
+    size_t links[ROADS]; /* that were started and are not down */
+    size_t connections;  /* of HTTP/2, whatever is on them */
+    size_t shares;       /* how many links one of those carries */
+};
+
+/* How many links may be started and not down with so many descriptors. Those on the other road keep
+ * theirs. Where HTTP/2 is to be tried again, one more than there is room for may do that. */
+size_t roads_most_links(const struct roads *roads, const struct roads_use *use, size_t descriptors,
+                        int64_t now_ms);
 
 const char *road_name(enum road road); /* "HTTP/2" */
 

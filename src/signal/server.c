@@ -76,6 +76,15 @@ bool server_wants_move(struct signal_server *server, enum road road)
     return !server->roads.open[road] && bucket_take(&server->moves, now_ms(server));
 }
 
+size_t server_most_links(const struct signal_server *server, size_t descriptors)
+{
+    const struct h2 *h2 = server->ways[ROAD_HTTP2];
+    struct roads_use use = {.connections = h2 ? h2_connections(h2) : 0,
+                            .shares = h2 ? h2_shares(h2) : 1};
+    memcpy(use.links, server->links, sizeof use.links);
+    return roads_most_links(&server->roads, &use, descriptors, now_ms(server));
+}
+
 /* Which roads the configuration leaves. An operator's own server has HTTP/2 only where it is
  * named: credentials go to nobody who was not (settled.md). */
 static void wanted_roads(const struct config *config, bool wanted[ROADS])
@@ -137,7 +146,7 @@ void signal_server_resumed(struct signal_server *server)
 void signal_server_report(const struct signal_server *server, struct signal_report *report)
 {
     const struct roads *roads = &server->roads;
-    bool is_http2 = roads->open[ROAD_HTTP2] && !roads->fallen;
+    bool is_http2 = roads_prefers_http2(roads);
     *report = (struct signal_report){.road = road_name(is_http2 ? ROAD_HTTP2 : ROAD_HTTP1),
                                      .why = roads->fallen ? roads->why : NULL};
     if (server->ways[ROAD_HTTP2])

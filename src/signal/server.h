@@ -15,6 +15,7 @@ struct signal_server {
     const struct transport_ops *transports[ROADS];
     void *ways[ROADS]; /* the transports' own objects; NULL: not made */
     struct roads roads;
+    size_t links[ROADS]; /* that were started and are not down */
     struct bucket moves; /* links that leave a road which a reload has closed */
     int told;            /* the road that was last named in the log; -1: none */
     bool said_unknown;   /* it sends requests that we do not know */
@@ -31,5 +32,7 @@ void server_note_failure(struct signal_server *server, enum road road,
                          const struct transport_end *end);
 /* A link on this road, with nothing under way, should be made anew on another one. */
 bool server_wants_move(struct signal_server *server, enum road road);
+/* link_ops' `most`. */
+size_t server_most_links(const struct signal_server *server, size_t descriptors);
 
 #endif

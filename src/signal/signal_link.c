@@ -83,6 +83,7 @@ static void come_down(struct link *link)
 {
     loop_timer_cancel(link->server->loop, &link->timer);
     link->open = false;
+    link->server->links[link->road]--;
     free(link->scanner);
     link->scanner = NULL;
     link->transport->free(link->channel);
@@ -417,6 +418,7 @@ static void link_start(struct link *link)
     link->drained = false;
     link->road = (uint8_t)server_pick_road(link->server, link->candidate);
     link->transport = link->server->transports[link->road];
+    link->server->links[link->road]++;
     link->channel =
         link->transport->open(link->server->ways[link->road], link->candidate, &events, link);
 }
@@ -463,8 +465,14 @@ static void link_free(struct link *link)
     free(link);
 }
 
+static size_t link_most(void *messenger, size_t descriptors)
+{
+    return server_most_links(messenger, descriptors);
+}
+
 const struct link_ops signal_link_ops = {
     .messenger = "Signal",
+    .most = link_most,
     .open = link_open,
     .start = link_start,
     .stop = link_stop,

@@ -154,6 +154,34 @@ def test_no_more_streams_are_opened_than_the_server_takes(
     all_are_rung(signal, ntfy, phones)
 
 
+def test_descriptors_for_a_few_connections_are_enough_for_many_accounts(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """Over HTTP/1.1 the last ones wait in line, and are in as soon as HTTP/2 is back."""
+    doorbell = make_doorbell(
+        signal__url=signal.url,
+        signal__http2_url=signal.http2_url,
+        signal__transport="http2",
+        push__allowed_endpoints=[ntfy.origin],
+        signal__reconnect_min="100ms",
+        signal__reconnect_max="500ms",
+        signal__keepalive="400ms",
+    )
+    doorbell.launcher = ["prlimit", "--nofile=64:64"]
+    doorbell.start()
+    phones = registered(doorbell, signal, ntfy, 20)
+    all_are_rung(signal, ntfy, phones)
+    assert len(signal.live_connections()) == 1
+    doorbell.reload(signal__transport="http1")
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged("Not every account can be connected"), "a lack of room"
+    )
+    doorbell.reload(signal__transport="http2")
+    for account, _ in phones:
+        wait_version(signal, account, "HTTP/2")
+    all_are_rung(signal, ntfy, phones)
+
+
 @pytest.mark.parametrize("how", ["eof", "reset"])
 def test_a_connection_that_is_cut_takes_all_its_links_with_it_and_they_come_back(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, how: str

@@ -333,7 +333,7 @@ void world_start_bridge(void)
     struct bridge_parts parts = {.loop = &world.loop,
                                  .config = &world.config,
                                  .link_ops = &sim_messenger,
-                                 .links_most = world.links_most};
+                                 .descriptors = world.links_most};
     parts.push = world.push = push_new(&world.loop, NULL, NULL, NULL, &world.config, &err);
     trace("the bridge starts");
     world.process_ms = world.now_ms;

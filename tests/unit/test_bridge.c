@@ -81,7 +81,7 @@ static struct world {
     unsigned removed;
     enum registration_status status;
     unsigned answers;
-    size_t links_most;
+    size_t descriptors, shares; /* for links; how many links share one: 0: none */
 } world;
 
 static struct link *link_open(void *messenger, const struct link_request *request,
@@ -128,7 +128,14 @@ static void link_free(struct link *link)
     link->started = false;
 }
 
+static size_t link_most(void *messenger, size_t descriptors)
+{
+    (void)messenger;
+    return descriptors * (world.shares ? world.shares : 1);
+}
+
 static const struct link_ops fake_messenger = {.messenger = "fake",
+                                               .most = link_most,
                                                .open = link_open,
                                                .start = link_start,
                                                .stop = link_stop,
@@ -337,7 +344,7 @@ static void start(void)
                                  .config = &world.config,
                                  .policy = world.policy,
                                  .link_ops = &fake_messenger,
-                                 .links_most = world.links_most};
+                                 .descriptors = world.descriptors};
     world.bridge = bridge_new(&parts, &err);
     ck_assert_ptr_nonnull(world.bridge);
     turn();
@@ -1556,7 +1563,7 @@ START_TEST(an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goe
 {
     struct err err;
     begin();
-    world.links_most = 1;
+    world.descriptors = 1;
     store_row(0, ALICE, ENDPOINT);
     store_row(1, BOB, OTHER_ENDPOINT);
     start();
@@ -1571,10 +1578,35 @@ START_TEST(an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goe
 }
 END_TEST
 
+START_TEST(accounts_that_wait_are_connected_once_links_share_connections)
+{
+    begin();
+    world.descriptors = 1;
+    store_row(0, ALICE, ENDPOINT);
+    store_row(1, BOB, OTHER_ENDPOINT);
+    start();
+    bridge_sweep(world.bridge);
+    turn();
+    ck_assert_uint_eq(count_started(), 1);
+    struct bridge_view view;
+    view_bridge(world.bridge, 0, &view);
+    ck_assert(view.no_room);
+    ck_assert_uint_eq(view.links_most, 1);
+    world.shares = 100;
+    bridge_sweep(world.bridge);
+    turn();
+    ck_assert_uint_eq(count_started(), 2);
+    view_bridge(world.bridge, 0, &view);
+    ck_assert(!view.no_room);
+    ck_assert_uint_eq(view.links_most, 100);
+    end();
+}
+END_TEST
+
 START_TEST(trials_have_only_the_room_that_no_account_needs)
 {
     begin();
-    world.links_most = 2;
+    world.descriptors = 2;
     store_row(0, ALICE, ENDPOINT);
     start();
     down(link_of(ALICE), LINK_LOST);
@@ -1591,7 +1623,7 @@ END_TEST
 START_TEST(a_trial_makes_way_for_an_account_and_one_is_enough)
 {
     begin();
-    world.links_most = 3;
+    world.descriptors = 3;
     start();
     for (unsigned i = 0; i < 3; i++) {
         char uuid[64];
@@ -1613,7 +1645,7 @@ END_TEST
 START_TEST(a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)
 {
     begin();
-    world.links_most = 2;
+    world.descriptors = 2;
     start();
     ask(BOB, 2, "one", OTHER_ENDPOINT, false);
     ask(STRANGER, 2, "one", OTHER_ENDPOINT, false);
@@ -2920,6 +2952,7 @@ UNIT_MAIN(
     what_is_spent_of_a_budget_is_written_now_and_then_and_at_the_end,
     what_was_spent_and_could_not_be_written_is_written_later,
     an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes,
+    accounts_that_wait_are_connected_once_links_share_connections,
     trials_have_only_the_room_that_no_account_needs,
     a_trial_makes_way_for_an_account_and_one_is_enough,
     a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)

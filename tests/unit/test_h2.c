@@ -1089,6 +1089,8 @@ START_TEST(a_limit_that_is_lowered_holds_for_new_streams)
     settle_down();
     ck_assert(more->opened);
     ck_assert_uint_eq(world.streams_count, 2);
+    ck_assert_uint_eq(h2_shares(world.h2), 10);
+    ck_assert_uint_eq(h2_connections(world.h2), 2);
     for (size_t i = 0; i < 12; i++)
         ck_assert(!owners[i]->over);
     close_many(owners, 12);

@@ -160,6 +160,7 @@ static void tear_down(void)
 {
     if (link_)
         signal_link_ops.free(link_);
+    ck_assert_uint_eq(server.links[ROAD_HTTP1], 0); /* however it ended */
     ck_assert_uint_eq(loop.timers.count, 0);
     loop_fini(&loop);
 }
@@ -292,6 +293,7 @@ START_TEST(a_start_carries_the_credentials)
     signal_link_ops.start(link_);
     ck_assert_uint_eq(road.opens, 1);
     ck_assert_str_eq(road.user_agent, "Doorbell/1");
+    ck_assert_uint_eq(server.links[ROAD_HTTP1], 1);
     ck_assert_int_eq(strncmp(road.authorization, "Basic ", 6), 0);
     char plain[128] = "";
     const char *encoded = road.authorization + 6;

@@ -193,6 +193,29 @@ START_TEST(an_outage_of_both_roads_does_not_keep_http2_shut_when_it_is_over)
 }
 END_TEST
 
+START_TEST(how_many_links_descriptors_are_enough_for_depends_on_the_road)
+{
+    const struct roads_use nothing = {.shares = 100};
+    const struct roads_use mixed = {
+        .links = {[ROAD_HTTP2] = 55, [ROAD_HTTP1] = 4}, .connections = 3, .shares = 20};
+    struct roads roads;
+    roads_init(&roads, false, true);
+    ck_assert_uint_eq(roads_most_links(&roads, &nothing, 10, 0), 10);
+    roads_init(&roads, true, false);
+    ck_assert_uint_eq(roads_most_links(&roads, &nothing, 10, 0), 1000);
+    roads = both();
+    ck_assert_uint_eq(roads_most_links(&roads, &mixed, 10, 0), 4 + 6 * 20);
+    ck_assert_uint_eq(roads_most_links(&roads, &mixed, 3, 0), 4);
+    roads = fallen_at(0);
+    ck_assert_uint_eq(roads_most_links(&roads, &mixed, 10, 0), 55 + 7);
+    ck_assert_uint_eq(roads_most_links(&roads, &mixed, 2, 0), 55);
+    /* One more tries HTTP/2 again. */
+    ck_assert_uint_eq(roads_most_links(&roads, &mixed, 10, DAY), 55 + 7 + 1);
+    ck_assert_int_eq(roads_pick(&roads, false, DAY), ROAD_HTTP2);
+    ck_assert_uint_eq(roads_most_links(&roads, &mixed, 10, DAY), 55 + 7);
+}
+END_TEST
+
 UNIT_MAIN("roads", http2_comes_first_and_where_there_is_no_choice_there_is_none,
           what_fails_as_a_road_is_left_at_once_and_what_is_said_of_a_device_is_not,
           one_link_at_a_time_tries_http2_again_at_growing_intervals,
@@ -202,4 +225,5 @@ UNIT_MAIN("roads", http2_comes_first_and_where_there_is_no_choice_there_is_none,
           a_server_that_cannot_be_reached_for_a_moment_is_waited_for,
           one_account_that_gets_no_answer_beside_others_that_do_is_no_reason,
           where_neither_road_can_be_reached_http2_is_the_next_to_be_tried,
-          an_outage_of_both_roads_does_not_keep_http2_shut_when_it_is_over)
+          an_outage_of_both_roads_does_not_keep_http2_shut_when_it_is_over,
+          how_many_links_descriptors_are_enough_for_depends_on_the_road)
