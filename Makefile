@@ -51,7 +51,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .DELETE_ON_ERROR:
 .PHONY: all build deps run check check-everything check-deps check-trixie unit valgrind sanitize-unit \
-        fuzz fuzz-seconds e2e lint warnings readme bench help clean
+        fuzz fuzz-seconds e2e lint warnings readme bench bench-scale help clean
 
 all: build
 
@@ -73,7 +73,8 @@ help:
 	@echo 'make chaos         every fault that we can make against the program, and a table of what was lost (0);'
 	@echo '                   make chaos-short: the part that make check runs;'
 	@echo '                   make chaos-mutants: shows that it finds deliberate mistakes'
-	@echo 'make bench         memory, CPU and latency on both roads to Signal, beside floors of the same run'
+	@echo 'make bench         memory, CPU and latency on both roads to Signal, beside floors of the same run;'
+	@echo '                   make bench-scale: 100,000 accounts in one process (docs/scale.md)'
 	@echo 'make check-trixie  build and unit tests in a Debian trixie made with debootstrap (as root)'
 	@echo 'make image         the container image, by docker, podman or buildah; ARCH=arm64 cross-compiles it'
 	@echo 'make image-check   builds and runs it without a registry, by buildah and podman (as root)'
@@ -218,6 +219,9 @@ include packaging/install.mk
 
 bench: $(PROGRAM)
 	@tests/bench/run
+
+bench-scale: $(PROGRAM)
+	@tests/bench/scale
 
 check-trixie:
 	@tests/trixie

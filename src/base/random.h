@@ -1,4 +1,5 @@
-/* Random numbers from the system, for jitter, identifiers and keys. */
+/* Random numbers from the system: random_u32 for jitter and masks, random_bytes for identifiers and
+ * keys. Either may be called from any thread. */
 #ifndef DOORBELL_BASE_RANDOM_H
 #define DOORBELL_BASE_RANDOM_H
 

@@ -307,7 +307,8 @@ size_t frames_write(uint8_t *out, enum frames_opcode opcode, const void *payload
     assert(!((unsigned)opcode & OPCODE_IS_CONTROL) || length <= FRAMES_CONTROL_MAX);
     const uint8_t *from = payload;
     uint8_t mask[MASK_SIZE];
-    random_bytes(mask, sizeof mask);
+    uint32_t random = random_u32();
+    memcpy(mask, &random, sizeof mask);
     out[0] = (uint8_t)(FIN | (unsigned)opcode);
     uint8_t *to = out + 1 + write_length(out + 1, length);
     memcpy(to, mask, sizeof mask);

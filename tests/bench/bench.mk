@@ -16,6 +16,6 @@ $(BUILD)/bench/%.so: tests/bench/%.c
 bench-deps: deps
 	@tests/install-packages $(BENCH_DEPS)
 
-bench: export BENCH_PROGRAM := $(abspath $(PROGRAM))
-bench: export BENCH_FOLDER := $(abspath $(BUILD)/bench)
-bench: bench-deps $(BENCH_PROGRAMS)
+bench bench-scale: export BENCH_PROGRAM := $(abspath $(PROGRAM))
+bench bench-scale: export BENCH_FOLDER := $(abspath $(BUILD)/bench)
+bench bench-scale: bench-deps $(BENCH_PROGRAMS)

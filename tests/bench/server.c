@@ -4,10 +4,11 @@
  * "ports HTTP1 HTTP2 PUSHES", then obeys lines on standard input:
  *
  * open: lets in whoever wants a websocket; says "open".
- * links: says "links COUNT KEEPALIVES": those whose queue/empty was answered, and how often a
- * client said that it is alive.
- * ring COUNT MICROSECONDS: sends COUNT messages, one account after the other, so far apart; says
- * "rung COUNT PUSHES" once as many pushes came, or 2 s after the last.
+ * shut: hangs up on all who have one, and is not there for others until it opens again; says
+ * "shut". links: says "links COUNT KEEPALIVES ANSWERS": those whose queue/empty was answered, how
+ * often a client said that it is alive, and how often one answered. ring COUNT MICROSECONDS: sends
+ * COUNT messages, one account after the other, so far apart; says "rung COUNT PUSHES ENDPOINTS"
+ * once as many pushes came, or 2 s after the last; ENDPOINTS is to how many different ones.
  *
  * Ends with its input. */
 #include <arpa/inet.h>
@@ -52,6 +53,7 @@ struct link;
 struct peer {
     struct source source;
     struct server *server;
+    struct peer *next, *previous; /* in a ring of all that speak to the messenger */
     SSL *ssl;
     nghttp2_session *session; /* HTTP/2 */
     struct link *link;        /* HTTP/1.1, once it is open */
@@ -76,10 +78,15 @@ struct server {
     SSL_CTX *tls;
     int epoll;
     struct source http1, http2, pushes, commands, timer;
+    struct peer peers; /* the ring */
+    unsigned ports[2]; /* of http1, http2 */
     struct link *open[LINKS_MAX];
-    size_t open_count, answered_count, keepalives;
+    size_t open_count, answered_count, keepalives, answers;
+    bool is_rung[LINKS_MAX]; /* by the number in an endpoint's path */
+    size_t rung_count;
     size_t next, to_send, sent, pushed;
     bool finishing; /* all was sent, the last pushes are awaited */
+    bool shutting;  /* once the events at hand are dealt with, which may be of those who go */
     uint64_t id;
 };
 
@@ -264,6 +271,7 @@ static void on_message(struct server *server, struct link *link, const uint8_t *
     if (length < 4 || message[1] == TYPE_RESPONSE) {
         server->answered_count += !link->has_answered;
         link->has_answered = true;
+        server->answers++;
         return;
     }
     struct piece answer = {.length = 0};
@@ -449,12 +457,32 @@ static void on_http2_input(struct server *server, struct peer *peer)
 
 /* Pushes */
 
+static void set_timer(struct server *server, long microseconds)
+{
+    struct timespec wait = {.tv_sec = microseconds / 1000000,
+                            .tv_nsec = microseconds % 1000000 * 1000};
+    timerfd_settime(server->timer.fd, 0, &(struct itimerspec){wait, wait}, NULL);
+}
+
 static void report_rung(struct server *server)
 {
-    printf("rung %zu %zu\n", server->sent, server->pushed);
-    server->sent = server->to_send = server->pushed = 0;
+    printf("rung %zu %zu %zu\n", server->sent, server->pushed, server->rung_count);
+    server->sent = server->to_send = server->pushed = server->rung_count = 0;
+    memset(server->is_rung, 0, sizeof server->is_rung);
     server->finishing = false;
     timerfd_settime(server->timer.fd, 0, &(struct itimerspec){.it_value.tv_sec = 0}, NULL);
+}
+
+static void note_endpoint(struct server *server, const struct peer *peer)
+{
+    static const char start[] = "POST /up/";
+    size_t number = LINKS_MAX;
+    if (strncmp((const char *)peer->input, start, strlen(start)) == 0)
+        number = strtoul((const char *)peer->input + strlen(start), NULL, 10);
+    if (number >= LINKS_MAX || server->is_rung[number])
+        return;
+    server->is_rung[number] = true;
+    server->rung_count++;
 }
 
 static void on_push_input(struct server *server, struct peer *peer)
@@ -471,9 +499,12 @@ static void on_push_input(struct server *server, struct peer *peer)
         return;
     peer->used = 0;
     send_all(peer, answer, strlen(answer));
+    note_endpoint(server, peer);
     server->pushed++;
     if (server->finishing && server->pushed == server->sent)
         report_rung(server);
+    else if (server->finishing)
+        set_timer(server, LAST_PUSH_MICROSECONDS);
 }
 
 /* Peers */
@@ -486,6 +517,8 @@ static void hang_up(struct peer *peer)
     for (size_t i = server->open_count; peer->session && i-- > 0;)
         if (server->open[i]->peer == peer)
             remove_link(server, server->open[i]);
+    peer->previous->next = peer->next;
+    peer->next->previous = peer->previous;
     nghttp2_session_del(peer->session);
     SSL_free(peer->ssl);
     close(peer->source.fd);
@@ -510,6 +543,13 @@ static void on_peer(struct server *server, struct source *source)
         hang_up(peer);
 }
 
+static void join(struct server *server, struct peer *peer)
+{
+    peer->next = &server->peers;
+    peer->previous = server->peers.previous;
+    peer->previous->next = peer->next->previous = peer;
+}
+
 static void on_listener(struct server *server, struct source *source)
 {
     int fd;
@@ -519,6 +559,9 @@ static void on_listener(struct server *server, struct source *source)
             die("calloc");
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         peer->server = server;
+        peer->next = peer->previous = peer;
+        if (source != &server->pushes)
+            join(server, peer);
         peer->ssl = SSL_new(server->tls);
         peer->on_input = source == &server->http1   ? on_http1_input
                          : source == &server->http2 ? on_http2_input
@@ -532,11 +575,15 @@ static void on_listener(struct server *server, struct source *source)
     }
 }
 
-static unsigned listen_at(struct source *source)
+/* 0: at any port. */
+static unsigned listen_at(struct source *source, unsigned port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         die("listen");
@@ -545,13 +592,6 @@ static unsigned listen_at(struct source *source)
 }
 
 /* Commands */
-
-static void set_timer(struct server *server, long microseconds)
-{
-    struct timespec wait = {.tv_sec = microseconds / 1000000,
-                            .tv_nsec = microseconds % 1000000 * 1000};
-    timerfd_settime(server->timer.fd, 0, &(struct itimerspec){wait, wait}, NULL);
-}
 
 static void on_timer(struct server *server, struct source *source)
 {
@@ -571,9 +611,24 @@ static void on_timer(struct server *server, struct source *source)
 
 static void open_doors(struct server *server)
 {
+    if (server->http1.fd < 0) {
+        listen_at(&server->http1, server->ports[0]);
+        listen_at(&server->http2, server->ports[1]);
+    }
     watch(server, &server->http1, server->http1.fd, on_listener);
     watch(server, &server->http2, server->http2.fd, on_listener);
     puts("open");
+}
+
+static void shut_doors(struct server *server)
+{
+    close(server->http1.fd);
+    close(server->http2.fd);
+    server->http1.fd = server->http2.fd = -1;
+    while (server->peers.next != &server->peers)
+        hang_up(server->peers.next);
+    server->shutting = false;
+    puts("shut");
 }
 
 static void on_command(struct server *server, struct source *source)
@@ -586,8 +641,10 @@ static void on_command(struct server *server, struct source *source)
     line[length] = '\0';
     if (strncmp(line, "open", 4) == 0)
         open_doors(server);
+    else if (strncmp(line, "shut", 4) == 0)
+        server->shutting = true;
     else if (strncmp(line, "links", 5) == 0)
-        printf("links %zu %zu\n", server->answered_count, server->keepalives);
+        printf("links %zu %zu %zu\n", server->answered_count, server->keepalives, server->answers);
     else if (server->open_count &&
              sscanf(line, "ring %zu %ld", &server->to_send, &microseconds) == 2)
         set_timer(server, microseconds);
@@ -631,6 +688,8 @@ static void run(struct server *server)
             struct source *source = events[i].data.ptr;
             source->ready(server, source);
         }
+        if (server->shutting)
+            shut_doors(server);
     }
 }
 
@@ -648,13 +707,14 @@ int main(int count, char **words)
     }
     server.tls = make_tls(words[1], words[2]);
     server.epoll = epoll_create1(EPOLL_CLOEXEC);
-    unsigned http1 = listen_at(&server.http1);
-    unsigned http2 = listen_at(&server.http2);
-    unsigned pushes = listen_at(&server.pushes);
+    server.peers.next = server.peers.previous = &server.peers;
+    server.ports[0] = listen_at(&server.http1, 0);
+    server.ports[1] = listen_at(&server.http2, 0);
+    unsigned pushes = listen_at(&server.pushes, 0);
     watch(&server, &server.pushes, server.pushes.fd, on_listener);
     watch(&server, &server.commands, STDIN_FILENO, on_command);
     watch(&server, &server.timer, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
           on_timer);
-    printf("ports %u %u %u\n", http1, http2, pushes);
+    printf("ports %u %u %u\n", server.ports[0], server.ports[1], pushes);
     run(&server);
 }
