@@ -26,8 +26,9 @@ static int64_t descriptors_allowed(void)
 /* Of HTTP/1.1 each account needs one, and it may have to carry all of them. */
 static int64_t least_for_links(const struct config *config, int64_t accounts)
 {
+    int64_t shares = config->signal_accounts_per_connection;
     bool all_share = config->signal_transport == SIGNAL_TRANSPORT_HTTP2;
-    return all_share ? accounts / config->signal_accounts_per_connection + 1 : accounts;
+    return all_share ? (accounts + shares - 1) / shares : accounts;
 }
 
 /* Each account that is stored already is one that was taken, whatever accounts.max says now. */

@@ -128,10 +128,9 @@ static void endpoint_from_row(struct endpoint *endpoint, const struct store_acco
     endpoint->repeated = row->endpoint_repeated;
     if (!row->has_push_keys)
         return;
-    struct endpoint_keys keys;
-    memcpy(keys.p256dh, row->push_p256dh, sizeof keys.p256dh);
-    memcpy(keys.auth, row->push_auth, sizeof keys.auth);
-    endpoint_set_keys(endpoint, &keys);
+    endpoint->keys = mem_new(sizeof *endpoint->keys);
+    memcpy(endpoint->keys->p256dh, row->push_p256dh, sizeof endpoint->keys->p256dh);
+    memcpy(endpoint->keys->auth, row->push_auth, sizeof endpoint->keys->auth);
 }
 
 struct account *registry_add(struct registry *registry, const struct store_account *row)

@@ -1,3 +1,4 @@
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,15 +201,18 @@ static int take_push_keys(struct endpoint *endpoint, const struct registration *
 {
     const char *key = registration->p256dh, *auth = registration->auth;
     struct endpoint_keys keys;
+    int result = 0;
     if (!key && !auth)
         return 0;
     if (!key || !auth ||
         b64_decode(keys.p256dh, sizeof keys.p256dh, key, strlen(key)) != STORE_PUSH_KEY_SIZE ||
         b64_decode(keys.auth, sizeof keys.auth, auth, strlen(auth)) != STORE_PUSH_AUTH_SIZE ||
         encrypt_check_key(keys.p256dh) != 0)
-        return err_set(err, ERR_INVALID, "p256dh and auth are not a push subscription's keys");
-    endpoint_set_keys(endpoint, &keys);
-    return 0;
+        result = err_set(err, ERR_INVALID, "p256dh and auth are not a push subscription's keys");
+    else
+        endpoint_set_keys(endpoint, &keys);
+    sodium_memzero(&keys, sizeof keys);
+    return result;
 }
 
 static bool is_password(const char *password)
