@@ -189,6 +189,7 @@ void bridge_resumed(struct bridge *bridge, int64_t slept_ms)
     registry_each(&bridge->registry, resume_one, &slept_ms);
     list_each(node, &bridge->trials)
         bell_resumed(list_owner(node, struct bell, node), slept_ms);
+    room_review(bridge);
 }
 
 static void recover_one(void *arg, struct account *account)

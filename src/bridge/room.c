@@ -11,8 +11,10 @@ size_t room_most(const struct bridge *bridge)
 {
     const struct link_ops *ops = bridge->parts.link_ops;
     size_t descriptors = bridge->parts.descriptors;
-    return descriptors && ops && ops->most ? ops->most(bridge->parts.messenger, descriptors)
-                                           : descriptors;
+    if (!descriptors || !ops || !ops->most)
+        return descriptors;
+    size_t most = ops->most(bridge->parts.messenger, descriptors);
+    return most ? most : 1; /* connections that are on their way out may have them all */
 }
 
 static bool is_full(const struct bridge *bridge)

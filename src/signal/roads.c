@@ -42,8 +42,10 @@ size_t roads_most_links(const struct roads *roads, const struct roads_use *use, 
                         int64_t now_ms)
 {
     size_t on_http1 = use->links[ROAD_HTTP1], on_http2 = use->links[ROAD_HTTP2];
-    if (roads_prefers_http2(roads))
-        return on_http1 + (descriptors > on_http1 ? descriptors - on_http1 : 0) * use->shares;
+    if (roads_prefers_http2(roads)) {
+        size_t room = descriptors > on_http1 ? descriptors - on_http1 : 0;
+        return on_http1 + (room > use->connections ? room : use->connections) * use->shares;
+    }
     size_t left = descriptors > use->connections ? descriptors - use->connections : 0;
     return on_http2 + left + is_scout_due(roads, now_ms);
 }

@@ -57,7 +57,8 @@ struct roads_use {
 };
 
 /* How many links may be started and not down with so many descriptors. Those on the other road keep
- * theirs. Where HTTP/2 is to be tried again, one more than there is room for may do that. */
+ * theirs, and connections that stand are filled. Where HTTP/2 is to be tried again, one more than
+ * there is room for may do that. */
 size_t roads_most_links(const struct roads *roads, const struct roads_use *use, size_t descriptors,
                         int64_t now_ms);
 

@@ -73,16 +73,19 @@ void server_note_failure(struct signal_server *server, enum road road,
 
 bool server_wants_move(struct signal_server *server, enum road road)
 {
-    return !server->roads.open[road] && bucket_take(&server->moves, now_ms(server));
+    bool takes_room = server->crowded && road == ROAD_HTTP1 && roads_prefers_http2(&server->roads);
+    return (takes_room || !server->roads.open[road]) && bucket_take(&server->moves, now_ms(server));
 }
 
-size_t server_most_links(const struct signal_server *server, size_t descriptors)
+size_t server_most_links(struct signal_server *server, size_t descriptors)
 {
     const struct h2 *h2 = server->ways[ROAD_HTTP2];
     struct roads_use use = {.connections = h2 ? h2_connections(h2) : 0,
                             .shares = h2 ? h2_shares(h2) : 1};
     memcpy(use.links, server->links, sizeof use.links);
-    return roads_most_links(&server->roads, &use, descriptors, now_ms(server));
+    size_t most = roads_most_links(&server->roads, &use, descriptors, now_ms(server));
+    server->crowded = use.links[ROAD_HTTP1] + use.links[ROAD_HTTP2] >= most;
+    return most;
 }
 
 /* Which roads the configuration leaves. An operator's own server has HTTP/2 only where it is

@@ -16,7 +16,8 @@ struct signal_server {
     void *ways[ROADS]; /* the transports' own objects; NULL: not made */
     struct roads roads;
     size_t links[ROADS]; /* that were started and are not down */
-    struct bucket moves; /* links that leave a road which a reload has closed */
+    bool crowded;        /* no other link may be started, when that was asked last */
+    struct bucket moves; /* links that leave a road which a reload has closed, or make room */
     int told;            /* the road that was last named in the log; -1: none */
     bool said_unknown;   /* it sends requests that we do not know */
 };
@@ -32,7 +33,7 @@ void server_note_failure(struct signal_server *server, enum road road,
                          const struct transport_end *end);
 /* A link on this road, with nothing under way, should be made anew on another one. */
 bool server_wants_move(struct signal_server *server, enum road road);
-/* link_ops' `most`. */
-size_t server_most_links(const struct signal_server *server, size_t descriptors);
+/* link_ops' `most`. Links on HTTP/1.1 move once HTTP/2 is back and all room is taken. */
+size_t server_most_links(struct signal_server *server, size_t descriptors);
 
 #endif

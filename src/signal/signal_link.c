@@ -179,7 +179,7 @@ static bool must_reauthenticate(const struct link *link)
            is_at_rest(link);
 }
 
-/* A reload has closed its road. */
+/* A reload has closed its road, or on the other one it leaves room for those that wait. */
 static bool must_move(const struct link *link)
 {
     return is_at_rest(link) && server_wants_move(link->server, link->road);
@@ -194,7 +194,7 @@ static void on_keepalive_due(struct link *link)
         close_because(link, CLOSE_NORMAL, LINK_STOPPED,
                       reauthenticates
                           ? "The link is opened anew, so that the device counts as seen."
-                          : "The link is opened anew, on the road that signal.transport names.");
+                          : "The link is opened anew, on the other road.");
         return;
     }
     send_keepalive(link);

@@ -182,6 +182,54 @@ def test_descriptors_for_a_few_connections_are_enough_for_many_accounts(
     all_are_rung(signal, ntfy, phones)
 
 
+def test_accounts_that_wait_for_room_are_let_in_once_http2_is_back(
+    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, sleeper: Sleeper
+) -> None:
+    """Links over HTTP/1.1 have all descriptors by then, and the one that tries HTTP/2 is one more."""
+    doorbell = make_doorbell(
+        signal__url=signal.url,
+        signal__http2_url=signal.http2_url,
+        signal__transport="auto",
+        signal__accounts_per_connection=2,
+        push__allowed_endpoints=[ntfy.origin],
+        signal__reconnect_min="100ms",
+        signal__reconnect_max="500ms",
+        signal__keepalive="400ms",
+    )
+    doorbell.launcher = ["prlimit", "--nofile=64:64"]
+    doorbell.start()
+    phones = registered(doorbell, signal, ntfy, 20)
+    signal.set_behaviour(http2={"reject": {"status": 502}})
+    signal.end_connections()
+    doorbell.changes.wait_for(
+        lambda: doorbell.has_logged("Not every account can be connected"), "a lack of room"
+    )
+    signal.reset_behaviour()
+    sleeper.sleep(DAY_MS)
+    all_are_rung(signal, ntfy, phones)
+    assert doorbell.has_logged("Signal is reached over HTTP/2 again.")
+
+
+def test_descriptors_that_are_just_enough_are_not_complained_of(
+    make_doorbell: MakeDoorbell, signal: SignalPeer
+) -> None:
+    """512 for the rest of the program, 16 for the web server."""
+    for shares, needed in [(1, 628), (100, 529), (99, 530)]:
+        doorbell = make_doorbell(
+            signal__url=signal.url,
+            signal__http2_url=signal.http2_url,
+            signal__transport="http2",
+            signal__accounts_per_connection=shares,
+            accounts__max=100,
+            web__connections=16,
+        )
+        for most in (needed, needed - 1):
+            doorbell.launcher = ["prlimit", f"--nofile={most}:{most}"]
+            doorbell.start()
+            assert doorbell.has_logged("This process may open") == (most < needed)
+            doorbell.stop()
+
+
 @pytest.mark.parametrize("how", ["eof", "reset"])
 def test_a_connection_that_is_cut_takes_all_its_links_with_it_and_they_come_back(
     make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, how: str

@@ -82,6 +82,7 @@ static struct world {
     enum registration_status status;
     unsigned answers;
     size_t descriptors, shares; /* for links; how many links share one: 0: none */
+    bool in_use;                /* all of them, by connections that carry no link any more */
 } world;
 
 static struct link *link_open(void *messenger, const struct link_request *request,
@@ -131,7 +132,7 @@ static void link_free(struct link *link)
 static size_t link_most(void *messenger, size_t descriptors)
 {
     (void)messenger;
-    return descriptors * (world.shares ? world.shares : 1);
+    return world.in_use ? 0 : descriptors * (world.shares ? world.shares : 1);
 }
 
 static const struct link_ops fake_messenger = {.messenger = "fake",
@@ -1603,6 +1604,23 @@ START_TEST(accounts_that_wait_are_connected_once_links_share_connections)
 }
 END_TEST
 
+START_TEST(descriptors_that_are_all_in_use_are_not_any_number)
+{
+    begin();
+    world.descriptors = 2;
+    world.in_use = true;
+    store_row(0, ALICE, ENDPOINT);
+    store_row(1, BOB, OTHER_ENDPOINT);
+    start();
+    ck_assert_uint_eq(count_started(), 1);
+    world.in_use = false;
+    bridge_sweep(world.bridge);
+    turn();
+    ck_assert_uint_eq(count_started(), 2);
+    end();
+}
+END_TEST
+
 START_TEST(trials_have_only_the_room_that_no_account_needs)
 {
     begin();
@@ -2953,6 +2971,7 @@ UNIT_MAIN(
     what_was_spent_and_could_not_be_written_is_written_later,
     an_account_that_finds_no_room_is_connected_as_soon_as_another_one_goes,
     accounts_that_wait_are_connected_once_links_share_connections,
+    descriptors_that_are_all_in_use_are_not_any_number,
     trials_have_only_the_room_that_no_account_needs,
     a_trial_makes_way_for_an_account_and_one_is_enough,
     a_trial_that_passes_while_it_makes_way_costs_no_other_one_its_place)

@@ -846,6 +846,34 @@ START_TEST(an_unfinished_message_dies_with_its_connection)
 }
 END_TEST
 
+START_TEST(where_room_is_lacking_a_link_leaves_http1_once_http2_is_back)
+{
+    static const struct transport_end no_road = {.kind = TRANSPORT_NO_ROAD};
+    set_up();
+    roads_init(&server.roads, true, true);
+    roads_failed(&server.roads, ROAD_HTTP2, &no_road, loop_now_ms(&loop), UINT32_MAX);
+    start_and_open();
+    receive_hex(queue_empty);
+    ck_assert_uint_eq(signal_link_ops.most(&server, 1), 1);
+    live(2 * KEEPALIVE_MS);
+    ck_assert(!road.channel.closed); /* the other road is no better */
+    roads_opened(&server.roads, ROAD_HTTP2);
+    ck_assert_uint_gt(signal_link_ops.most(&server, 2), 1);
+    live(2 * KEEPALIVE_MS);
+    ck_assert(!road.channel.closed); /* there is room */
+    ck_assert_uint_eq(signal_link_ops.most(&server, 1), 1);
+    receive_hex(quiet_message);
+    live(2 * KEEPALIVE_MS);
+    ck_assert(!road.channel.closed); /* a message is unanswered */
+    signal_link_ops.acknowledge(link_, seen.ack);
+    live(2 * KEEPALIVE_MS);
+    ck_assert_int_eq(road.close_code, 1000);
+    end_with(&(struct transport_end){.kind = TRANSPORT_STOPPED});
+    ck_assert_int_eq(seen.last.reason, LINK_STOPPED);
+    tear_down();
+}
+END_TEST
+
 UNIT_MAIN(
     "link", a_start_carries_the_credentials,
     a_message_is_reported_and_answered_only_when_the_owner_says_so, a_message_may_come_byte_by_byte,
@@ -868,4 +896,5 @@ UNIT_MAIN(
     a_refusal_of_the_credentials_keeps_its_status, a_server_that_does_not_read_loses_the_link,
     stopping_ends_in_down, a_link_may_be_started_from_its_own_down,
     a_link_may_be_freed_from_its_own_event_in_the_protocols_manner,
-    a_promoted_candidate_connects_as_an_account, an_unfinished_message_dies_with_its_connection)
+    a_promoted_candidate_connects_as_an_account, an_unfinished_message_dies_with_its_connection,
+    where_room_is_lacking_a_link_leaves_http1_once_http2_is_back)
