@@ -1282,6 +1282,58 @@ START_TEST(a_close_that_cannot_go_out_is_not_waited_for_for_ever)
 }
 END_TEST
 
+/* So many bytes more may come, a few at a time. */
+static void open_window(struct stream *stream, int bytes)
+{
+    enum { STEP = 5 };
+    for (int given = 0; given < bytes; given += STEP) {
+        nghttp2_submit_window_update(stream->server, 0, 0, STEP);
+        nghttp2_submit_window_update(stream->server, 0, stream->sides[0]->id, STEP);
+        settle_down();
+    }
+}
+
+START_TEST(what_a_small_window_cuts_into_pieces_arrives_whole_in_order_and_once)
+{
+    enum { LENGTH = 512, FRAME = LENGTH + 8, BEFORE = 65535 / FRAME };
+    static const uint8_t filling[LENGTH];
+    size_t at = 0;
+    world.gives_no_credit = true;
+    struct owner *owner = open_channel();
+    settle_down();
+    struct stream *stream = world.streams[0];
+    struct side *side = stream->sides[0];
+    for (int i = 0; i < BEFORE; i++)
+        ck_assert_int_eq(h2_ops.send(owner->channel, filling, sizeof filling), 0);
+    ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"one", 3), 0);
+    settle_down();
+    ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"two", 3), 0);
+    settle_down();
+    ck_assert_uint_eq(side->got_length, 65535); /* in the middle of it */
+    ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"three", 5), 0);
+    open_window(stream, 20); /* all of it, and some of what follows */
+    ck_assert(!side->ended);
+    ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"four", 4), 0);
+    settle_down();
+    h2_ops.close(owner->channel, 1000, "");
+    settle_down();
+    ck_assert(!owner->over && !side->ended);
+    open_window(stream, 20);
+    for (int i = 0; i < BEFORE; i++)
+        expect_frame(side, &at, 0x82, filling, sizeof filling);
+    expect_frame(side, &at, 0x82, "one", 3);
+    expect_frame(side, &at, 0x82, "two", 3);
+    expect_frame(side, &at, 0x82, "three", 5);
+    expect_frame(side, &at, 0x82, "four", 4);
+    expect_frame(side, &at, 0x88, "\x03\xe8", 2);
+    ck_assert_uint_eq(at, side->got_length);
+    ck_assert(side->ended && !side->reset);
+    ck_assert(owner->over);
+    ck_assert_int_eq(owner->end.kind, TRANSPORT_STOPPED);
+    free(owner);
+}
+END_TEST
+
 START_TEST(whoever_answers_closes_and_leaves_inside_a_message_is_heard_to_the_end)
 {
     struct owner *owner = open_channel();
@@ -1763,6 +1815,7 @@ int main(void)
         a_server_that_announces_no_room_is_told_and_asked_again_later,
         all_that_was_sent_arrives_however_much_waited,
         a_close_that_cannot_go_out_is_not_waited_for_for_ever,
+        what_a_small_window_cuts_into_pieces_arrives_whole_in_order_and_once,
         whoever_answers_closes_and_leaves_inside_a_message_is_heard_to_the_end,
         answers_that_another_follows_are_skipped_and_retry_after_is_read,
         a_message_beyond_all_bounds_is_a_violation,
