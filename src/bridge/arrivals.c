@@ -51,12 +51,14 @@ static bool is_undecided(const struct arrival *refused, const char *pseudonym, c
     return refused->status == REGISTRATION_INTERNAL_ERROR && is_same(refused, &later);
 }
 
-void arrivals_explain(struct arrivals *arrivals, const char *pseudonym, const char *origin,
-                      const char *why)
+void arrivals_explain(struct arrivals *arrivals, enum registration_status status,
+                      const char *pseudonym, const char *origin, const char *why)
 {
     struct arrival *refused = &arrivals->refused;
-    if (is_undecided(refused, pseudonym, origin))
-        text_printable(refused->why, sizeof refused->why, why, strlen(why));
+    if (!is_undecided(refused, pseudonym, origin))
+        return;
+    refused->status = status;
+    text_printable(refused->why, sizeof refused->why, why, strlen(why));
 }
 
 void arrivals_taken(struct arrivals *arrivals, const char *pseudonym, const char *origin)

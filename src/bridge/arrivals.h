@@ -46,10 +46,10 @@ void arrivals_note(struct arrivals *arrivals, enum registration_status status,
                    enum arrival_asker asker, const char *pseudonym, const char *origin,
                    const char *why, int64_t now_unix);
 
-/* What is found out later about one that was undecided: why it still is, or that it was taken,
- * though nobody has asked again. */
-void arrivals_explain(struct arrivals *arrivals, const char *pseudonym, const char *origin,
-                      const char *why);
+/* What is found out later about one that was undecided, though nobody has asked again: why it still
+ * is (REGISTRATION_INTERNAL_ERROR) or what it came to, or that it was taken. */
+void arrivals_explain(struct arrivals *arrivals, enum registration_status status,
+                      const char *pseudonym, const char *origin, const char *why);
 void arrivals_taken(struct arrivals *arrivals, const char *pseudonym, const char *origin);
 
 /* Those that are kept, oldest first: `i` from 0; NULL behind the last. */

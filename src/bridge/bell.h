@@ -216,6 +216,8 @@ void verdicts_follow_config(struct bell *bell);
 void verdicts_try_again(struct bell *bell);
 /* What it spent of a daily budget is written, if it is not yet. */
 void verdicts_keep_spent(struct bell *bell);
+/* A ring is about to be owed: what tests have doubled while nobody waited does not hold it up. */
+void verdicts_before_ring(struct bell *bell);
 /* Rings what is owed as soon as the last answer's own floor allows. */
 void verdicts_hurry(struct bell *bell);
 /* What waited for this push server may ring, as soon as the answers' own floors allow. */
@@ -234,7 +236,8 @@ int64_t bridge_now_ms(const struct bridge *bridge);
 /* trial.c: what a bell on trial does with its link's events. */
 void trial_proven(struct bell *bell);
 void trial_refused(struct bell *bell);
-void trial_explain(struct bell *bell, const char *why); /* to the operator: why it goes on */
+/* To the operator: why it goes on (REGISTRATION_INTERNAL_ERROR), or what it came to. */
+void trial_explain(struct bell *bell, enum registration_status status, const char *why);
 void trial_expired(struct bell *bell);
 void trial_free(struct bell *bell);
 bool trial_may_connect(struct bell *bell);

@@ -90,6 +90,8 @@ static void on_waiting(void *arg, uint64_t ack, bool urgent, bool own)
                            : TIMELINE_MESSAGE,
               0);
     bell->bridge->tally.messages[kind_of(urgent, own_silent)]++;
+    if (!silent)
+        verdicts_before_ring(bell);
     if (wake_message(&bell->wake, ack, silent, bell_now_ms(bell)) != 0) {
         log_warn(
             "Account %s: Signal's server sent more unanswered messages than its own window allows; "

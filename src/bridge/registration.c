@@ -139,7 +139,7 @@ void waits_explain(struct bell *bell)
     write_undecided(why, bell);
     list_each(node, &bell->waits)
         wait_set(wait_at(node), REGISTRATION_INTERNAL_ERROR, why);
-    trial_explain(bell, why);
+    trial_explain(bell, REGISTRATION_INTERNAL_ERROR, why);
 }
 
 static struct registration_wait *answer_at_once(struct bridge *bridge,

@@ -48,6 +48,37 @@ static struct bell *find(struct bridge *bridge, const struct account_key *key, c
     return NULL;
 }
 
+/* Who asked is known by the endpoint, and by the account that is there already. */
+static const char *known_by(const struct bell *bell, char origin[URL_ORIGIN_SIZE])
+{
+    const struct trial *trial = bell->trial;
+    const struct account *account = registry_find(&bell->bridge->registry, &trial->key);
+    endpoint_origin(trial->endpoint.url, origin);
+    return account ? account->pseudonym : NULL;
+}
+
+void trial_explain(struct bell *bell, enum registration_status status, const char *why)
+{
+    char origin[URL_ORIGIN_SIZE];
+    const char *pseudonym = known_by(bell, origin);
+    arrivals_explain(&bell->bridge->arrivals, status, pseudonym, origin, why);
+}
+
+static void note_taken(struct bell *bell)
+{
+    char origin[URL_ORIGIN_SIZE];
+    const char *pseudonym = known_by(bell, origin);
+    arrivals_taken(&bell->bridge->arrivals, pseudonym, origin);
+}
+
+/* Nobody may be waiting for the answer any more. */
+static void end(struct bell *bell, enum registration_status status, const char *why)
+{
+    trial_explain(bell, status, why);
+    waits_answer(bell, status, why);
+    bell_bury(bell);
+}
+
 /* The newest few per user only: the oldest makes room. */
 static void make_room(struct bridge *bridge, const struct account_key *key)
 {
@@ -60,10 +91,8 @@ static void make_room(struct bridge *bridge, const struct account_key *key)
             oldest = bell_at(node);
         count++;
     }
-    if (count >= TRIALS_PER_USER_MAX) {
-        waits_answer(oldest, REGISTRATION_INTERNAL_ERROR, "newer credentials took its place");
-        bell_bury(oldest);
-    }
+    if (count >= TRIALS_PER_USER_MAX)
+        end(oldest, REGISTRATION_INTERNAL_ERROR, "newer credentials took its place");
 }
 
 struct bell *trial_find_or_start(struct bridge *bridge, const struct account_key *key,
@@ -103,6 +132,7 @@ void trial_end(struct bridge *bridge, const struct account_key *key, const char 
     struct bell *bell = find(bridge, key, password);
     if (!bell)
         return;
+    note_taken(bell);
     waits_answer(bell, REGISTRATION_INTERNAL_ERROR, "the operator entered the account meanwhile");
     bell_bury(bell);
 }
@@ -135,29 +165,13 @@ int64_t trial_expires_ms(const struct bell *bell)
 
 void trial_refused(struct bell *bell)
 {
-    waits_answer(bell, REGISTRATION_FORBIDDEN, "the messenger's server refused the credentials");
-    bell_bury(bell);
-}
-
-/* Who asked is known by the endpoint, and by the account that is there already. */
-static const char *known_by(const struct bell *bell, char origin[URL_ORIGIN_SIZE])
-{
-    const struct trial *trial = bell->trial;
-    const struct account *account = registry_find(&bell->bridge->registry, &trial->key);
-    endpoint_origin(trial->endpoint.url, origin);
-    return account ? account->pseudonym : NULL;
-}
-
-void trial_explain(struct bell *bell, const char *why)
-{
-    char origin[URL_ORIGIN_SIZE];
-    const char *pseudonym = known_by(bell, origin);
-    arrivals_explain(&bell->bridge->arrivals, pseudonym, origin, why);
+    end(bell, REGISTRATION_FORBIDDEN, "the messenger's server refused the credentials");
 }
 
 void trial_expired(struct bell *bell)
 {
-    bell_bury(bell);
+    end(bell, REGISTRATION_INTERNAL_ERROR,
+        "the messenger's server has not let it in for a day, and the trial has ended");
 }
 
 /* Devices of the user that were unlinked make room for the one that takes their place, and leave it
@@ -244,13 +258,10 @@ void trial_proven(struct bell *bell)
     const char *why = obstacle(bridge, &succession, account, &status);
     if (why) {
         log_warn("A registration was not taken: %s.", why);
-        waits_answer(bell, status, why);
-        bell_bury(bell);
+        end(bell, status, why);
         return;
     }
-    char origin[URL_ORIGIN_SIZE];
-    const char *pseudonym = known_by(bell, origin);
-    arrivals_taken(&bridge->arrivals, pseudonym, origin);
+    note_taken(bell);
     bool same = account && endpoint_same(&account->endpoint, &trial->endpoint);
     bool same_url = account && endpoint_same_url(&account->endpoint, &trial->endpoint);
     if (account && !same_url)

@@ -195,19 +195,41 @@ void verdicts_hurry(struct bell *bell)
     bell_hurry(bell, later(life->soonest_ms, life->floor_until_ms));
 }
 
+struct search {
+    const struct bell *self;
+    struct bell *found;
+};
+
+static void look_for_push(void *arg, struct account *account)
+{
+    struct search *search = arg;
+    struct bell *bell = account->owner;
+    if (bell && bell != search->self && (bell->ring || bell->notice))
+        search->found = bell;
+}
+
+static bool another_pushes(const struct bell *bell)
+{
+    struct search search = {.self = bell};
+    registry_each_of_endpoint(&bell->bridge->registry, bell->account->endpoint.url, look_for_push,
+                              &search);
+    return search.found;
+}
+
 /* Whether it can be rung nobody knows: else what was mended would look broken, and be an alert,
  * until a message comes. */
 static bool has_never_worked(const struct bell *bell)
 {
     const struct endpoint *endpoint = &bell->account->endpoint;
-    return !endpoint->proven &&
-           (endpoint->state == ENDPOINT_FAILING || endpoint->state == ENDPOINT_SUSPECT);
+    return !endpoint->proven && endpoint->state != ENDPOINT_OK && !endpoint->for_good;
 }
 
-/* No ring is owed that would show as much. */
+/* No ring is owed that would show as much, and nothing is under way that does: what comes of it is
+ * told to all who share the endpoint. */
 static bool may_test(const struct bell *bell)
 {
-    return bell->account->state != ACCOUNT_REFUSED && !wake_owes(&bell->wake) && !bell->notice;
+    return bell->account->state != ACCOUNT_REFUSED && !wake_owes(&bell->wake) && !bell->notice &&
+           !another_pushes(bell);
 }
 
 /* Something has changed, by which a test may be accepted that was not before. */
@@ -216,6 +238,12 @@ static void hurry_test(struct bell *bell)
     bool due = bell_now_ms(bell) >= bell->endpoint_life.soonest_ms;
     if (may_test(bell) && due && (has_never_worked(bell) || bell->held_until_ms))
         ring_test(bell);
+}
+
+void verdicts_before_ring(struct bell *bell)
+{
+    if (!wake_owes(&bell->wake) && has_never_worked(bell))
+        verdicts_hurry(bell);
 }
 
 static void hurry_one(void *arg, struct account *account)
@@ -366,11 +394,6 @@ static void share(struct bell *bell, const struct finding *finding, int64_t retr
     registry_each_of_endpoint(&bell->bridge->registry, bell->account->endpoint.url, share_with,
                               &sharing);
 }
-
-struct search {
-    const struct bell *self;
-    struct bell *found;
-};
 
 static void look_for_other(void *arg, struct account *account)
 {

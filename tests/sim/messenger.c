@@ -534,6 +534,8 @@ static bool pump_one(struct link *link)
     trace("message %u of account %u is delivered%s", number, link->account,
           is_silent(message) ? " (silent)" : "");
     note_proof(link);
+    if (!is_silent(message))
+        hurry_first(link->account);
     link->events->waiting(link->arg, (uint64_t)link->connection << 16 | number, message->urgent,
                           message->own);
     if (link->freed)

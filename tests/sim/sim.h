@@ -346,6 +346,7 @@ void distance_check(unsigned account); /* it rings */
 struct absence_clocks sleep_clocks(void);
 void sleep_look(void); /* at the clocks: the machine may have been away */
 void sleep_for(int64_t ms);
+void hurry_first(unsigned account); /* as a message is delivered to it */
 
 /* events.c: what the phone does, also while the world settles. */
 void phone_registers(unsigned account, bool ping);

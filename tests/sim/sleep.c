@@ -60,6 +60,18 @@ static void hurry(struct endpoint_book *endpoint)
         endpoint->soft_ms = endpoint->soonest_ms;
 }
 
+/* Nor does the first message wait for what has doubled over tests of an endpoint that never
+ * accepted a push. */
+void hurry_first(unsigned account)
+{
+    const struct account *known = account_at(account);
+    if (world.books[account].in_use == NOWHERE || owes(account) ||
+        (known && known->endpoint.proven))
+        return;
+    world.books[account].retry_ms = 0;
+    hurry(endpoint_book(account));
+}
+
 static void resume(int64_t slept_ms)
 {
     bool waits[ACCOUNTS];

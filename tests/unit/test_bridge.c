@@ -2600,6 +2600,46 @@ START_TEST(a_phone_that_signal_does_not_let_in_is_told_with_the_reason)
 }
 END_TEST
 
+enum trial_end { TRIAL_REFUSED, TRIAL_EXPIRED, TRIAL_ENTERED };
+
+static void end_trial(enum trial_end end)
+{
+    if (end == TRIAL_ENTERED)
+        enter(ALICE, ENDPOINT);
+    else
+        down(newest(), end == TRIAL_REFUSED ? LINK_UNAUTHORIZED : LINK_MIDDLEBOX);
+    later(24 * 3600 * 1000);
+}
+
+/* Nobody waits for the answer any more, and asks again perhaps never. */
+START_TEST(what_a_trial_came_to_is_told_though_nobody_asked_again)
+{
+    static const struct {
+        enum trial_end end;
+        const char *told;
+    } cases[] = {{TRIAL_REFUSED, "refused the credentials"},
+                 {TRIAL_EXPIRED, "has ended"},
+                 {TRIAL_ENTERED, NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin();
+        start();
+        ask(ALICE, 2, "secret", ENDPOINT, false);
+        down(newest(), LINK_MIDDLEBOX);
+        later(world.config.accounts_verdict_ms);
+        expect(REGISTRATION_INTERNAL_ERROR);
+        const struct arrival *told = arrivals_refused(bridge_arrivals(world.bridge), clock_unix());
+        ck_assert_ptr_nonnull(strstr(told->why, "the trial goes on"));
+        end_trial(cases[i].end);
+        told = arrivals_refused(bridge_arrivals(world.bridge), clock_unix());
+        ck_assert_int_eq(told != NULL, cases[i].told != NULL);
+        ck_assert(!told || strstr(told->why, cases[i].told));
+        ck_assert(!told ||
+                  (told->status == REGISTRATION_FORBIDDEN) == (cases[i].end == TRIAL_REFUSED));
+        end();
+    }
+}
+END_TEST
+
 static void look_around(void)
 {
     later(60 * 1000);
@@ -2633,6 +2673,95 @@ START_TEST(a_test_that_failed_is_made_again_until_a_push_was_accepted)
     look_around();
     ck_assert_uint_eq(count_pushes(PUSH_TEST), 4);
     ck_assert(!bridge_endpoint_refuses(account_of(ALICE)));
+    end();
+}
+END_TEST
+
+/* Not even where a start, which forgets short waits, makes all of them due together. */
+START_TEST(accounts_that_share_an_endpoint_that_never_worked_test_it_once)
+{
+    static const char *const users[] = {ALICE, BOB, "b83e9a5c-3e8a-4b52-8a53-57f0d8f2d3c1"};
+    begin();
+    for (size_t i = 0; i < 3; i++) {
+        struct store_account *row = store_row(i, users[i], ENDPOINT);
+        row->endpoint_state = ENDPOINT_FAILING;
+        row->endpoint_proven = false;
+    }
+    start();
+    later(60 * 1000);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    answer(VERDICT_RETRY, 500);
+    bridge_sweep(world.bridge);
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 1);
+    verdicts_origin_recovered(world.bridge, "https://push.example.org");
+    turn();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    answer(VERDICT_ACCEPTED, 200);
+    look_around();
+    ck_assert_uint_eq(count_pushes(PUSH_TEST), 2);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(!bridge_endpoint_refuses(account_of(users[i])));
+    end();
+}
+END_TEST
+
+/* By a 404 it may be over, after a 410 nobody asks again. */
+START_TEST(an_unknown_endpoint_that_never_worked_is_tested_also_when_it_is_given_up)
+{
+    static const struct {
+        enum verdict_kind kind;
+        int status;
+        unsigned tests;
+    } cases[] = {{VERDICT_SUSPECT, 404, 2}, {VERDICT_GONE, 410, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin();
+        world.config.push_suspect_after = 1;
+        world.config.push_gone_after_ms = 0;
+        start();
+        ask(ALICE, 2, "secret", ENDPOINT, false);
+        drained(newest());
+        answer(cases[i].kind, cases[i].status);
+        ck_assert_int_eq(state_of(ALICE), ENDPOINT_GONE);
+        later(24 * 3600 * 1000);
+        look_around();
+        ck_assert_uint_eq(count_pushes(PUSH_TEST), cases[i].tests);
+        end();
+    }
+}
+END_TEST
+
+static void fail_tests_for_a_day(void)
+{
+    const struct verdict refused = {.kind = VERDICT_UNAUTHORIZED,
+                                    .status = 403,
+                                    .floor_ms = 15 * 60 * 1000,
+                                    .cap_ms = 6 * 3600 * 1000};
+    answer_verdict(&refused);
+    for (unsigned i = 0, tests = 1; i < 24 * 60; i++) {
+        look_around();
+        if (count_pushes(PUSH_TEST) == tests)
+            continue;
+        answer_verdict(&refused);
+        tests = count_pushes(PUSH_TEST);
+    }
+}
+
+/* It may have been mended since: what doubled while nobody waited must not hold up who waits now.
+ */
+START_TEST(a_message_does_not_wait_as_long_as_the_tests_before_it)
+{
+    begin();
+    start();
+    ask(ALICE, 2, "secret", ENDPOINT, false);
+    drained(newest());
+    fail_tests_for_a_day();
+    unsigned tests = count_pushes(PUSH_TEST);
+    ck_assert_uint_gt(tests, 3);
+    ck_assert_uint_lt(tests, 12);
+    message(ALICE);
+    later(16 * 60 * 1000);
+    ck_assert_uint_eq(count_pushes(PUSH_RING), 1);
     end();
 }
 END_TEST
@@ -2899,8 +3028,12 @@ UNIT_MAIN(
     a_test_that_cannot_be_sent_shows_that_the_account_cannot_be_rung,
     a_test_that_is_held_because_its_push_server_is_down_says_nothing_new,
     a_phone_that_signal_does_not_let_in_is_told_with_the_reason,
+    what_a_trial_came_to_is_told_though_nobody_asked_again,
     a_test_that_a_name_held_up_is_sent_again_where_no_message_would_show_that_it_is_over,
     a_test_that_failed_is_made_again_until_a_push_was_accepted,
+    accounts_that_share_an_endpoint_that_never_worked_test_it_once,
+    an_unknown_endpoint_that_never_worked_is_tested_also_when_it_is_given_up,
+    a_message_does_not_wait_as_long_as_the_tests_before_it,
     a_test_that_was_held_follows_once_its_push_server_works_again,
     a_start_makes_a_test_again_that_failed_before_it, a_reload_tries_an_endpoint_that_never_worked,
     a_reload_tries_what_the_settings_forbade, credentials_that_show_their_queue_become_an_account,

@@ -974,16 +974,16 @@ START_TEST(a_phone_on_trial_is_told_of_until_it_is_let_in)
     arrivals_note(&arrivals, REGISTRATION_INTERNAL_ERROR, ARRIVAL_UNDECIDED, NULL, origin, "slow",
                   1);
     ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "slow");
-    arrivals_explain(&arrivals, NULL, other, "not its");
+    arrivals_explain(&arrivals, REGISTRATION_INTERNAL_ERROR, NULL, other, "not its");
     ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "slow");
-    arrivals_explain(&arrivals, NULL, origin, "unreachable");
+    arrivals_explain(&arrivals, REGISTRATION_INTERNAL_ERROR, NULL, origin, "unreachable");
     ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "unreachable");
     arrivals_taken(&arrivals, NULL, other);
     ck_assert_int_eq(refused_at(&arrivals, 9), 1);
     arrivals_taken(&arrivals, "4c98aabbcc", origin);
     ck_assert_int_eq(refused_at(&arrivals, 9), 0);
     arrivals_note(&arrivals, REGISTRATION_FORBIDDEN, ARRIVAL_PHONE, NULL, origin, "no", 2);
-    arrivals_explain(&arrivals, NULL, origin, "later");
+    arrivals_explain(&arrivals, REGISTRATION_INTERNAL_ERROR, NULL, origin, "later");
     arrivals_taken(&arrivals, NULL, origin); /* of other credentials */
     ck_assert_str_eq(arrivals_refused(&arrivals, 9)->why, "no");
 }
