@@ -236,7 +236,7 @@ static bool may_test(const struct bell *bell)
 static void hurry_test(struct bell *bell)
 {
     bool due = bell_now_ms(bell) >= bell->endpoint_life.soonest_ms;
-    if (may_test(bell) && due && (has_never_worked(bell) || bell->held_until_ms))
+    if (due && (has_never_worked(bell) || bell->held_until_ms) && may_test(bell))
         ring_test(bell);
 }
 
@@ -289,7 +289,7 @@ void verdicts_try_again(struct bell *bell)
     int64_t now = bell_now_ms(bell);
     bool failed = (is_of_name(bell) || has_never_worked(bell)) && now >= bell->wake.not_before_ms;
     bool held = bell->held_until_ms && now >= bell->held_until_ms;
-    if (may_test(bell) && (failed || held))
+    if ((failed || held) && may_test(bell))
         ring_test(bell);
 }
 
