@@ -1,5 +1,6 @@
 /* Random numbers from the system: random_u32 for jitter and masks, random_bytes for identifiers and
- * keys. Either may be called from any thread. */
+ * keys: a process that is forked would draw the same of the former. Either may be called from any
+ * thread. */
 #ifndef DOORBELL_BASE_RANDOM_H
 #define DOORBELL_BASE_RANDOM_H
 

@@ -251,7 +251,9 @@ bool vapid_make_folder(const char *path)
 /* ERR_BUSY, silently, when there is a file of that name now. */
 static int write_new(const char *path, const char *line, struct err *err)
 {
-    char *folder = folder_of(path), *temporary = mem_format("%s.%08x", path, random_u32());
+    uint32_t name;
+    random_bytes(&name, sizeof name); /* another one in each process that starts beside us */
+    char *folder = folder_of(path), *temporary = mem_format("%s.%08x", path, name);
     int result = ERR_IO, fd = -1;
     if (!vapid_make_folder(path))
         goto out;
