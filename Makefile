@@ -50,7 +50,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .DELETE_ON_ERROR:
-.PHONY: all build deps run check check-everything check-deps check-trixie unit valgrind sanitize-unit \
+.PHONY: all build deps run check check-everything programs check-deps check-trixie unit valgrind sanitize-unit \
         fuzz fuzz-seconds e2e lint warnings readme bench bench-scale help clean
 
 all: build
@@ -127,13 +127,20 @@ check-deps: deps
 	@tests/install-packages libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev # libFuzzer and sanitizers
 	@tests/peers/prepare
 
+# What is built is built by all processors, what is tested one after the other.
+AT_ONCE = $(MAKE) --no-print-directory -j$$(nproc)
+
 check: check-deps
+	@$(AT_ONCE) programs
 	@$(MAKE) --no-print-directory check-everything
+
+programs: $(PROGRAM) $(UNIT_TESTS)
 
 ifneq ($(SANITIZE),)
 check-everything: unit e2e
 else
 check-everything: lint warnings unit sim sim-mutants valgrind fuzz-seconds e2e chaos-short
+	@$(AT_ONCE) SANITIZE=1 programs
 	@$(MAKE) --no-print-directory SANITIZE=1 unit blackbox
 endif
 
