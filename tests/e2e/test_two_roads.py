@@ -3,7 +3,7 @@ the way (docs/roads.md). What befalls a single link is in test_link_life.py, for
 """
 
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import pytest
 
@@ -22,9 +22,9 @@ DAY_MS = 24 * 3600 * 1000
 
 @pytest.fixture
 def make(make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer) -> MakeDoorbell:
-    """Running, with both roads named."""
+    """Running, with both roads named; `files`: how many it may open."""
 
-    def start(**settings: Any) -> Doorbell:
+    def start(files: Optional[int] = None, **settings: Any) -> Doorbell:
         needed = {
             "signal__url": signal.url,
             "signal__http2_url": signal.http2_url,
@@ -32,7 +32,10 @@ def make(make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer) -> Mak
             "signal__reconnect_min": "100ms",
             "signal__reconnect_max": "500ms",
         }
-        return make_doorbell(**{**needed, **settings}).start()
+        doorbell = make_doorbell(**{**needed, **settings})
+        if files:
+            doorbell.launcher = ["prlimit", f"--nofile={files}:{files}"]
+        return doorbell.start()
 
     return start
 
@@ -155,20 +158,10 @@ def test_no_more_streams_are_opened_than_the_server_takes(
 
 
 def test_descriptors_for_a_few_connections_are_enough_for_many_accounts(
-    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
     """Over HTTP/1.1 the last ones wait in line, and are in as soon as HTTP/2 is back."""
-    doorbell = make_doorbell(
-        signal__url=signal.url,
-        signal__http2_url=signal.http2_url,
-        signal__transport="http2",
-        push__allowed_endpoints=[ntfy.origin],
-        signal__reconnect_min="100ms",
-        signal__reconnect_max="500ms",
-        signal__keepalive="400ms",
-    )
-    doorbell.launcher = ["prlimit", "--nofile=64:64"]
-    doorbell.start()
+    doorbell = make(files=64, signal__transport="http2", signal__keepalive="400ms")
     phones = registered(doorbell, signal, ntfy, 20)
     all_are_rung(signal, ntfy, phones)
     assert len(signal.live_connections()) == 1
@@ -183,21 +176,15 @@ def test_descriptors_for_a_few_connections_are_enough_for_many_accounts(
 
 
 def test_accounts_that_wait_for_room_are_let_in_once_http2_is_back(
-    make_doorbell: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, sleeper: Sleeper
+    make: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer, sleeper: Sleeper
 ) -> None:
     """Links over HTTP/1.1 have all descriptors by then, and the one that tries HTTP/2 is one more."""
-    doorbell = make_doorbell(
-        signal__url=signal.url,
-        signal__http2_url=signal.http2_url,
+    doorbell = make(
+        files=64,
         signal__transport="auto",
         signal__accounts_per_connection=2,
-        push__allowed_endpoints=[ntfy.origin],
-        signal__reconnect_min="100ms",
-        signal__reconnect_max="500ms",
         signal__keepalive="400ms",
     )
-    doorbell.launcher = ["prlimit", "--nofile=64:64"]
-    doorbell.start()
     phones = registered(doorbell, signal, ntfy, 20)
     signal.set_behaviour(http2={"reject": {"status": 502}})
     signal.end_connections()
