@@ -135,8 +135,7 @@ static void judge_status(struct link_down *down, const struct transport_end *end
     }
 }
 
-/* What comes with them only says the same once more. */
-static bool says_all(int close_code)
+bool judge_is_of_device(int close_code)
 {
     return close_code == 4401 || close_code == 4409;
 }
@@ -146,7 +145,9 @@ static void judge_close(struct link_down *down, const struct transport_end *end)
     const struct rule *rule = find(close_codes, COUNT(close_codes), end->close_code);
     down->close_code = end->close_code;
     if (rule) {
-        set_said(down, rule->reason, rule->text, says_all(rule->number) ? "" : end->text);
+        /* What comes with those only says the same once more. */
+        bool says_all = judge_is_of_device(rule->number);
+        set_said(down, rule->reason, rule->text, says_all ? "" : end->text);
         return;
     }
     char text[SENTENCE_SIZE];

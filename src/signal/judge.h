@@ -8,5 +8,7 @@
 #include "signal/transport.h"
 
 void judge(struct link_down *down, const struct transport_end *end);
+/* Whether a close code speaks of the device, and not of the connection or the server. */
+bool judge_is_of_device(int close_code);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/backoff.h"
+#include "signal/judge.h"
 
 enum { STATUS_NOT_FOUND = 404, STATUS_BAD_GATEWAY = 502, STATUS_CLIENT_REFUSED = 499 };
 
@@ -54,10 +55,10 @@ static void stand_up(struct roads *roads)
 {
     roads->fallen = roads->scouting = false;
     roads->falls = 0;
-    roads->unreachable_since_ms = 0;
+    roads->useless_since_ms = 0;
 }
 
-void roads_opened(struct roads *roads, enum road road)
+void roads_worked(struct roads *roads, enum road road)
 {
     if (road == ROAD_HTTP2)
         stand_up(roads);
@@ -72,10 +73,13 @@ static void fall(struct roads *roads, const struct transport_end *end, int64_t n
     roads->fallen = true;
     roads->scouting = false;
     roads->falls++;
-    roads->unreachable_since_ms = 0;
+    roads->useless_since_ms = 0;
     roads->return_at_ms = now_ms + backoff_jitter_ms(most_ms / 2, most_ms, random);
     if (end->kind == TRANSPORT_STATUS)
         snprintf(roads->why, sizeof roads->why, "the answer was %d", end->status);
+    else if (end->kind == TRANSPORT_CLOSE)
+        snprintf(roads->why, sizeof roads->why, "it closes links that it has let in (%d)",
+                 end->close_code);
     else
         snprintf(roads->why, sizeof roads->why, "%s", end->text);
 }
@@ -101,11 +105,19 @@ static bool is_out_of_reach(const struct transport_end *end)
            end->kind == TRANSPORT_UNTIMELY;
 }
 
+/* No connection, no answer, or let in and cut off before a word was said. A server that restarts
+ * does all of that for a while. */
+static bool is_of_no_use(const struct transport_end *end)
+{
+    return (end->kind == TRANSPORT_UNREACHABLE && !end->alone) || end->kind == TRANSPORT_LOST ||
+           (end->kind == TRANSPORT_CLOSE && !judge_is_of_device(end->close_code));
+}
+
 static bool is_out_of_patience(struct roads *roads, int64_t now_ms)
 {
-    if (!roads->unreachable_since_ms)
-        roads->unreachable_since_ms = now_ms;
-    return roads->scouting || now_ms - roads->unreachable_since_ms >= ROADS_PATIENCE_MS;
+    if (!roads->useless_since_ms)
+        roads->useless_since_ms = now_ms;
+    return roads->scouting || now_ms - roads->useless_since_ms >= ROADS_PATIENCE_MS;
 }
 
 /* What was learned before says nothing any more. */
@@ -127,15 +139,14 @@ void roads_failed(struct roads *roads, enum road road, const struct transport_en
         return;
     if (road == ROAD_HTTP1) {
         /* Neither can be used: then it was not the road. */
-        if (is_out_of_reach(end) && !roads->scouting)
+        if ((is_out_of_reach(end) || is_of_no_use(end)) && !roads->scouting)
             try_again_from(roads, now_ms);
         return;
     }
-    if (is_the_roads_fault(end) ||
-        (end->kind == TRANSPORT_UNREACHABLE && !end->alone && is_out_of_patience(roads, now_ms)))
+    if (is_the_roads_fault(end) || (is_of_no_use(end) && is_out_of_patience(roads, now_ms)))
         fall(roads, end, now_ms, random);
     else if (is_signals_word(end))
         stand_up(roads);
-    else if (end->kind != TRANSPORT_UNREACHABLE || end->alone)
+    else if (!is_of_no_use(end))
         roads->scouting = false; /* another link may try, at once */
 }

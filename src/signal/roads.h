@@ -27,8 +27,8 @@ struct roads {
     bool scouting;    /* a link tries it again */
     unsigned falls;   /* in a row */
     int64_t return_at_ms;
-    int64_t unreachable_since_ms; /* HTTP/2, without a success between; 0: it is not */
-    char why[128];                /* it fell, for people: a part of a sentence */
+    int64_t useless_since_ms; /* HTTP/2, without a success between; 0: it is not */
+    char why[128];            /* it fell, for people: a part of a sentence */
 };
 
 void roads_init(struct roads *roads, bool http2, bool http1);
@@ -41,8 +41,9 @@ static inline bool roads_prefers_http2(const struct roads *roads)
 /* For a link that starts. Candidates never go first. */
 enum road roads_pick(struct roads *roads, bool candidate, int64_t now_ms);
 
-/* What became of a link's attempt: the server took it, or it ended without that. */
-void roads_opened(struct roads *roads, enum road road);
+/* What became of a link's attempt: something was said over it, or it ended without that, though it
+ * may have been let in. What is let in and never hears a word is of no use to anybody. */
+void roads_worked(struct roads *roads, enum road road);
 void roads_failed(struct roads *roads, enum road road, const struct transport_end *end,
                   int64_t now_ms, uint32_t random);
 

@@ -61,7 +61,7 @@ static void tell(struct signal_server *server, enum road road)
 
 void server_note_success(struct signal_server *server, enum road road)
 {
-    roads_opened(&server->roads, road);
+    roads_worked(&server->roads, road);
     tell(server, road);
 }
 

@@ -51,6 +51,7 @@ struct link {
     bool use_fallback; /* of the two User-Agents */
     bool one_refused;  /* one of them was answered 499 since the last success */
     bool open;         /* from the handshake's success until it comes down */
+    bool heard;        /* a whole message has come over this connection */
     bool drained;
 };
 
@@ -82,7 +83,7 @@ static void arm(struct link *link)
 static void come_down(struct link *link)
 {
     loop_timer_cancel(link->server->loop, &link->timer);
-    link->open = false;
+    link->open = link->heard = false;
     link->server->links[link->road]--;
     free(link->scanner);
     link->scanner = NULL;
@@ -102,10 +103,14 @@ static void close_because(struct link *link, int code, enum link_reason why, con
 }
 
 /* Hangs up on a peer that is not there any more. Only from a timer: it reports at once. */
-static void hang_up(struct link *link, enum link_reason why, const char *text)
+static void hang_up(struct link *link)
 {
-    struct link_down down = {.reason = why};
-    snprintf(down.text, sizeof down.text, "%s", text);
+    static const struct transport_end silent = {
+        .kind = TRANSPORT_LOST, .text = "links are let in, and then nothing comes over them"};
+    static const struct link_down down = {.reason = LINK_LOST,
+                                          .text = "Signal's server did not answer a keep-alive."};
+    if (!link->heard)
+        server_note_failure(link->server, link->road, &silent);
     come_down(link);
     link->events->down(link->arg, &down);
 }
@@ -145,7 +150,7 @@ static void on_ended(void *arg, const struct transport_end *end)
         snprintf(down.text, sizeof down.text, "%s", link->why_text);
     else
         judge(&down, end);
-    if (!link->open)
+    if (!link->heard)
         server_note_failure(link->server, link->road, end);
     if (down.status == STATUS_CLIENT_REFUSED && down.reason == LINK_CLIENT_REFUSED)
         judge_client(link, &down);
@@ -207,7 +212,7 @@ static void on_timer(void *arg)
     if (link->why_text)
         return;
     if (link->answer_by_ms && now >= link->answer_by_ms) {
-        hang_up(link, LINK_LOST, "Signal's server did not answer a keep-alive.");
+        hang_up(link);
         return;
     }
     if (link->idle_at_ms && now >= link->idle_at_ms) {
@@ -230,7 +235,6 @@ static void on_opened(void *arg)
 {
     struct link *link = arg;
     int64_t now = now_ms(link);
-    server_note_success(link->server, link->road);
     link->one_refused = false;
     link->keepalive_at_ms = now + spread(link->server->config->signal_keepalive_ms);
     link->idle_at_ms = now + IDLE_AFTER_MS;
@@ -353,6 +357,9 @@ static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first,
     }
     if (!last)
         return;
+    if (!link->heard)
+        server_note_success(link->server, link->road);
+    link->heard = true;
     if (link->events->heard)
         link->events->heard(link->arg);
     struct scanned scanned = link->scanner->result;
@@ -456,7 +463,7 @@ static void link_promote(struct link *link)
 static void link_free(struct link *link)
 {
     static const struct transport_end stopped = {.kind = TRANSPORT_STOPPED};
-    if (link->channel && !link->open)
+    if (link->channel && !link->heard)
         server_note_failure(link->server, link->road, &stopped);
     if (link->channel) {
         link->transport->close(link->channel, CLOSE_NORMAL, "");

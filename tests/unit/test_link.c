@@ -857,7 +857,7 @@ START_TEST(where_room_is_lacking_a_link_leaves_http1_once_http2_is_back)
     ck_assert_uint_eq(signal_link_ops.most(&server, 1), 1);
     live(2 * KEEPALIVE_MS);
     ck_assert(!road.channel.closed); /* the other road is no better */
-    roads_opened(&server.roads, ROAD_HTTP2);
+    roads_worked(&server.roads, ROAD_HTTP2);
     ck_assert_uint_gt(signal_link_ops.most(&server, 2), 1);
     live(2 * KEEPALIVE_MS);
     ck_assert(!road.channel.closed); /* there is room */
@@ -870,6 +870,30 @@ START_TEST(where_room_is_lacking_a_link_leaves_http1_once_http2_is_back)
     ck_assert_int_eq(road.close_code, 1000);
     end_with(&(struct transport_end){.kind = TRANSPORT_STOPPED});
     ck_assert_int_eq(seen.last.reason, LINK_STOPPED);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_link_counts_for_its_road_only_once_something_was_said_over_it)
+{
+    set_up();
+    roads_init(&server.roads, true, true);
+    server.transports[ROAD_HTTP2] = server.transports[ROAD_HTTP1];
+    server.ways[ROAD_HTTP2] = server.ways[ROAD_HTTP1];
+    for (int round = 0; round < 5; round++) {
+        start_and_open();
+        advance(KEEPALIVE_MS + ANSWER_MS);
+        ck_assert_int_eq(seen.last.reason, LINK_LOST);
+    }
+    ck_assert(server.roads.fallen); /* to HTTP/1.1 */
+    start_and_open();
+    receive_hex(queue_empty);
+    roads_resumed(&server.roads);
+    end_with(&(struct transport_end){.kind = TRANSPORT_LOST});
+    start_and_open(); /* the scout */
+    ck_assert(server.roads.fallen);
+    receive_hex(queue_empty);
+    ck_assert(!server.roads.fallen);
     tear_down();
 }
 END_TEST
@@ -897,4 +921,5 @@ UNIT_MAIN(
     stopping_ends_in_down, a_link_may_be_started_from_its_own_down,
     a_link_may_be_freed_from_its_own_event_in_the_protocols_manner,
     a_promoted_candidate_connects_as_an_account, an_unfinished_message_dies_with_its_connection,
-    where_room_is_lacking_a_link_leaves_http1_once_http2_is_back)
+    where_room_is_lacking_a_link_leaves_http1_once_http2_is_back,
+    a_link_counts_for_its_road_only_once_something_was_said_over_it)

@@ -92,7 +92,7 @@ START_TEST(one_link_at_a_time_tries_http2_again_at_growing_intervals)
 }
 END_TEST
 
-START_TEST(a_scout_that_is_taken_or_answered_by_signal_brings_all_back)
+START_TEST(a_scout_that_hears_something_or_is_answered_by_signal_brings_all_back)
 {
     static const struct transport_end refused = {
         .kind = TRANSPORT_STATUS, .status = 403, .has_timestamp = true};
@@ -101,7 +101,7 @@ START_TEST(a_scout_that_is_taken_or_answered_by_signal_brings_all_back)
         int64_t now_ms = roads.return_at_ms;
         ck_assert_int_eq(roads_pick(&roads, false, now_ms), ROAD_HTTP2);
         if (is_taken)
-            roads_opened(&roads, ROAD_HTTP2);
+            roads_worked(&roads, ROAD_HTTP2);
         else
             roads_failed(&roads, ROAD_HTTP2, &refused, now_ms, DICE);
         ck_assert_int_eq(roads_pick(&roads, false, now_ms), ROAD_HTTP2);
@@ -139,7 +139,7 @@ START_TEST(a_server_that_cannot_be_reached_for_a_moment_is_waited_for)
     roads_failed(&roads, ROAD_HTTP2, &unreachable, now_ms, DICE);
     roads_failed(&roads, ROAD_HTTP2, &unreachable, now_ms + ROADS_PATIENCE_MS - 1, DICE);
     ck_assert(!roads.fallen);
-    roads_opened(&roads, ROAD_HTTP2); /* it came back: the patience is whole again */
+    roads_worked(&roads, ROAD_HTTP2); /* it came back: the patience is whole again */
     now_ms += ROADS_PATIENCE_MS;
     roads_failed(&roads, ROAD_HTTP2, &unreachable, now_ms, DICE);
     ck_assert(!roads.fallen);
@@ -160,6 +160,57 @@ START_TEST(one_account_that_gets_no_answer_beside_others_that_do_is_no_reason)
 }
 END_TEST
 
+static const struct transport_end cut = {.kind = TRANSPORT_LOST, .text = "nothing came"};
+
+START_TEST(links_that_are_let_in_and_never_hear_a_word_are_no_road)
+{
+    static const struct transport_end ends[] = {
+        {.kind = TRANSPORT_LOST, .text = "nothing came"},
+        {.kind = TRANSPORT_CLOSE, .close_code = 1008},
+    };
+    static const char *const whys[] = {"nothing came", "it closes links that it has let in (1008)"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct roads roads = both();
+        int64_t now_ms = 1000;
+        roads_failed(&roads, ROAD_HTTP2, &ends[i], now_ms, DICE);
+        roads_failed(&roads, ROAD_HTTP2, &ends[i], now_ms + ROADS_PATIENCE_MS - 1, DICE);
+        roads_worked(&roads, ROAD_HTTP2); /* it was a restart */
+        now_ms += ROADS_PATIENCE_MS;
+        roads_failed(&roads, ROAD_HTTP2, &ends[i], now_ms, DICE);
+        ck_assert(!roads.fallen);
+        roads_failed(&roads, ROAD_HTTP2, &ends[i], now_ms + ROADS_PATIENCE_MS, DICE);
+        ck_assert(roads.fallen);
+        ck_assert_str_eq(roads.why, whys[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_scout_that_is_let_in_and_hears_nothing_keeps_the_others_on_http11)
+{
+    struct roads roads = fallen_at(1000);
+    int64_t now_ms = roads.return_at_ms, waited_ms = now_ms - 1000;
+    ck_assert_int_eq(roads_pick(&roads, false, now_ms), ROAD_HTTP2);
+    ck_assert_int_eq(roads_pick(&roads, false, now_ms), ROAD_HTTP1);
+    roads_failed(&roads, ROAD_HTTP2, &cut, now_ms, DICE);
+    ck_assert(roads.fallen);
+    ck_assert_int_gt(roads.return_at_ms - now_ms, waited_ms);
+}
+END_TEST
+
+START_TEST(a_close_that_is_about_the_device_is_no_reason)
+{
+    static const int codes[] = {4401, 4409};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        struct roads roads = both();
+        for (int round = 0; round < 10; round++)
+            roads_failed(&roads, ROAD_HTTP2,
+                         &(struct transport_end){.kind = TRANSPORT_CLOSE, .close_code = codes[i]},
+                         1000 + round * ROADS_PATIENCE_MS, DICE);
+        ck_assert(!roads.fallen);
+    }
+}
+END_TEST
+
 START_TEST(where_neither_road_can_be_reached_http2_is_the_next_to_be_tried)
 {
     struct roads roads = fallen_at(1000);
@@ -172,6 +223,9 @@ START_TEST(where_neither_road_can_be_reached_http2_is_the_next_to_be_tried)
     ck_assert_int_eq(roads_pick(&roads, false, 3000), ROAD_HTTP1);
     roads_failed(&roads, ROAD_HTTP1, &intercepted, 4000, DICE);
     ck_assert_int_eq(roads_pick(&roads, false, 4000), ROAD_HTTP2);
+    roads_failed(&roads, ROAD_HTTP2, &cut, 4000, DICE);
+    roads_failed(&roads, ROAD_HTTP1, &cut, 5000, DICE);
+    ck_assert_int_eq(roads_pick(&roads, false, 5000), ROAD_HTTP2);
 }
 END_TEST
 
@@ -185,7 +239,7 @@ START_TEST(an_outage_of_both_roads_does_not_keep_http2_shut_when_it_is_over)
         ck_assert_int_eq(roads_pick(&roads, false, now_ms), ROAD_HTTP2);
         roads_failed(&roads, ROAD_HTTP2, &unreachable, now_ms, DICE);
     }
-    roads_opened(&roads, ROAD_HTTP1);
+    roads_worked(&roads, ROAD_HTTP1);
     ck_assert_int_le(roads.return_at_ms - now_ms, ROADS_RETURN_MIN_MS);
     roads_failed(&roads, ROAD_HTTP2, &no_road, now_ms, DICE);
     roads_resumed(&roads);
@@ -221,11 +275,14 @@ END_TEST
 UNIT_MAIN("roads", http2_comes_first_and_where_there_is_no_choice_there_is_none,
           what_fails_as_a_road_is_left_at_once_and_what_is_said_of_a_device_is_not,
           one_link_at_a_time_tries_http2_again_at_growing_intervals,
-          a_scout_that_is_taken_or_answered_by_signal_brings_all_back,
+          a_scout_that_hears_something_or_is_answered_by_signal_brings_all_back,
           a_scout_whose_account_goes_leaves_the_trial_to_the_next,
           attempts_that_began_before_the_fall_neither_lengthen_the_wait_nor_count_again,
           a_server_that_cannot_be_reached_for_a_moment_is_waited_for,
           one_account_that_gets_no_answer_beside_others_that_do_is_no_reason,
+          links_that_are_let_in_and_never_hear_a_word_are_no_road,
+          a_scout_that_is_let_in_and_hears_nothing_keeps_the_others_on_http11,
+          a_close_that_is_about_the_device_is_no_reason,
           where_neither_road_can_be_reached_http2_is_the_next_to_be_tried,
           an_outage_of_both_roads_does_not_keep_http2_shut_when_it_is_over,
           how_many_links_descriptors_are_enough_for_depends_on_the_road)
