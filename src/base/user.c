@@ -169,6 +169,14 @@ static int take_over_entries(const struct user *user, int folder, const char *co
     return result;
 }
 
+/* Root without CAP_DAC_OVERRIDE sees nothing there, but had handed the folder over itself. */
+static bool is_closed_by_owner(const char *folder)
+{
+    struct stat status;
+    int reason = errno;
+    return reason == EACCES && stat(folder, &status) == 0 && status.st_uid != 0;
+}
+
 int user_take_over(const struct user *user, const char *folder, const char *const *spared,
                    struct err *err)
 {
@@ -176,7 +184,7 @@ int user_take_over(const struct user *user, const char *folder, const char *cons
     mkdir(folder, 0700); /* where it is missing, and its parent is there */
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? 0 : fail(folder, err);
+        return errno == ENOENT || is_closed_by_owner(folder) ? 0 : fail(folder, err);
     int result = 0;
     if (fstat(fd, &status) != 0 || is_shared(folder, &status))
         goto out;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -53,6 +54,32 @@ static int no_answer(int failed, const char *path, bool look, int seconds, struc
                    path, seconds);
 }
 
+/* Root without CAP_DAC_OVERRIDE, as `cap_drop: [ALL]` with the few to change users leaves it, is
+ * nobody in the folder that it has handed over: for this call it is the folder's owner. */
+static int connect_as_owner(int fd, const struct sockaddr_un *address)
+{
+    struct user owner;
+    char *path = mem_text(address->sun_path);
+    int result = -1, reason = EACCES;
+    if (geteuid() == 0 && user_of_folder(&owner, dirname(path)) && seteuid(owner.uid) == 0) {
+        result = connect(fd, (const struct sockaddr *)address, sizeof *address);
+        reason = errno;
+        if (seteuid(0) != 0)
+            abort();               /* the real id is still root's: it cannot fail */
+        prctl(PR_SET_DUMPABLE, 0); /* which fs.suid_dumpable has decided anew */
+    }
+    free(path);
+    errno = reason;
+    return result;
+}
+
+static int connect_socket(int fd, const struct sockaddr_un *address)
+{
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+        return 0;
+    return errno == EACCES ? connect_as_owner(fd, address) : -1;
+}
+
 static int connect_to(const char *path, int seconds, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -65,7 +92,7 @@ static int connect_to(const char *path, int seconds, struct err *err)
     struct timeval timeout = {.tv_sec = seconds};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (connect_socket(fd, &address) == 0)
         return fd;
     int reason = errno;
     close(fd);

@@ -21,8 +21,9 @@ struct machine_facts {
 
 void machine_look(struct machine_facts *facts, const char *store_path);
 
-/* Whether we are neither root nor whom the folder belongs to: then what we may not read says
- * nothing about the server, and the rights of a key must not be widened for our sake. */
+/* Whether we are not whom the folder belongs to, nor a root who may go everywhere: then what we may
+ * not read says nothing about the server, and the rights of a key must not be widened for our
+ * sake. */
 bool machine_is_of_another(const struct machine_facts *facts);
 
 /* Pure. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,37 @@ struct store {
     bool changed;          /* the engine belongs to the writer */
 };
 
-static int system_error(struct err *err, const char *what, const char *path)
+/* Whose it is that lets us not write: the file's, or where there is none, the folder's. */
+static bool find_owner(const char *folder, const char *file, uid_t *owner)
+{
+    struct stat status;
+    if (stat(file, &status) != 0 && stat(folder, &status) != 0)
+        return false;
+    *owner = status.st_uid;
+    return *owner != geteuid();
+}
+
+/* Mostly a volume that was made for somebody else. */
+static int cannot_open_lock(struct err *err, const char *name)
 {
     int error = errno;
-    return err_set(err, ERR_IO, "%s %s: %s. Doorbell (user id %u) must be able to write there.",
-                   what, path, strerror(error), (unsigned)geteuid());
+    uid_t owner;
+    char *copy = mem_text(name);
+    const char *folder = dirname(copy);
+    if (error == EACCES && find_owner(folder, name, &owner))
+        err_set(err, ERR_IO,
+                "Cannot open the store's lock %s: %s. Doorbell (user id %u) must be able to write "
+                "there, but it belongs to user id %u: start Doorbell as that user, or give the "
+                "folder to its own (chown -R %u %s).",
+                name, strerror(error), (unsigned)geteuid(), (unsigned)owner, (unsigned)geteuid(),
+                folder);
+    else
+        err_set(err, ERR_IO,
+                "Cannot open the store's lock %s: %s. Doorbell (user id %u) must be able to write "
+                "there.",
+                name, strerror(error), (unsigned)geteuid());
+    free(copy);
+    return ERR_IO;
 }
 
 /* Makes the name of a new folder durable. Not every file system can, and there is nothing to do
@@ -48,7 +75,10 @@ static int make_folder(const char *folder, struct err *err)
     if (mkdir(folder, 0700) == 0)
         sync_parent(folder);
     else if (errno != EEXIST)
-        return system_error(err, "Cannot make the store's folder", folder);
+        return err_set(err, ERR_IO,
+                       "Cannot make the store's folder %s: %s. Doorbell (user id %u) must be able "
+                       "to write there.",
+                       folder, strerror(errno), (unsigned)geteuid());
     return 0;
 }
 
@@ -76,7 +106,7 @@ static int take_lock(const char *path, int *lock, struct err *err)
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int result = 0;
     if (descriptor < 0)
-        result = system_error(err, "Cannot open the store's lock", name);
+        result = cannot_open_lock(err, name);
     else if (fcntl(descriptor, F_OFD_SETLK, &whole) == 0)
         *lock = descriptor;
     else if (errno == EAGAIN || errno == EACCES)

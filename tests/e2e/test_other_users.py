@@ -164,6 +164,7 @@ def test_a_folder_of_somebody_elses_is_told_with_who_needs_it(
     dropped_in.finish(1)
     (line,) = [line for line in dropped_in.output() if "cannot start" in line]
     assert f"{data}/" in line and f"user id {NAMELESS}" in line
+    assert "belongs to user id 0" in line and f"(chown -R {NAMELESS} {data})" in line
 
 
 def test_a_server_that_becomes_a_user_leaves_the_keys_of_the_service_to_it(
@@ -334,6 +335,56 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
     assert {entry.stat().st_uid for entry in data.iterdir()} == {outside}
     os.kill(int(first), signals.SIGTERM)
     dropped_in.finish(0)
+
+
+# The few with which root hands its folder over and becomes another; it may not enter that folder then.
+FEW = "--bounding-set=-all,+chown,+setgid,+setuid"
+
+
+@pytest.mark.parametrize("owner", [0, NAMELESS], ids=["the first start", "a later start"])
+def test_a_root_who_may_enter_nobodys_folder_starts_and_is_answered(
+    dropped_in: Doorbell,
+    data: Path,
+    open_folder: OpenFolder,
+    signal: SignalPeer,
+    ntfy: PushPeer,
+    owner: int,
+) -> None:
+    """`cap_drop: [ALL]` with `cap_add: [CHOWN, SETGID, SETUID]`; `docker exec` and the health check are
+    root with no more than these."""
+    passwd = open_folder.path / "passwd"
+    passwd.write_text("root:x:0:0::/:/bin/sh\ndoorbell:x:65532:65532::/:/bin/false\n")
+    os.chown(data, owner, owner)
+    data.chmod(0o700)
+    few = ["setpriv", FEW, "--inh-caps=-all"]
+    dropped_in.launcher = ["unshare", *NEW_PROCESSES, "sh", "-c", WITH_PASSWD, str(passwd), *few]
+    dropped_in.commander = few
+    dropped_in.start()
+    user = owner or 65532
+    assert data.stat().st_uid == user
+    check_that_it_rings(dropped_in, signal, ntfy)
+    for command in ("health", "status"):
+        done = dropped_in.command(command)
+        assert done.returncode == 0, done.stderr
+    assert dropped_in.process
+    parent = dropped_in.process.popen.pid
+    (first,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert users_of(int(first)) == {str(user)}
+    os.kill(int(first), signals.SIGTERM)
+    dropped_in.finish(0)
+
+
+def test_a_root_who_can_become_nobody_is_told_whose_folder_it_is(
+    dropped_in: Doorbell, data: Path
+) -> None:
+    """`cap_drop: [ALL]` and no `user:`, with a volume that the image has made for its own user."""
+    os.chown(data, NAMELESS, NAMELESS)
+    data.chmod(0o700)
+    dropped_in.launcher = NO_CAPABILITIES
+    dropped_in.spawn().wait()
+    dropped_in.finish(1)
+    (line,) = [line for line in dropped_in.output() if "cannot start" in line]
+    assert f"belongs to user id {NAMELESS}: start Doorbell as that user" in line
 
 
 MOUNTED_IN_IT = """

@@ -557,8 +557,8 @@ START_TEST(each_state_of_the_folder_has_its_remedy)
     enum { PLENTY = 1000 * 1000 * 1000, MB = 1000 * 1000 };
     const struct machine_facts good = {
         .folder = "/srv", .writable = true, .free_bytes = PLENTY, .free_files = -1};
-    struct machine_facts missing = good, closed = good, fixed = good, strange = good, small = good,
-                         full = good, crowded = good;
+    struct machine_facts missing = good, closed = good, fixed = good, strange = good, weak = good,
+                         small = good, full = good, crowded = good;
     missing.missing = ENOENT;
     closed.missing = EACCES;
     closed.us = 1000;
@@ -566,6 +566,8 @@ START_TEST(each_state_of_the_folder_has_its_remedy)
     strange.writable = false;
     strange.us = 1000;
     strange.owner = 999;
+    weak.writable = false;
+    weak.owner = 65532; /* and we are root without CAP_DAC_OVERRIDE */
     small.free_bytes = 100 * MB;
     full.free_bytes = MB;
     crowded.free_files = 1;
@@ -579,6 +581,7 @@ START_TEST(each_state_of_the_folder_has_its_remedy)
         {&missing, SEVERITY_FAULT, "cannot be looked at", "--config"},
         {&fixed, SEVERITY_FAULT, "read-only", "Mount"},
         {&strange, SEVERITY_FAULT, "uid 1000 may not write", "uid 999 owns it"},
+        {&weak, SEVERITY_FAULT, "uid 0 may not write", "uid 65532 owns it"},
         {&small, SEVERITY_WARNING, "100 MB left", "Make room"},
         {&full, SEVERITY_FAULT, "1 MB left", "Make room"},
         {&crowded, SEVERITY_FAULT, "no further file", "Remove"},
