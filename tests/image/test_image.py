@@ -4,6 +4,7 @@ strict Signal server and the fake push server, on loopback. tests/image/check bu
 
 import json
 import os
+import re
 import signal as signals
 import stat
 import subprocess
@@ -276,6 +277,23 @@ def test_the_hardened_file_is_enough_to_ring(
     assert service["read_only"] and contained.users() == {str(OWN_USER)}
     check_sandbox(contained)
     check_health(contained, config)
+    check_that_it_rings(contained.doorbell, signal, ntfy)
+
+
+def test_root_needs_three_capabilities_and_none_to_ask(
+    contained: Contained, config: dict[str, Any], data: Path, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """README.md names them; with no more than these, root may not enter the folder that it gave away."""
+    (row,) = re.findall(r"^\| capabilities \| (.*) \|$", (REPOSITORY / "README.md").read_text(), re.M)
+    needed = [word for word in re.findall(r"[A-Z]+", row) if len(word) > 1]
+    assert needed == ["CHOWN", "SETGID", "SETUID"]
+    added = [word for name in needed for word in ("--cap-add", name)]
+    for _ in ("the first start", "a later one"):
+        contained.run("--read-only", "--cap-drop", "ALL", *added, "--volume", f"{data}:/data")
+        assert contained.users() == {str(OWN_USER)}
+        check_health(contained, config)
+        contained.stop()
+    contained.run("--cap-drop", "ALL", *added, "--volume", f"{data}:/data")
     check_that_it_rings(contained.doorbell, signal, ntfy)
 
 
