@@ -49,23 +49,50 @@ static json_t *ask(const struct config *config, bool links, struct err *err)
     return NULL;
 }
 
+/* A file that was spoilt since the start is trouble for the next start: who restarts the server for
+ * it ends one that works. It is mostly found without any file, as in the image and the package;
+ * `fault` has text then. */
+static struct config *load(const struct cli *cli, struct err *fault)
+{
+    struct config_sources sources = cli->sources;
+    struct err err;
+    struct config *config = config_load(&sources, fault);
+    if (config) {
+        *fault->text = '\0';
+        return config;
+    }
+    sources.without_files = true;
+    return config_load(&sources, &err);
+}
+
+static void tell_well(bool links, const struct err *fault)
+{
+    fputs(links ? "The server works, and its links have not all been down for long."
+                : "The server works.",
+          stdout);
+    if (*fault->text)
+        printf(" It would not start again, nor load its configuration: %s", fault->text);
+    putchar('\n');
+}
+
 int cli_health(struct cli *cli, int argc, char **argv)
 {
     bool links = false;
     if (!take_words(argc, argv, &links))
         return CLI_WRONG_WORDS;
-    struct config *config = cli_load_config(cli);
+    struct err fault = {0}, err = {0};
+    struct config *config = load(cli, &fault);
     if (!config)
-        return CLI_NOT_DONE;
-    struct err err = {0};
+        return cli_fail(&fault);
     json_t *answer = ask(config, links, &err);
     bool well = json_is_true(json_object_get(answer, "done"));
     if (answer && !well)
         err_set(&err, ERR_NOT_NOW, "%s", cli_why(answer));
     if (well)
-        puts(links ? "The server works, and its links have not all been down for long."
-                   : "The server works.");
+        tell_well(links, &fault);
+    else
+        cli_fail(*fault.text && err.code == ERR_NOT_FOUND ? &fault : &err);
     json_decref(answer);
     config_free(config);
-    return well ? CLI_DONE : cli_fail(&err);
+    return well ? CLI_DONE : CLI_NOT_DONE;
 }

@@ -321,6 +321,8 @@ static int take_answer(struct config *config, const struct config *answers,
 static int read_setup(struct config *config, const struct config_sources *sources, struct err *err)
 {
     derive_meaning(config);
+    if (sources->without_files)
+        return 0;
     char *path = setup_file_path(config);
     struct config *answers = setup_file_read(path, err);
     free(path);

@@ -148,8 +148,9 @@ struct config_sources {
     /* MollySocket's file that was there before: a reload without it would be one with other
      * settings. NULL: there was none. */
     const char *molly_before;
-    const char *home; /* of the user, where the environment has no HOME; NULL: not known */
-    int verbose;      /* how often -v was given: what is logged is at least info, then debug */
+    const char *home;   /* of the user, where the environment has no HOME; NULL: not known */
+    bool without_files; /* no file but the package's: for whoever can do without the others */
+    int verbose;        /* how often -v was given: what is logged is at least info, then debug */
 };
 
 /* MollySocket's images before 1.7 worked in `old`; those since work in `here`, as ours does. Where

@@ -115,10 +115,11 @@ static int read_choice(struct config *config, const struct choice *choice, confi
 
 int config_read_files(struct config *config, const struct config_sources *sources, struct err *err)
 {
-    struct files files;
+    struct files files = {0};
     const char *defaults = sources->defaults ? sources->defaults : CONFIG_PACKAGE_DEFAULTS;
     int result = 0;
-    choose_files(&files, sources);
+    if (!sources->without_files)
+        choose_files(&files, sources);
     if (config_is_there(defaults))
         result = config_read_file(config, defaults, config_read_yaml, err);
     if (result == 0)

@@ -77,6 +77,31 @@ def test_without_a_server_it_says_so(make: MakeDoorbell) -> None:
     assert "No server answers on the control socket" in said and "Start it" in said
 
 
+def test_a_file_that_was_spoilt_since_the_start_ends_no_server_that_works(
+    make: MakeDoorbell,
+) -> None:
+    """A typo in doorbell.yaml: whoever restarts what is not well would end it for good."""
+    doorbell = make()
+    doorbell.environment["DOORBELL_STORE_PATH"] = doorbell.settings["store.path"]  # as an image has it
+    doorbell.start()
+    doorbell.settings["nonsense"] = 1
+    for words in ([], ["--links"]):
+        status, said = health(doorbell, *words)
+        assert status == 0 and "The server works" in said and '"nonsense" is not known' in said
+    doorbell.stop()
+    status, said = health(doorbell)
+    assert status == 1 and '"nonsense" is not known' in said and "works" not in said
+
+
+def test_where_only_a_spoilt_file_says_where_the_server_is_it_is_not_found(
+    make: MakeDoorbell,
+) -> None:
+    doorbell = make().start()
+    doorbell.settings["nonsense"] = 1
+    status, said = health(doorbell)
+    assert status == 1 and '"nonsense" is not known' in said
+
+
 def test_wrong_words_are_another_status(make: MakeDoorbell) -> None:
     doorbell = make()
     for words in (["--link"], ["now"], ["--links", "now"]):

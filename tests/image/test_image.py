@@ -284,7 +284,8 @@ def test_root_needs_three_capabilities_and_none_to_ask(
     contained: Contained, config: dict[str, Any], data: Path, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
     """README.md names them; with no more than these, root may not enter the folder that it gave away."""
-    (row,) = re.findall(r"^\| capabilities \| (.*) \|$", (REPOSITORY / "README.md").read_text(), re.M)
+    text = (REPOSITORY / "README.md").read_text()
+    (row,) = re.findall(r"^\| capabilities \| (.*) \|$", text, re.MULTILINE)
     needed = [word for word in re.findall(r"[A-Z]+", row) if len(word) > 1]
     assert needed == ["CHOWN", "SETGID", "SETUID"]
     added = [word for name in needed for word in ("--cap-add", name)]
@@ -317,6 +318,31 @@ def test_commands_reach_the_running_server_by_every_name(
         env=contained.doorbell.clean_environment(),
     )
     assert listed.returncode == 0 and account.uuid in listed.stdout, listed.stderr
+
+
+def test_a_backup_comes_out_without_a_copy_in_the_volume(
+    contained: Contained, volume: str, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    """As docs/moving.md has it for timers and Kubernetes."""
+    contained.run("--read-only", "--user", str(OWN_USER), "--volume", f"{volume}:/data")
+    check_that_it_rings(contained.doorbell, signal, ntfy)
+    words = ["doorbell", "backup", "--passphrase-file", "/dev/stdin", "-"]
+    made = subprocess.run(
+        ["podman", "exec", "-i", contained.name, *words],
+        input=b"words that nobody guesses\n",
+        capture_output=True,
+        timeout=DEADLINE,
+    )
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(b"doorbell-backup\n") and b"1 account" in made.stderr
+
+
+def test_a_typo_in_the_volume_makes_no_server_ill(
+    contained: Contained, config: dict[str, Any], data: Path
+) -> None:
+    contained.run("--read-only", "--volume", f"{data}:/data")
+    (data / "doorbell.yaml").write_text("nonsense: 1\n")
+    check_health(contained, config)
 
 
 def test_without_a_server_it_is_not_healthy() -> None:
