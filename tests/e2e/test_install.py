@@ -162,6 +162,23 @@ def test_the_same_source_is_packed_into_the_same_bytes(tree: Path, tmp_path: Pat
     assert pack(unpacked).read_bytes() == first.read_bytes()
 
 
+def test_what_belongs_to_whoever_runs_it_in_a_checkout_goes_nowhere(tree: Path) -> None:
+    """A store in place of the volume, and what compose.full.yaml is told: as README.md has them."""
+    own = {"data/doorbell.db", "docker/data/vapid.key", "docker/.env"}
+    for name in own:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    with tarfile.open(pack(tree)) as archive:
+        packed = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
+    assert Path("src/main.c") in packed
+    assert not {path for path in packed if {"data", ".env"} & set(path.parts)}
+    ignored = (TOP / ".dockerignore").read_text().split()
+    assert {"**/data", "**/.env"} <= set(ignored)
+    for name in own:
+        done = subprocess.run(["git", "check-ignore", "--no-index", "-q", name], cwd=TOP)
+        assert done.returncode == 0 or not (TOP / ".git").exists(), name
+
+
 # The commit
 
 
