@@ -525,6 +525,7 @@ bool h2_connection_take(struct h2_connection *connection, struct channel *channe
     struct h2 *h2 = connection->h2;
     struct channel_credentials credentials;
     channel->events->asking(channel->arg, &credentials);
+    bool anonymous = !credentials.authorization;
     const nghttp2_nv fields[] = {
         field(":method", "CONNECT", NGHTTP2_NV_FLAG_NONE),
         field(":protocol", "websocket", NGHTTP2_NV_FLAG_NONE),
@@ -532,11 +533,12 @@ bool h2_connection_take(struct h2_connection *connection, struct channel *channe
         field(":authority", h2->authority, NGHTTP2_NV_FLAG_NONE),
         field(":path", h2->url.target, NGHTTP2_NV_FLAG_NONE),
         field("sec-websocket-version", "13", NGHTTP2_NV_FLAG_NONE),
-        field("authorization", credentials.authorization, NGHTTP2_NV_FLAG_NO_INDEX),
         field("user-agent", credentials.user_agent, NGHTTP2_NV_FLAG_NONE),
+        field("authorization", anonymous ? "" : credentials.authorization,
+              NGHTTP2_NV_FLAG_NO_INDEX),
     };
     int32_t id = nghttp2_submit_headers(connection->session, NGHTTP2_FLAG_NONE, -1, NULL, fields,
-                                        sizeof fields / sizeof *fields, channel);
+                                        sizeof fields / sizeof *fields - anonymous, channel);
     mem_free_secret(credentials.authorization);
     if (id < 0) { /* its numbers are used up */
         connection->state = H2_LEAVING;

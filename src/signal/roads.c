@@ -113,6 +113,11 @@ static bool is_of_no_use(const struct transport_end *end)
            (end->kind == TRANSPORT_CLOSE && !judge_is_of_device(end->close_code));
 }
 
+bool roads_is_left_for(const struct transport_end *end)
+{
+    return is_the_roads_fault(end) || is_of_no_use(end);
+}
+
 static bool is_out_of_patience(struct roads *roads, int64_t now_ms)
 {
     if (!roads->useless_since_ms)

@@ -47,6 +47,10 @@ void roads_worked(struct roads *roads, enum road road);
 void roads_failed(struct roads *roads, enum road road, const struct transport_end *end,
                   int64_t now_ms, uint32_t random);
 
+/* Whether such an end of an attempt over HTTP/2 makes links leave that road, at once or when it
+ * lasts. */
+bool roads_is_left_for(const struct transport_end *end);
+
 /* The machine may be in another network now, where the better road is open. */
 void roads_resumed(struct roads *roads);
 

@@ -88,9 +88,7 @@ size_t server_most_links(struct signal_server *server, size_t descriptors)
     return most;
 }
 
-/* Which roads the configuration leaves. An operator's own server has HTTP/2 only where it is
- * named: credentials go to nobody who was not (settled.md). */
-static void wanted_roads(const struct config *config, bool wanted[ROADS])
+void signal_server_roads(const struct config *config, bool wanted[ROADS])
 {
     bool has_http2 = config_has_http2(config);
     wanted[ROAD_HTTP2] = has_http2 && config->signal_transport != SIGNAL_TRANSPORT_HTTP1;
@@ -112,7 +110,7 @@ static int make_way(struct signal_server *server, enum road road, struct err *er
 static int make_ways(struct signal_server *server, struct err *err)
 {
     bool wanted[ROADS];
-    wanted_roads(server->config, wanted);
+    signal_server_roads(server->config, wanted);
     for (int road = 0; road < ROADS; road++)
         if (wanted[road] && make_way(server, (enum road)road, err) != 0)
             return ERR_IO;
@@ -162,7 +160,7 @@ static void change_roads(struct signal_server *server)
     struct err err;
     bool wanted[ROADS];
     const struct roads *roads = &server->roads;
-    wanted_roads(server->config, wanted);
+    signal_server_roads(server->config, wanted);
     if (wanted[ROAD_HTTP2] == roads->open[ROAD_HTTP2] &&
         wanted[ROAD_HTTP1] == roads->open[ROAD_HTTP1])
         return;

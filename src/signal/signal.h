@@ -7,8 +7,13 @@
 #include "config/config.h"
 #include "link/link.h"
 #include "net/connector.h"
+#include "signal/roads.h"
 
 struct signal_server;
+
+/* Which roads the configuration leaves. An operator's own server has HTTP/2 only where it is
+ * named: credentials go to nobody who was not (settled.md). */
+void signal_server_roads(const struct config *config, bool wanted[ROADS]);
 
 struct signal_server *signal_server_new(struct loop *loop, struct connector *connector,
                                         const struct config *config, struct err *err);

@@ -368,7 +368,7 @@ static void settle_down(void)
 
 struct owner {
     struct channel *channel;
-    bool opened, over, frees_in_piece, closes_in_piece, sends_in_piece;
+    bool anonymous, opened, over, frees_in_piece, closes_in_piece, sends_in_piece;
     struct transport_end end;
     uint8_t message[KEPT];
     size_t length;
@@ -419,8 +419,9 @@ static void on_asking(void *arg, struct channel_credentials *credentials)
     struct owner *owner = arg;
     ck_assert(!owner->over);
     owner->asked++;
-    *credentials = (struct channel_credentials){.authorization = mem_text("Basic c2VjcmV0"),
-                                                .user_agent = "Doorbell"};
+    *credentials = (struct channel_credentials){
+        .authorization = owner->anonymous ? NULL : mem_text("Basic c2VjcmV0"),
+        .user_agent = "Doorbell"};
 }
 
 static const struct transport_events events = {
@@ -551,8 +552,8 @@ START_TEST(a_websocket_is_asked_for_as_rfc_8441_has_it_and_carries_messages)
     ck_assert_str_eq(side->fields, ":method: CONNECT\n:protocol: websocket\n:scheme: http\n"
                                    ":authority: localhost:8443\n:path: /v1/websocket/\n"
                                    "sec-websocket-version: 13\n"
-                                   "authorization: Basic c2VjcmV0 (never indexed)\n"
-                                   "user-agent: Doorbell\n");
+                                   "user-agent: Doorbell\n"
+                                   "authorization: Basic c2VjcmV0 (never indexed)\n");
     say(stream, 0, 0x02, "hel", 3);
     say(stream, 0, 0x89, "?", 1);
     say(stream, 0, 0x80, "lo", 2);
@@ -565,6 +566,25 @@ START_TEST(a_websocket_is_asked_for_as_rfc_8441_has_it_and_carries_messages)
     size_t at = 0;
     expect_frame(side, &at, 0x8a, "?", 1);
     expect_frame(side, &at, 0x82, "seen", 4);
+    close_owner(owner);
+}
+END_TEST
+
+START_TEST(who_has_no_credentials_asks_without_and_may_close_at_once)
+{
+    struct owner *owner = open_channel();
+    owner->anonymous = true;
+    settle_down();
+    ck_assert(owner->opened);
+    struct side *side = world.streams[0]->sides[0];
+    ck_assert_ptr_null(strstr(side->fields, "authorization"));
+    ck_assert_ptr_nonnull(strstr(side->fields, "user-agent: Doorbell\n"));
+    h2_ops.close(owner->channel, 1000, "");
+    settle_down();
+    ck_assert(owner->over);
+    ck_assert_int_eq(owner->end.kind, TRANSPORT_STOPPED);
+    size_t at = 0;
+    expect_frame(side, &at, 0x88, "\x03\xe8", 2);
     close_owner(owner);
 }
 END_TEST
@@ -1783,6 +1803,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     const TTest *tests[] = {
         a_websocket_is_asked_for_as_rfc_8441_has_it_and_carries_messages,
+        who_has_no_credentials_asks_without_and_may_close_at_once,
         frames_may_arrive_byte_by_byte,
         connections_are_filled_one_after_the_other_up_to_what_both_sides_take,
         with_one_account_for_each_connection_none_is_shared,

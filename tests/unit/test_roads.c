@@ -67,6 +67,8 @@ START_TEST(what_fails_as_a_road_is_left_at_once_and_what_is_said_of_a_device_is_
         struct roads roads = both();
         roads_failed(&roads, ROAD_HTTP2, &rows[i].end, 1000, DICE);
         ck_assert_msg(roads.fallen == rows[i].falls, "row %zu", i);
+        bool later = rows[i].end.kind == TRANSPORT_UNREACHABLE;
+        ck_assert(roads_is_left_for(&rows[i].end) == (rows[i].falls || later));
     }
 }
 END_TEST
@@ -156,7 +158,7 @@ START_TEST(one_account_that_gets_no_answer_beside_others_that_do_is_no_reason)
     struct roads roads = both();
     for (int i = 0; i < 10; i++)
         roads_failed(&roads, ROAD_HTTP2, &alone, 1000 + i * ROADS_PATIENCE_MS, DICE);
-    ck_assert(!roads.fallen);
+    ck_assert(!roads.fallen && !roads_is_left_for(&alone));
 }
 END_TEST
 
