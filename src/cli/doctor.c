@@ -208,7 +208,7 @@ static void examine(struct findings *findings, struct cli *cli, const struct con
     look_at_settings(findings, config, readable, status, comparison, facts);
     if (status) {
         diagnose_accounts(findings, status, key, facts);
-        diagnose_road(findings, status);
+        diagnose_road(findings, status, facts);
         diagnose_seal(findings, status);
         diagnose_sandbox(findings, status);
     } else {

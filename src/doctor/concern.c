@@ -5,6 +5,7 @@
 
 #include "control/told.h"
 #include "doctor/findings.h"
+#include "doctor/reach.h"
 
 enum { NAMES_MOST = 5 };
 
@@ -79,8 +80,7 @@ bool concern_is_of_origin(const json_t *account, const struct origin_facts *orig
 
 bool concern_signal_fails(const struct signal_facts *signal)
 {
-    return !signal->not_visited && signal->judged == JUDGED_ALIKE && !visit_opened(&signal->v4) &&
-           !visit_opened(&signal->v6);
+    return signal->judged == JUDGED_ALIKE && !reach_opens(&signal->roads[reach_taken(signal)]);
 }
 
 /* What is the account's own (that it was unlinked, that another program has it) is not among them.

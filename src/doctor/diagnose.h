@@ -44,8 +44,11 @@ void diagnose_sandbox(struct findings *findings, const json_t *status);
 /* Which sockets beside the web port the running server could not open. */
 void diagnose_deaf(struct findings *findings, const json_t *status);
 
-/* Which road leads to Signal, where HTTP/2 is one (docs/roads.md). */
-void diagnose_road(struct findings *findings, const json_t *status);
+/* Which road leads to Signal by the running server's word, where HTTP/2 is one (docs/roads.md).
+ * `facts` (may be NULL): where the visits saw that none does, that is told by diagnose_path. */
+void diagnose_road(struct findings *findings, const json_t *status,
+                   const struct probe_facts *facts);
+
 /* What would keep a server that does not run from listening at an address of web.listen
  * (listener_try). */
 void diagnose_port(struct findings *findings, const char *why);
@@ -53,13 +56,15 @@ void diagnose_port(struct findings *findings, const char *why);
 /* What of the store is sealed, and what is not. */
 void diagnose_seal(struct findings *findings, const json_t *status);
 
-/* The way to Signal's server, for one client and another, over IPv4 and IPv6. `concerned` is of
- * concern_write: who is not connected if it fails. */
+/* The way to Signal's server, on each road that the settings leave open, for one client and
+ * another, over IPv4 and IPv6. Where links may take either road, one that fails is a warning, and
+ * what keeps them from both is told once. `concerned` is of concern_write: who is not connected if
+ * it fails. */
 void diagnose_signal(struct findings *findings, const struct signal_facts *facts,
                      const char *concerned);
 
-/* What its certificate was verified by, and which addresses net.family hides. Nothing where it does
- * not answer. */
+/* What its certificates were verified by, and which addresses net.family hides. Nothing where it
+ * does not answer. */
 void diagnose_roots(struct findings *findings, const struct signal_facts *facts);
 
 /* `concerned` is of concern_write: who is not rung if it fails. */

@@ -8,6 +8,7 @@
 #include "doctor/running.h"
 #include "push/vapid.h"
 #include "signal/roots.h"
+#include "signal/signal.h"
 
 /* By which the running server knows a visit. */
 struct ticket {
@@ -54,28 +55,37 @@ static void visit_families(const struct probe *probe, struct visit_request reque
         visits_add(probe->visits, &request, v6);
 }
 
+static void visit_road(struct probe *probe, enum road road, const char *url)
+{
+    struct road_facts *facts = &probe->facts->signal.roads[road];
+    struct visit_request request = {.url = url,
+                                    .lane = RESOLVER_MESSENGER,
+                                    .family = AF_UNSPEC,
+                                    .user_agent = probe->config->signal_user_agent,
+                                    .upgrade = true,
+                                    .over_http2 = road == ROAD_HTTP2,
+                                    .roots = probe->roots};
+    write_origin(facts->origin, url);
+    visit_families(probe, request, &facts->v4, &facts->v6);
+    request.user_agent = probe->config->signal_user_agent_fallback;
+    visits_add(probe->visits, &request, &facts->fallback);
+}
+
 static void visit_signal(struct probe *probe)
 {
     const struct config *config = probe->config;
     struct signal_facts *signal = &probe->facts->signal;
-    struct visit_request request = {.url = config->signal_url,
-                                    .lane = RESOLVER_MESSENGER,
-                                    .family = AF_UNSPEC,
-                                    .user_agent = config->signal_user_agent,
-                                    .upgrade = true,
-                                    .roots = probe->roots};
-    write_origin(signal->origin, config->signal_url);
+    bool wanted[ROADS];
     snprintf(signal->agent, sizeof signal->agent, "%s", config->signal_user_agent);
     snprintf(signal->fallback_agent, sizeof signal->fallback_agent, "%s",
              config->signal_user_agent_fallback);
     signal->own_roots = config->signal_ca_file != NULL;
     signal->own_nameservers = config->net_nameservers.count > 0;
-    signal->not_visited = config->signal_transport == SIGNAL_TRANSPORT_HTTP2;
-    if (signal->not_visited)
-        return;
-    visit_families(probe, request, &signal->v4, &signal->v6);
-    request.user_agent = config->signal_user_agent_fallback;
-    visits_add(probe->visits, &request, &signal->fallback);
+    signal_server_roads(config, wanted);
+    if (wanted[ROAD_HTTP2])
+        visit_road(probe, ROAD_HTTP2, config->signal_http2_url);
+    if (wanted[ROAD_HTTP1])
+        visit_road(probe, ROAD_HTTP1, config->signal_url);
 }
 
 static bool is_known(const struct probe_facts *facts, const char *origin)

@@ -1,15 +1,16 @@
 /* Looks at what is outside: Signal's server, the push servers of the accounts, and the way by which
  * phones come in. Everything at once and within about 15 s. Rings nobody and registers nobody:
- * Signal's server is asked for an anonymous websocket, a push server and whoever takes alerts for
- * their front pages, the public address for the linking page and, as Molly would, by an empty
- * registration. Where something else answers there, it is asked whether it is ntfy, in 10 s more at
- * most. */
+ * Signal's server is asked for an anonymous websocket on each road that is open, a push server and
+ * whoever takes alerts for their front pages, the public address for the linking page and, as Molly
+ * would, by an empty registration. Where something else answers there, it is asked whether it is
+ * ntfy, in 10 s more at most. */
 #ifndef DOORBELL_DOCTOR_PROBES_H
 #define DOORBELL_DOCTOR_PROBES_H
 
 #include <jansson.h>
 
 #include "doctor/visit.h"
+#include "signal/roads.h"
 #include "web/witness.h"
 
 enum { PROBE_ORIGINS_MOST = 8, PROBE_AGENT_SIZE = 128 };
@@ -21,13 +22,18 @@ enum judged {
     JUDGED_OTHERWISE,  /* those of this command: the server's environment has others */
 };
 
-struct signal_facts {
-    char origin[URL_ORIGIN_SIZE];
+/* Of one road to Signal's server. */
+struct road_facts {
+    char origin[URL_ORIGIN_SIZE]; /* empty: the settings do not leave that road open */
     struct visit_facts v4, v6;
     struct visit_facts fallback; /* with the second User-Agent, over either */
+};
+
+struct signal_facts {
+    struct road_facts roads[ROADS];
     char agent[PROBE_AGENT_SIZE], fallback_agent[PROBE_AGENT_SIZE];
     enum judged judged;
-    bool not_visited;     /* signal.transport leaves HTTP/2 only */
+    bool has_left;        /* HTTP/2: as the running server says, and why (diagnose_road) */
     bool own_roots;       /* signal.ca_file */
     bool own_nameservers; /* net.nameservers */
 };

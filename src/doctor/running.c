@@ -9,10 +9,10 @@
 #include "config/schema.h"
 #include "control/client.h"
 #include "control/told.h"
+#include "doctor/reach.h"
 
 enum {
     PATIENCE_S = 5,
-    STATUS_CLIENT_REFUSED = 499,
     NAMES_MOST = 5, /* of settings in one sentence */
     NAMES_SIZE = 320,
     WHY_SIZE = 400, /* of a refused reload, with room for the rest of the sentence */
@@ -215,20 +215,37 @@ static bool all_are_rung(const json_t *status, const char *origin)
 
 static bool is_refused(const struct visit_facts *visit)
 {
-    return visit_answered(visit) && visit->status == STATUS_CLIENT_REFUSED;
+    return visit_answered(visit) && visit->status == REACH_STATUS_REFUSED;
+}
+
+static bool refuses(const struct road_facts *road)
+{
+    return is_refused(&road->v4) || is_refused(&road->v6);
+}
+
+static bool has_no_tls(const struct road_facts *road)
+{
+    return road->v4.end == VISIT_NO_TLS || road->v6.end == VISIT_NO_TLS;
 }
 
 static enum judged judged_signal(const struct config *config, const json_t *comparison,
                                  const struct signal_facts *signal)
 {
-    bool refused = is_refused(&signal->v4) || is_refused(&signal->v6);
-    bool no_tls = signal->v4.end == VISIT_NO_TLS || signal->v6.end == VISIT_NO_TLS;
+    const struct road_facts *http2 = &signal->roads[ROAD_HTTP2];
+    const struct road_facts *http1 = &signal->roads[ROAD_HTTP1];
+    bool refused = refuses(http1) || refuses(http2);
+    bool no_tls = has_no_tls(http1) || has_no_tls(http2);
     const struct {
         const char *setting;
         bool decides;
-    } ways[] = {{"signal.url", true},           {"net.nameservers", true},
-                {"net.family", true},           {"signal.ca_file", no_tls},
-                {"signal.user_agent", refused}, {"signal.user_agent_fallback", refused}};
+    } ways[] = {{"signal.url", true},
+                {"signal.transport", true},
+                {"signal.http2_url", reach_is_open(http2)},
+                {"net.nameservers", true},
+                {"net.family", true},
+                {"signal.ca_file", no_tls},
+                {"signal.user_agent", refused},
+                {"signal.user_agent_fallback", refused}};
     enum judged judged = JUDGED_ALIKE;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         if (ways[i].decides)
@@ -240,6 +257,7 @@ void running_mark(struct probe_facts *facts, const struct config *config, const 
                   const json_t *comparison)
 {
     facts->signal.judged = judged_signal(config, comparison, &facts->signal);
+    facts->signal.has_left = *told_text(json_object_get(status, "road"), "why");
     if (facts->public.linking != LINKING_BY_WEB && running_place(comparison, "web.public_url"))
         facts->public.linking = LINKING_BY_WEB; /* at an address that is not known here */
     facts->alerts.judged = judged_end(config, comparison, &facts->alerts.visit);

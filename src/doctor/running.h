@@ -26,8 +26,9 @@ void diagnose_running(struct findings *findings, const struct config *config, co
 void diagnose_running_first(struct findings *findings);
 
 /* Pure. Marks what was looked at by settings that decide it and are not the running server's: its
- * faults are none of the server's (probes.h); and that phones come in at an address that only the
- * server's environment has. `status` may be NULL. */
+ * faults are none of the server's (probes.h); that phones come in at an address that only the
+ * server's environment has; and what the server says of its roads to Signal. `status` may be NULL.
+ */
 void running_mark(struct probe_facts *facts, const struct config *config, const json_t *status,
                   const json_t *comparison);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,24 +13,28 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "doctor/knock.h"
 #include "push/multi.h"
 #include "push/route.h"
+#include "signal/roads.h"
 
 enum {
     CONNECT_MS = 5000,
     TOTAL_MS = 10000, /* of one request, after the look-up */
     ALL_MS = 15000,   /* whatever hangs */
-    VISITS_MOST = 40, /* Signal's 3, 8 push servers' 3 each, 2 for alerts, the public address' 5 */
+    /* Signal's 3 for each road, 8 push servers' 3 each, 2 for alerts, the public address' 5 */
+    VISITS_MOST = 40,
     BODY_MOST = 256 * 1024, /* the linking page with its picture */
     LINE_MOST = 512,
     STATUS_OPENED = 101, /* a websocket */
 };
 
 struct visits {
+    const struct config *config;
     struct loop loop;
+    void (*on_broken_pipe)(int); /* as it was before */
     struct resolver
         *resolver; /* asks for both families, so that it can be said which one is there */
-    enum net_family family;
     struct multi *multi;
     struct list visits;
     size_t pending;
@@ -44,6 +49,7 @@ struct visit {
     struct url url;
     bool is_over, looks, moves; /* a look-up, a request is under way */
     struct lookup *lookup;
+    struct knock *knock; /* over HTTP/2; NULL: not yet */
     CURL *easy;
     struct curl_slist *headers;
     struct route route;
@@ -289,10 +295,64 @@ static bool send_request(struct visit *visit, const struct address_list *address
     return multi_add(visit->owner->multi, easy);
 }
 
+/* The request over HTTP/2 */
+
+static enum visit_end end_of_knock(const struct transport_end *end)
+{
+    switch (end->kind) {
+    case TRANSPORT_STATUS:
+        return VISIT_ANSWERED;
+    case TRANSPORT_UNREACHABLE:
+        return end->sent_away ? VISIT_NO_ROAD : VISIT_NO_CONNECT;
+    case TRANSPORT_TLS:
+    case TRANSPORT_UNTIMELY:
+        return VISIT_NO_TLS;
+    case TRANSPORT_NO_ROAD:
+    case TRANSPORT_VIOLATION:
+        return VISIT_NO_ROAD;
+    default:
+        return VISIT_NO_ANSWER;
+    }
+}
+
+static void on_knocked(void *arg, const struct transport_end *end)
+{
+    struct visit *visit = arg;
+    if (!end) {
+        visit->facts->status = STATUS_OPENED;
+        finish(visit, VISIT_ANSWERED, NULL);
+        return;
+    }
+    *visit->facts = (struct visit_facts){
+        .status = end->status,
+        .stamped = end->has_timestamp,
+        .flaw = end->kind == TRANSPORT_UNTIMELY ? VISIT_FLAW_EXPIRED : VISIT_FLAW_OTHER,
+        .is_kept = !roads_is_left_for(end),
+    };
+    finish(visit, end_of_knock(end), end->text);
+}
+
+static void start_knock(struct visit *visit, const struct address_list *addresses)
+{
+    struct err err;
+    const struct knock_request request = {.config = visit->owner->config,
+                                          .family = visit->request.family,
+                                          .user_agent = visit->request.user_agent,
+                                          .step_ms = CONNECT_MS,
+                                          .total_ms = TOTAL_MS};
+    if (!knock_has_route(addresses)) {
+        finish(visit, VISIT_NO_ROUTE, NULL);
+        return;
+    }
+    visit->knock = knock_new(&visit->owner->loop, &request, on_knocked, visit, &err);
+    if (!visit->knock)
+        finish(visit, VISIT_NO_ANSWER, err.text);
+}
+
 /* A numeric address needs no look-up, which is what net.family is for. */
 static bool is_wanted(const struct visit *visit, int family)
 {
-    enum net_family allowed = visit->owner->family;
+    enum net_family allowed = visit->owner->config->net_family;
     if (visit->request.family != AF_UNSPEC)
         return visit->request.family == family;
     bool is_numeric = visit->elsewhere ? visit->target.is_address : visit->url.is_address;
@@ -332,6 +392,10 @@ static void on_looked_up(void *arg, const struct address_list *addresses, const 
     if (!usable.count) {
         finish(visit, denied.code ? VISIT_DENIED : VISIT_NO_ADDRESS,
                denied.code ? denied.text : NULL);
+        return;
+    }
+    if (visit->request.over_http2) {
+        start_knock(visit, &usable);
         return;
     }
     visit->moves = send_request(visit, &usable);
@@ -378,6 +442,8 @@ static void stop_visit(struct visit *visit)
     if (visit->moves)
         multi_remove(visit->owner->multi, visit->easy);
     visit->looks = visit->moves = false;
+    knock_free(visit->knock);
+    visit->knock = NULL;
 }
 
 static void on_deadline(void *arg)
@@ -423,7 +489,8 @@ struct visits *visits_new(const struct config *config, struct err *err)
     timer_init(&visits->deadline, on_deadline, visits);
     struct config both = *config;
     both.net_family = NET_FAMILY_AUTO;
-    visits->family = config->net_family;
+    visits->config = config;
+    visits->on_broken_pipe = signal(SIGPIPE, SIG_IGN);
     visits->resolver = resolver_new(&visits->loop, &both, err);
     visits->multi = multi_new(&visits->loop, VISITS_MOST, on_ended);
     if (visits->resolver && visits->multi)
@@ -446,6 +513,7 @@ void visits_free(struct visits *visits)
     if (visits->resolver)
         resolver_free(visits->resolver);
     loop_fini(&visits->loop);
+    signal(SIGPIPE, visits->on_broken_pipe);
     free(visits);
 }
 

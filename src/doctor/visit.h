@@ -1,6 +1,7 @@
 /* One HTTP request that asks for nothing of anybody: how far it came, and what the head of the
  * answer says. Names are looked up as the server does it (net/resolver.h) and connections go where
- * it would go, so that the doctor sees what the server sees. No credentials, no redirects.
+ * it would go, so that the doctor sees what the server sees. No credentials, no redirects. A visit
+ * over HTTP/2 tells of the head the status and Signal's timestamp only.
  *
  * All visits run at once and end by themselves: each has a deadline. */
 #ifndef DOORBELL_DOCTOR_VISIT_H
@@ -21,6 +22,7 @@ enum visit_end {
     VISIT_NO_CONNECT,
     VISIT_NO_TLS,
     VISIT_NO_ANSWER,
+    VISIT_NO_ROAD, /* who answers takes no websockets over HTTP/2, or keeps sending us away */
 };
 
 /* What is wrong with a certificate (VISIT_NO_TLS), where that can be told. */
@@ -40,7 +42,8 @@ struct visit_facts {
     char why[VISIT_WHY_SIZE];     /* printable; empty where `end` says it all */
     char place[VISIT_PLACE_SIZE]; /* where push.connect_to led it; empty: to its own host */
     bool has_v4, has_v6;          /* addresses that were found, whether they may be used or not */
-    int status;
+    int status;                   /* 101: the websocket that was asked for, over HTTP/2 as well */
+    bool is_kept;    /* of HTTP/2: for such an end links do not turn to HTTP/1.1 (signal/roads.h) */
     bool stamped;    /* has Signal's own timestamp */
     bool challenged; /* by Cloudflare */
     bool has_date;
@@ -55,7 +58,9 @@ struct visit_request {
     enum resolver_lane lane;
     int family; /* AF_UNSPEC: as net.family has it */
     const char *user_agent;
-    bool upgrade;       /* asks for a websocket */
+    bool upgrade;    /* asks for a websocket */
+    bool over_http2; /* asks for one as the server does it over HTTP/2 (knock.h): `url` is that of
+                        signal.http2_url; all that follows is for HTTP/1.1 */
     const char *needle; /* NULL: the body is not read */
     const char *header; /* a whole line; NULL: none */
     const char *json;   /* sent by POST; NULL: it is a GET */

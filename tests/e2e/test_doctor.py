@@ -15,10 +15,13 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
+from lib.background import Background, Changes
 from lib.certs import Authority, Leaf
 from lib.doorbell import Doorbell
 from lib.front import Front
 from lib.linked import Linked
+from lib.nameserver import Nameserver
+from lib.ports import has_ipv6_loopback
 from lib.push_peer import PushPeer
 from lib.receiver import Receiver
 from lib.secrecy import secrecy
@@ -28,6 +31,7 @@ from lib.signal_peer import SignalPeer, new_account
 
 MakeDoorbell = Callable[..., Doorbell]
 WELL, FAULT, WRONG_WORDS = 0, 1, 2
+needs_ipv6 = pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6")
 AS_NOBODY = ["setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups"]
 
 
@@ -201,6 +205,271 @@ def test_somebody_elses_certificate_in_the_place_of_signals(make: MakeDoorbell) 
     report = examine(doorbell, FAULT)
     assert re.search(r"wss://localhost:\d+ has no certificate that is trusted", report)
     assert "-> Something intercepts TLS on the way" in report
+
+
+# Over HTTP/2, and over both roads
+
+
+def of_signal(doorbell: Doorbell) -> list[tuple[str, str, Optional[str]]]:
+    """What is said of the way to it, and no account's own trouble."""
+    return [
+        (one["severity"], one["what"], one["fix"])
+        for one in findings(doorbell)
+        if one["subject"] == "Signal"
+    ]
+
+
+@pytest.fixture
+def make_on(make: MakeDoorbell, signal: SignalPeer) -> MakeDoorbell:
+    """Running, with both roads named."""
+
+    def start(transport: str, **settings: Any) -> Doorbell:
+        return make(
+            signal__transport=transport, signal__http2_url=signal.http2_url, **settings
+        )
+
+    return start
+
+
+def origins(signal: SignalPeer) -> tuple[str, str]:
+    """Of HTTP/2 and of HTTP/1.1."""
+    return f"https://localhost:{signal.http2_port}", f"wss://localhost:{signal.port}"
+
+
+def answers(told: tuple[str, str, Optional[str]], origin: str) -> bool:
+    """Well, over whichever family "localhost" has here."""
+    words = rf"{origin} answers (HTTP/2 )?over IPv\S+( and IPv6)?, and takes our client\."
+    return told[0] == "well" and bool(re.fullmatch(words, told[1]))
+
+
+NAME = "chat.doorbell.test"
+
+
+@pytest.fixture
+def named_signal(
+    background: Background, changes: Changes, authority: Authority
+) -> Iterator[SignalPeer]:
+    """Another one, whose certificate is for NAME."""
+    peer = SignalPeer(background, changes, authority.leaf("chat", [NAME]))
+    yield peer
+    peer.stop()
+    peer.check()
+
+
+@needs_ipv6
+@pytest.mark.parametrize("family", ["auto", "ipv4", "ipv6"])
+def test_signal_over_http2_is_visited_without_credentials_by_each_client_and_family(
+    make: MakeDoorbell, named_signal: SignalPeer, nameserver: Nameserver, family: str
+) -> None:
+    nameserver.set(NAME, ["127.0.0.1", "::1"])
+    http2_url = named_signal.http2_url.replace("localhost", NAME)
+    doorbell = make(
+        signal__transport="http2",
+        signal__http2_url=http2_url,
+        net__nameservers=[nameserver.address],
+        net__family=family,
+    )
+    families = {"auto": "IPv4 and IPv6", "ipv4": "IPv4", "ipv6": "IPv6"}[family]
+    well, root = of_signal(doorbell)
+    origin = f"https://{NAME}:{named_signal.http2_port}"
+    assert well == ("well", f"{origin} answers HTTP/2 over {families}, and takes our client.", None)
+    assert f"Over {families} its certificate leads to a root of signal.ca_file" in root[1]
+    assert ("was not tried, because of net.family" in root[1]) == (family != "auto")
+    asked = named_signal.handshakes
+    own, fallback = {"auto": 2, "ipv4": 1, "ipv6": 1}[family], 1
+    assert {(one.version, one.get("Authorization")) for one in asked} == {("HTTP/2", None)}
+    agents = [str(one.get("User-Agent")).split("/")[0] for one in asked]
+    assert sorted(agents) == ["Doorbell"] * own + ["Signal-Android"] * fallback
+    peers = {"auto": {"127.0.0.1", "::1"}, "ipv4": {"127.0.0.1"}, "ipv6": {"::1"}}[family]
+    assert {one.peer for one in asked} == peers
+    named_signal.changed.wait_for(
+        lambda: [one.state for one in named_signal.sessions] == ["ended"] * len(asked),
+        "the end of all that doctor opened",
+    )
+    assert {one.client_close for one in named_signal.sessions} == {(1000, "")}
+    assert of_clock(doorbell)[0][0] == "not checked"
+
+
+@pytest.mark.parametrize(
+    "behaviour, severity, what, fix",
+    [
+        (
+            {"alpn": None},
+            "fault",
+            "{} cannot be used over HTTP/2 (it does not speak HTTP/2).",
+            "Check signal.http2_url, or set signal.transport to auto.",
+        ),
+        (
+            {"extended_connect": False},
+            "fault",
+            "{} cannot be used over HTTP/2 (it has no websockets over HTTP/2).",
+            "Check signal.http2_url, or set signal.transport to auto.",
+        ),
+        (
+            {"reject": {"status": 499, "timestamp": False}},
+            "fault",
+            "{} refuses both User-Agents, ",
+            "Update Doorbell, or set signal.user_agent to that of a newer client.",
+        ),
+        (
+            {"minimum_versions": {"android": "8.0.0"}},
+            "warning",
+            '{} refuses the User-Agent "Signal-Android/1.2.3 Android/36" (499); ',
+            "Update Doorbell.",
+        ),
+        (
+            {"reject": {"status": 302, "timestamp": False}},
+            "fault",
+            "A proxy, a firewall or a login page answers in the place of {} (302).",
+            "Let this machine reach Signal's server directly.",
+        ),
+        (
+            {"reject": {"status": 503}},
+            "warning",
+            "{} has trouble of its own (503).",
+            "Nothing needs to be done: Doorbell comes back by itself.",
+        ),
+        (
+            {"handshake": "stall"},
+            "fault",
+            "{} cannot be reached (no answer to the request in time).",
+            "Check this machine's internet connection and its firewall.",
+        ),
+    ],
+    ids=["no HTTP/2", "no websockets", "both refused", "one refused", "proxy", "trouble", "mute"],
+)
+def test_what_is_wrong_with_signal_over_http2(
+    make_on: MakeDoorbell,
+    signal: SignalPeer,
+    behaviour: dict,
+    severity: str,
+    what: str,
+    fix: str,
+) -> None:
+    doorbell = make_on("http2", signal__user_agent="Signal-Android/1.2.3 Android/36")
+    signal.set_behaviour(http2=behaviour)
+    told = of_signal(doorbell)[0]
+    assert told[0] == severity and told[2] == fix, told
+    assert told[1].startswith(what.format(origins(signal)[0])), told
+
+
+def test_signal_over_http2_that_is_not_there_concerns_its_accounts(
+    make_on: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_on("http2", signal__reconnect_max="1h")
+    patient = Patient(doorbell, signal, ntfy)
+    signal.stop_listening()
+    signal.end_connections("eof")
+    patient.wait_log("not connected (")
+    report = examine(doorbell, FAULT)
+    assert "1 fault was found." in report
+    assert re.search(
+        rf"{origins(signal)[0]} cannot be reached .*; account [0-9a-f]{{10}} is not connected\.",
+        report,
+    )
+
+
+def test_somebody_elses_certificate_in_the_place_of_signals_over_http2(
+    make_on: MakeDoorbell, signal: SignalPeer
+) -> None:
+    (told,) = of_signal(make_on("http2", signal__ca_file=""))
+    assert told[0] == "fault"
+    assert f"{origins(signal)[0]} has no certificate that is trusted (its certificate" in told[1]
+    assert told[2] and told[2].startswith("Something intercepts TLS on the way")
+    assert not signal.handshakes
+
+
+def test_where_either_road_may_be_taken_both_are_visited(
+    make_on: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make_on("auto")
+    http2, http1 = origins(signal)
+    told = of_signal(doorbell)
+    assert len(told) == 4 and answers(told[0], http2) and answers(told[1], http1), told
+    for (_, what, _), origin in zip(told[2:], (http2, http1)):
+        assert f"the certificate of {origin} leads to a root of signal.ca_file" in what
+    assert of_clock(doorbell) == [("well", "It goes as those of the servers do.")]
+
+
+def test_a_server_of_ones_own_without_an_address_for_http2_is_visited_over_http1_only(
+    make: MakeDoorbell, signal: SignalPeer
+) -> None:
+    well, _ = of_signal(make(signal__transport="auto"))
+    assert answers(well, origins(signal)[1])
+    assert {one.version for one in signal.handshakes} == {"HTTP/1.1"}
+
+
+def test_http2_that_fails_where_http1_works_is_a_warning(
+    make_on: MakeDoorbell, signal: SignalPeer
+) -> None:
+    """No account has tried it yet, so that the running server does not know."""
+    doorbell = make_on("auto")
+    signal.set_behaviour(http2={"alpn": None})
+    http2, http1 = origins(signal)
+    warning, well, root = of_signal(doorbell)
+    assert warning[:2] == (
+        "warning",
+        f"{http2} cannot be used over HTTP/2 (it does not speak HTTP/2); HTTP/1.1 carries the "
+        "links meanwhile.",
+    )
+    assert answers(well, http1)
+    assert f"the certificate of {http1}" in root[1]
+
+
+def test_http2_that_the_running_server_has_left_is_told_once(
+    make_on: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_on("auto")
+    patient = Patient(doorbell, signal, ntfy)
+    signal.set_behaviour(http2={"reject": {"status": 502}})
+    signal.end_connections()
+    patient.wait_log("over HTTP/1.1 instead of HTTP/2")
+    told = " ".join(what for _, what, _ in of_signal(doorbell))
+    assert told.count("502") == 1
+    assert "It is reached over HTTP/1.1, because over HTTP/2: the answer was 502." in told
+
+
+def test_http1_that_fails_where_http2_works_is_a_warning(
+    make_on: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_on("auto", signal__url="wss://localhost:1/v1/websocket/")
+    Patient(doorbell, signal, ntfy)
+    warning = [one for one in of_signal(doorbell) if one[0] != "well"]
+    assert len(warning) == 1 and warning[0][0] == "warning"
+    assert re.match(
+        r"wss://localhost:1 cannot be reached \(.*\); HTTP/1\.1 could not carry the links where "
+        r"HTTP/2 fails\.$",
+        warning[0][1],
+    )
+    assert "answers HTTP/2 over IPv4" in examine(doorbell, WELL)
+
+
+def test_where_both_roads_fail_that_is_one_fault(
+    make_on: MakeDoorbell, signal: SignalPeer, ntfy: PushPeer
+) -> None:
+    doorbell = make_on("auto", signal__reconnect_max="1h")
+    patient = Patient(doorbell, signal, ntfy)
+    signal.stop_listening()
+    signal.end_connections("eof")
+    patient.wait_log("not connected (")
+    http2, http1 = origins(signal)
+    report = examine(doorbell, FAULT)
+    assert "1 fault was found." in report and " ok accounts: " not in report
+    assert re.search(
+        rf"Signal: {http1} cannot be reached .*; and {http2} cannot be reached .*; account "
+        r"[0-9a-f]{10} is not connected\.",
+        report,
+    )
+    assert len(of_signal(doorbell)) == 1
+
+
+def test_a_client_that_signal_refuses_on_both_roads_is_told_once(
+    make_on: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make_on("auto")
+    signal.set_behaviour(reject={"status": 499, "timestamp": False})
+    told = [what for severity, what, _ in of_signal(doorbell) if severity != "well"]
+    assert len(told) == 1 and "refuses both User-Agents" in told[0]
 
 
 # The push server's half

@@ -637,6 +637,23 @@ def test_a_wrong_path_at_the_proxy_is_told_with_the_lines_that_it_needs(
     assert f"{front.url()[:-1]} leads to this Doorbell." in set_up(doorbell).stdout
 
 
+def test_signal_is_looked_at_over_each_road_that_is_open(
+    make: MakeDoorbell, signal: SignalPeer
+) -> None:
+    doorbell = make(signal__transport="auto", signal__http2_url=signal.http2_url)
+    told = words_of(set_up(doorbell, "--url", "none", "--alert", "none").stdout)
+    http2, http1 = f"https://localhost:{signal.http2_port}", f"wss://localhost:{signal.port}"
+    assert f"Looking at Signal's server ... ok Signal: {http2} answers HTTP/2 over IPv4" in told
+    assert f"ok Signal: {http1} answers over IPv4" in told
+    signal.set_behaviour(http2={"alpn": None})
+    doorbell.settings["signal.transport"] = "http2"
+    doorbell.stop()
+    doorbell.start()
+    told = words_of(set_up(doorbell).stdout)
+    assert f"FAULT Signal: {http2} cannot be used over HTTP/2 (it does not speak HTTP/2)." in told
+    assert "That can be mended now, beside this; it goes on." in told
+
+
 def test_what_the_proxy_hides_from_the_server_is_told_with_the_lines_that_show_it(
     make: MakeDoorbell, front: Front
 ) -> None:

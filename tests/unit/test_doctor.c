@@ -89,15 +89,177 @@ START_TEST(each_way_to_signal_has_its_words)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};
-        const struct signal_facts facts = {.origin = "wss://chat.example.org",
-                                           .v4 = cases[i].v4,
-                                           .v6 = cases[i].v6,
-                                           .fallback = cases[i].fallback,
+        const struct signal_facts facts = {.roads[ROAD_HTTP1] = {.origin = "wss://chat.example.org",
+                                                                 .v4 = cases[i].v4,
+                                                                 .v6 = cases[i].v6,
+                                                                 .fallback = cases[i].fallback},
                                            .agent = "Old/1",
                                            .fallback_agent = "New/2"};
         diagnose_signal(&findings, &facts, "");
         expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
     }
+}
+END_TEST
+
+/* Both roads, each of which ended alike over both families. `http1` NULL: it is not open. */
+static struct signal_facts roads_that(const struct visit_facts *http2,
+                                      const struct visit_facts *http1)
+{
+    struct signal_facts facts = {.agent = "Old/1", .fallback_agent = "New/2"};
+    facts.roads[ROAD_HTTP2] =
+        (struct road_facts){.origin = "https://grpc", .v4 = *http2, .v6 = *http2};
+    facts.roads[ROAD_HTTP2].fallback = *http2;
+    if (http1)
+        facts.roads[ROAD_HTTP1] = (struct road_facts){
+            .origin = "wss://chat", .v4 = *http1, .v6 = *http1, .fallback = *http1};
+    return facts;
+}
+
+static const struct visit_facts roadless = {.end = VISIT_NO_ROAD, .why = "it speaks none"};
+static const struct visit_facts away = {.end = VISIT_ANSWERED, .status = 502};
+static const struct visit_facts kept_busy = {
+    .end = VISIT_ANSWERED, .status = 503, .stamped = true, .is_kept = true};
+static const struct visit_facts kept_outdated = {
+    .end = VISIT_ANSWERED, .status = 499, .is_kept = true};
+static const struct visit_facts kept_untimely = {
+    .end = VISIT_NO_TLS, .flaw = VISIT_FLAW_EXPIRED, .why = "expired", .is_kept = true};
+
+START_TEST(signal_over_http2_alone_has_the_words_of_its_own_address)
+{
+    const struct {
+        const struct visit_facts *visit;
+        enum severity severity;
+        const char *what, *fix;
+    } cases[] = {
+        {&upgraded, SEVERITY_WELL,
+         "https://grpc answers HTTP/2 over IPv4 and IPv6, and takes our client.", NULL},
+        {&roadless, SEVERITY_FAULT,
+         "https://grpc cannot be used over HTTP/2 (it speaks none); account 1 is not connected.",
+         "Check signal.http2_url, or set signal.transport to auto."},
+        {&gone, SEVERITY_FAULT, "https://grpc cannot be reached (refused)", "firewall"},
+        {&kept_untimely, SEVERITY_FAULT, "trusted (expired)", "date and time"},
+        {&kept_outdated, SEVERITY_FAULT, "https://grpc refuses both User-Agents",
+         "signal.user_agent"},
+        {&away, SEVERITY_WARNING, "trouble of its own (502)", "Nothing needs"},
+        {&(struct visit_facts){.end = VISIT_ANSWERED, .status = 302, .is_kept = true},
+         SEVERITY_FAULT, "login page answers in the place of https://grpc (302)", "directly"},
+        {&(struct visit_facts){.end = VISIT_ANSWERED, .status = 404, .stamped = true},
+         SEVERITY_FAULT, "no websocket there (404)", "Check signal.http2_url, or leave"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct signal_facts facts = roads_that(cases[i].visit, NULL);
+        diagnose_signal(&findings, &facts, "; account 1 is not connected");
+        expect(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+    }
+}
+END_TEST
+
+START_TEST(of_two_roads_one_that_fails_is_a_warning_and_what_keeps_from_both_is_told_once)
+{
+    static const char concerned[] = "; account 1 is not connected";
+    const struct {
+        const struct visit_facts *http2, *http1;
+        enum severity severity;
+        const char *what, *fix; /* of the first finding */
+        const char *second;     /* NULL: there is none; it is not worse than a warning */
+    } cases[] = {
+        {&upgraded, &upgraded, SEVERITY_WELL, "https://grpc answers HTTP/2", NULL,
+         "wss://chat answers over IPv4 and IPv6"},
+        {&roadless, &upgraded, SEVERITY_WARNING,
+         "https://grpc cannot be used over HTTP/2 (it speaks none); HTTP/1.1 carries the links "
+         "meanwhile.",
+         "HTTP/2 is tried again by itself", "wss://chat answers over IPv4 and IPv6"},
+        {&away, &upgraded, SEVERITY_WARNING, "https://grpc answers with 502; HTTP/1.1 carries",
+         "signal.transport: http1", "wss://chat answers"},
+        {&upgraded, &gone, SEVERITY_WELL, "https://grpc answers HTTP/2", NULL,
+         "wss://chat cannot be reached (refused); HTTP/1.1 could not carry the links where HTTP/2 "
+         "fails."},
+        {&upgraded, &away, SEVERITY_WELL, "https://grpc answers HTTP/2", NULL,
+         "wss://chat has trouble of its own (502)."},
+        {&gone, &gone, SEVERITY_FAULT,
+         "wss://chat cannot be reached (refused); and https://grpc cannot be reached (refused); "
+         "account 1 is not connected.",
+         "firewall", NULL},
+        {&roadless, &nowhere, SEVERITY_FAULT,
+         "wss://chat has no address; and https://grpc cannot be used over HTTP/2 (it speaks none)",
+         "DNS", NULL},
+        /* For these links stay with HTTP/2, whatever HTTP/1.1 has to offer. */
+        {&kept_outdated, &outdated, SEVERITY_FAULT,
+         "https://grpc refuses both User-Agents, \"Old/1\" and \"New/2\", as too old (499); "
+         "account 1",
+         "Update Doorbell", NULL},
+        {&kept_outdated, &upgraded, SEVERITY_FAULT, "https://grpc refuses both User-Agents",
+         "Update Doorbell", "wss://chat answers"},
+        {&kept_untimely, &upgraded, SEVERITY_FAULT,
+         "https://grpc has no certificate that is trusted", "date and time", "wss://chat answers"},
+        {&kept_untimely, &kept_untimely, SEVERITY_FAULT,
+         "https://grpc has no certificate that is trusted", "date and time", NULL},
+        {&kept_busy, &kept_busy, SEVERITY_WARNING, "https://grpc has trouble of its own (503)",
+         "Nothing needs", NULL},
+        {&kept_busy, &gone, SEVERITY_WARNING, "https://grpc has trouble of its own (503)",
+         "Nothing needs", "wss://chat cannot be reached (refused); HTTP/1.1 could not"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct findings findings = {0};
+        const struct signal_facts facts = roads_that(cases[i].http2, cases[i].http1);
+        diagnose_signal(&findings, &facts, concerned);
+        expect_first(&findings, cases[i].severity, cases[i].what, cases[i].fix);
+        ck_assert_uint_eq(findings.count, cases[i].second ? 2 : 1);
+        if (!cases[i].second)
+            continue;
+        ck_assert_ptr_nonnull(strstr(findings.items[1].what, cases[i].second));
+        ck_assert_ptr_null(strstr(findings.items[1].what, concerned));
+    }
+}
+END_TEST
+
+START_TEST(a_family_that_fails_on_both_roads_is_told_once)
+{
+    struct findings findings = {0};
+    struct signal_facts facts = roads_that(&upgraded, &upgraded);
+    facts.roads[ROAD_HTTP2].v6 = facts.roads[ROAD_HTTP1].v6 = gone;
+    diagnose_signal(&findings, &facts, "");
+    expect(&findings, SEVERITY_WARNING,
+           "https://grpc answers HTTP/2 over IPv4, but over IPv6 it cannot be reached (refused).",
+           "net.family to ipv4");
+}
+END_TEST
+
+START_TEST(a_client_whose_other_user_agent_is_taken_is_told_once)
+{
+    struct findings findings = {0};
+    struct signal_facts facts = roads_that(&kept_outdated, &outdated);
+    facts.roads[ROAD_HTTP2].fallback = facts.roads[ROAD_HTTP1].fallback = upgraded;
+    diagnose_signal(&findings, &facts, "");
+    expect(&findings, SEVERITY_WARNING, "\"New/2\" is taken instead", "Update Doorbell.");
+}
+END_TEST
+
+static struct findings told_by_server(const struct visit_facts *http2,
+                                      const struct visit_facts *http1)
+{
+    struct findings findings = {0};
+    struct probe_facts *facts = mem_new(sizeof *facts);
+    json_t *status = json_pack("{s:{s:s, s:s}}", "road", "name", "HTTP/1.1", "why", "it is away");
+    facts->signal = roads_that(http2, http1);
+    facts->signal.has_left = true;
+    diagnose_road(&findings, status, facts);
+    diagnose_signal(&findings, &facts->signal, "");
+    json_decref(status);
+    free(facts);
+    return findings;
+}
+
+START_TEST(that_the_running_server_has_left_http2_is_told_once)
+{
+    struct findings findings = told_by_server(&roadless, &upgraded);
+    expect_first(&findings, SEVERITY_WARNING,
+                 "It is reached over HTTP/1.1, because over HTTP/2: it is away.", "by itself");
+    ck_assert_uint_eq(findings.count, 2);
+    ck_assert_ptr_nonnull(strstr(findings.items[1].what, "wss://chat answers over IPv4 and"));
+    findings = told_by_server(&roadless, &gone);
+    expect(&findings, SEVERITY_FAULT, "wss://chat cannot be reached", "firewall");
 }
 END_TEST
 
@@ -121,18 +283,26 @@ START_TEST(by_what_signals_certificate_was_verified_is_said)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};
-        const struct signal_facts facts = {.origin = "wss://chat.example.org",
-                                           .v4 = cases[i].v4,
-                                           .v6 = cases[i].v6,
+        const struct signal_facts facts = {.roads[ROAD_HTTP1] = {.origin = "wss://chat.example.org",
+                                                                 .v4 = cases[i].v4,
+                                                                 .v6 = cases[i].v6},
                                            .own_roots = cases[i].own_roots};
         diagnose_roots(&findings, &facts);
         expect(&findings, SEVERITY_WELL, cases[i].what, NULL);
     }
     struct findings findings = {0};
     diagnose_roots(&findings,
-                   &(struct signal_facts){.origin = "wss://chat", .v4 = gone, .v6 = nowhere});
-    diagnose_roots(&findings, &(struct signal_facts){.origin = "ws://chat", .v4 = upgraded});
+                   &(struct signal_facts){
+                       .roads[ROAD_HTTP1] = {.origin = "wss://chat", .v4 = gone, .v6 = nowhere}});
+    diagnose_roots(&findings, &(struct signal_facts){
+                                  .roads[ROAD_HTTP1] = {.origin = "ws://chat", .v4 = upgraded}});
     ck_assert_uint_eq(findings.count, 0);
+    diagnose_roots(&findings,
+                   &(struct signal_facts){
+                       .roads = {[ROAD_HTTP1] = {.origin = "wss://chat", .v4 = gone, .v6 = gone},
+                                 [ROAD_HTTP2] = {.origin = "https://grpc", .v4 = upgraded}}});
+    expect(&findings, SEVERITY_WELL,
+           "Over IPv4 the certificate of https://grpc leads to Signal's own root", NULL);
 }
 END_TEST
 
@@ -266,12 +436,12 @@ START_TEST(what_is_to_be_done_about_a_push_server_goes_by_the_settings_in_force)
         ck_assert_ptr_null(strstr(findings.items[0].fix, cases[i].not_said));
     }
     struct findings findings = {0};
-    diagnose_signal(&findings,
-                    &(struct signal_facts){.origin = "wss://chat.example.org",
-                                           .v4 = nowhere,
-                                           .v6 = nowhere,
-                                           .own_nameservers = true},
-                    "");
+    diagnose_signal(
+        &findings,
+        &(struct signal_facts){
+            .roads[ROAD_HTTP1] = {.origin = "wss://chat.example.org", .v4 = nowhere, .v6 = nowhere},
+            .own_nameservers = true},
+        "");
     expect(&findings, SEVERITY_FAULT, "has no address",
            "Check that the nameservers in net.nameservers answer");
 }
@@ -523,15 +693,16 @@ END_TEST
 static struct findings clock_of(int64_t signal_ahead_s, int64_t push_ahead_s)
 {
     struct findings findings = {0};
-    struct probe_facts facts = {.signal = {.origin = "wss://chat", .v4 = upgraded, .v6 = gone},
-                                .origins = {{.origin = "https://ntfy.lan",
-                                             .visit = {.end = VISIT_ANSWERED,
-                                                       .status = 200,
-                                                       .has_date = true,
-                                                       .ahead_s = push_ahead_s}}},
-                                .origin_count = 1};
-    facts.signal.v4.has_date = true;
-    facts.signal.v4.ahead_s = signal_ahead_s;
+    struct probe_facts facts = {
+        .signal.roads[ROAD_HTTP1] = {.origin = "wss://chat", .v4 = upgraded, .v6 = gone},
+        .origins = {{.origin = "https://ntfy.lan",
+                     .visit = {.end = VISIT_ANSWERED,
+                               .status = 200,
+                               .has_date = true,
+                               .ahead_s = push_ahead_s}}},
+        .origin_count = 1};
+    facts.signal.roads[ROAD_HTTP1].v4.has_date = true;
+    facts.signal.roads[ROAD_HTTP1].v4.ahead_s = signal_ahead_s;
     diagnose_clock(&findings, &facts);
     return findings;
 }
@@ -547,7 +718,8 @@ START_TEST(a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes
     findings = clock_of(0, 4000);
     expect(&findings, SEVERITY_FAULT, "clock of https://ntfy.lan", "the other one");
     findings = (struct findings){0};
-    diagnose_clock(&findings, &(struct probe_facts){.signal = {.v4 = gone, .v6 = upgraded}});
+    diagnose_clock(&findings,
+                   &(struct probe_facts){.signal.roads[ROAD_HTTP1] = {.v4 = gone, .v6 = upgraded}});
     expect(&findings, SEVERITY_UNCHECKED, "It was not compared", "timedatectl");
 }
 END_TEST
@@ -761,7 +933,8 @@ START_TEST(who_is_not_connected_because_signal_fails_is_told_with_it_alone)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct findings findings = {0};
         struct probe_facts *facts = mem_new(sizeof *facts);
-        facts->signal.v4 = facts->signal.v6 = facts->signal.fallback = cases[i].visit;
+        struct road_facts *road = &facts->signal.roads[ROAD_HTTP1];
+        road->v4 = road->v6 = road->fallback = cases[i].visit;
         json_t *status = json_pack("{s:{s:b, s:i}, s:[o]}", "bridge", "running", 1, "accounts", 1,
                                    "accounts", unlinked_by(cases[i].reason, cases[i].state));
         diagnose_accounts(&findings, status, key, facts);
@@ -781,7 +954,8 @@ START_TEST(what_all_accounts_see_of_signal_is_told_once)
     struct probe_facts *facts = mem_new(sizeof *facts);
     for (int fails = 0; fails < 2; fails++) {
         struct findings findings = {0};
-        facts->signal.v4 = facts->signal.v6 = fails ? outdated : upgraded;
+        struct road_facts *road = &facts->signal.roads[ROAD_HTTP1];
+        road->v4 = road->v6 = fails ? outdated : upgraded;
         json_t *status = json_pack("{s:{s:b, s:i, s:[s, s]}, s:[]}", "bridge", "running", 1,
                                    "accounts", 3, "advice", advice, "Make room.", "accounts");
         diagnose_accounts(&findings, status, key, facts);
@@ -1259,6 +1433,11 @@ START_TEST(a_report_says_the_same_to_people_and_to_programs)
 END_TEST
 
 UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
+          signal_over_http2_alone_has_the_words_of_its_own_address,
+          of_two_roads_one_that_fails_is_a_warning_and_what_keeps_from_both_is_told_once,
+          a_family_that_fails_on_both_roads_is_told_once,
+          a_client_whose_other_user_agent_is_taken_is_told_once,
+          that_the_running_server_has_left_http2_is_told_once,
           each_end_of_a_visit_to_a_push_server_has_the_words_of_a_push_that_ends_so,
           what_is_to_be_done_about_a_push_server_goes_by_the_settings_in_force,
           each_end_of_a_visit_to_the_public_address_has_its_words,

@@ -351,8 +351,8 @@ static struct probe_facts *marked(const struct sides *sides, enum visit_end end,
     snprintf(facts->origins[0].origin, sizeof facts->origins[0].origin, "https://a.lan");
     facts->origin_count = 1;
     facts->origins[0].visit.end = facts->alerts.visit.end = end;
-    facts->signal.v4.end = end;
-    facts->signal.v4.status = 499;
+    facts->signal.roads[ROAD_HTTP1].v4.end = end;
+    facts->signal.roads[ROAD_HTTP1].v4.status = 499;
     snprintf(facts->origins[0].visit.why, sizeof facts->origins[0].visit.why, "%s", why);
     running_mark(facts, here, status, comparison);
     json_decref(status);
@@ -447,7 +447,11 @@ START_TEST(how_signal_is_met_by_another_client_is_not_held_against_the_running_s
                               roots = {"signal.ca_file", NULL, NULL, "/ca.pem",
                                        "DOORBELL_SIGNAL_CA_FILE"},
                               url = {"signal.url", NULL, NULL, "wss://other.lan/",
-                                     "DOORBELL_SIGNAL_URL"};
+                                     "DOORBELL_SIGNAL_URL"},
+                              road = {"signal.transport", "http1", "doorbell.yaml:3", "http2",
+                                      "DOORBELL_SIGNAL_TRANSPORT"},
+                              other_road = {"signal.http2_url", NULL, NULL, "https://other.lan/",
+                                            "DOORBELL_SIGNAL_HTTP2_URL"};
     static const struct {
         const struct sides *sides;
         enum visit_end end;
@@ -457,7 +461,9 @@ START_TEST(how_signal_is_met_by_another_client_is_not_held_against_the_running_s
                  {&file, VISIT_ANSWERED, JUDGED_ALIKE},
                  {&roots, VISIT_NO_TLS, JUDGED_OTHERWISE},
                  {&roots, VISIT_ANSWERED, JUDGED_ALIKE},
-                 {&url, VISIT_NO_CONNECT, JUDGED_OTHERWISE}};
+                 {&url, VISIT_NO_CONNECT, JUDGED_OTHERWISE},
+                 {&road, VISIT_NO_CONNECT, JUDGED_OTHERWISE},
+                 {&other_road, VISIT_NO_CONNECT, JUDGED_ALIKE}}; /* which was not visited */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct probe_facts *facts = marked(cases[i].sides, cases[i].end, "", false);
         ck_assert_msg(facts->signal.judged == cases[i].judged, "%zu: %d", i, facts->signal.judged);
