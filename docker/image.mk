@@ -1,4 +1,4 @@
-# The container image. ARCH=arm64, armhf, riscv64 ... cross-compiles it.
+# The container image. ARCH=arm64, armhf, riscv64 ... cross-compiles it, and checks it under QEMU.
 IMAGE ?= doorbell
 ARCH ?=
 .PHONY: image image-check
@@ -7,4 +7,4 @@ image:
 	@docker/build $(IMAGE) $(ARCH)
 
 image-check:
-	@BUILD=$(BUILD) tests/image/check
+	@BUILD=$(BUILD) ARCH=$(ARCH) tests/image/check

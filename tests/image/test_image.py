@@ -21,7 +21,11 @@ from lib.process import REPOSITORY
 from lib.push_peer import PushPeer
 from lib.signal_peer import SignalPeer
 
-IMAGE = "localhost/doorbell"
+IMAGE = os.environ.get("DOORBELL_IMAGE", "localhost/doorbell")
+# Where the image is for another architecture: what starts the program in the one that is run instead.
+EMULATOR = os.environ.get("DOORBELL_EMULATOR")
+RUN_IMAGE = f"{IMAGE}-emulated" if EMULATOR else IMAGE
+PROGRAMS = "/usr/local/bin"
 OWN_USER, SOMEBODY = 65532, 12345  # the image's, and one that it does not know
 MEGABYTE = 1_000_000
 LARGEST = 30 * MEGABYTE
@@ -41,7 +45,12 @@ def told(*words: str) -> str:
 
 
 def run_once(*words: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess:
-    return podman("run", "--rm", NO_TIMER, "--read-only", *options, IMAGE, *words)
+    return podman("run", "--rm", NO_TIMER, "--read-only", *options, RUN_IMAGE, *words)
+
+
+def program(name: str = "doorbell") -> list[str]:
+    """As it is started inside."""
+    return [EMULATOR, os.path.join(PROGRAMS, name)] if EMULATOR else [name]
 
 
 # What is in it
@@ -99,10 +108,23 @@ def test_nobody_can_change_what_it_is_made_of(content: Path) -> None:
             assert path.is_symlink() or not status.st_mode & 0o7022, path
 
 
-def test_each_library_has_its_licence_and_its_version(content: Path) -> None:
+def packages(content: Path) -> set[str]:
+    """Whose version a scanner for vulnerable ones finds."""
+    return {path.name for path in (content / "var/lib/dpkg/status.d").iterdir()}
+
+
+def test_each_package_has_its_licence_and_its_version(content: Path) -> None:
+    known = packages(content)
+    plain = {name.removesuffix("t64") for name in known}  # what Debian 13 has put there
+    assert {"libc6", "libssl3", "libcurl4", "ca-certificates"} <= plain
+    for package in known | {"doorbell"}:
+        assert (content / "usr/share/doc" / package / "copyright").stat().st_size > 0, package
+
+
+@pytest.mark.skipif(EMULATOR is not None, reason="this machine's dpkg knows its own libraries")
+def test_each_library_is_of_such_a_package(content: Path) -> None:
     libraries = [path for path in files(content) if ".so" in path.name and not path.is_symlink()]
-    known = {path.name for path in (content / "var/lib/dpkg/status.d").iterdir()}
-    assert len(libraries) > 20 and {"libc6", "libssl3", "libcurl4", "ca-certificates"} <= known
+    assert len(libraries) > 20
     owners = {
         line.split(": ")[0].partition(":")[0]
         for path in libraries
@@ -113,9 +135,7 @@ def test_each_library_has_its_licence_and_its_version(content: Path) -> None:
             env={**os.environ, "LC_ALL": "C"},
         ).stdout.splitlines()[:1]
     }
-    assert owners <= known
-    for package in known | {"doorbell"}:
-        assert (content / "usr/share/doc" / package / "copyright").stat().st_size > 0, package
+    assert owners <= packages(content)
 
 
 # How it runs
@@ -145,11 +165,11 @@ class Contained:
             *("podman", "run", "--rm", "--name", self.name, NO_TIMER),
             *("--volume", f"{self.ca}:{CA}:ro", *variables(self.doorbell.environment), *options),
         ]
-        self.doorbell.binary = Path(IMAGE)
+        self.doorbell.binary = Path(RUN_IMAGE)
         self.doorbell.start()
 
-    def execute(self, *words: str) -> subprocess.CompletedProcess:
-        return podman("exec", self.name, *words)
+    def execute(self, name: str, *words: str) -> subprocess.CompletedProcess:
+        return podman("exec", self.name, *program(name), *words)
 
     def process(self) -> int:
         return int(told("inspect", "--format", "{{.State.Pid}}", self.name))
@@ -198,8 +218,12 @@ def volume(contained: Contained) -> Iterator[str]:
 
 
 def check_sandbox(contained: Contained) -> None:
-    """Nor do the engine's own rules forbid it."""
-    assert contained.doorbell.has_logged("The sandbox is on, for files and system calls.")
+    """Nor do the engine's own rules forbid it. QEMU has none of it, which is said and no more."""
+    if EMULATOR:
+        assert contained.doorbell.has_logged("The sandbox leaves all files open")
+        assert contained.doorbell.has_logged("The sandbox leaves all system calls open")
+    else:
+        assert contained.doorbell.has_logged("The sandbox is on, for files and system calls.")
 
 
 def check_health(contained: Contained, config: dict[str, Any]) -> None:
@@ -311,7 +335,7 @@ def test_commands_reach_the_running_server_by_every_name(
         assert listed.returncode == 0 and account.uuid in listed.stdout, (name, listed.stderr)
     beside = ["--volume", f"{volume}:/data", *variables(contained.doorbell.environment)]
     listed = subprocess.run(
-        ["podman", "run", "--rm", NO_TIMER, *beside, IMAGE, "connection", "list"],
+        ["podman", "run", "--rm", NO_TIMER, *beside, RUN_IMAGE, "connection", "list"],
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -326,7 +350,7 @@ def test_a_backup_comes_out_without_a_copy_in_the_volume(
     """As docs/moving.md has it for timers and Kubernetes."""
     contained.run("--read-only", "--user", str(OWN_USER), "--volume", f"{volume}:/data")
     check_that_it_rings(contained.doorbell, signal, ntfy)
-    words = ["doorbell", "backup", "--passphrase-file", "/dev/stdin", "-"]
+    words = [*program(), "backup", "--passphrase-file", "/dev/stdin", "-"]
     made = subprocess.run(
         ["podman", "exec", "-i", contained.name, *words],
         input=b"words that nobody guesses\n",
