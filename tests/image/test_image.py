@@ -16,10 +16,18 @@ import yaml
 
 from lib.certs import Authority
 from lib.doorbell import Doorbell
-from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_place, rings
+from lib.drop_in import (
+    MollySocket,
+    check_that_it_rings,
+    key_pair,
+    put_in_its_place,
+    rings,
+    shown_key,
+)
 from lib.process import REPOSITORY
 from lib.push_peer import PushPeer
 from lib.signal_peer import SignalPeer
+from lib.terminal import Terminal
 
 IMAGE = os.environ.get("DOORBELL_IMAGE", "localhost/doorbell")
 # Where the image is for another architecture: what starts the program in the one that is run instead.
@@ -31,6 +39,7 @@ MEGABYTE = 1_000_000
 LARGEST = 30 * MEGABYTE
 DEADLINE = 60.0
 CA = "/ca.pem"
+PASSPHRASE = "a passphrase of the tests"
 NO_TIMER = "--no-healthcheck"  # podman would want systemd's timers to call it; we call it ourselves
 
 
@@ -160,11 +169,14 @@ class Contained:
             }
         )
 
-    def run(self, *options: str) -> None:
-        self.doorbell.launcher = [
-            *("podman", "run", "--rm", "--name", self.name, NO_TIMER),
-            *("--volume", f"{self.ca}:{CA}:ro", *variables(self.doorbell.environment), *options),
+    def launcher(self, *options: str) -> list[str]:
+        return [
+            *("podman", "run", "--rm", NO_TIMER, "--volume", f"{self.ca}:{CA}:ro"),
+            *(*variables(self.doorbell.environment), *options),
         ]
+
+    def run(self, *options: str) -> None:
+        self.doorbell.launcher = self.launcher("--name", self.name, *options)
         self.doorbell.binary = Path(RUN_IMAGE)
         self.doorbell.start()
 
@@ -187,19 +199,30 @@ class Contained:
 
 
 @pytest.fixture
-def contained(
+def make_contained(
     make_doorbell: Callable[..., Doorbell],
     authority: Authority,
     signal: SignalPeer,
     ntfy: PushPeer,
-) -> Iterator[Contained]:
-    doorbell = put_in_its_place(make_doorbell(), signal, authority)
-    contained = Contained(doorbell, authority, ntfy)
+) -> Iterator[Callable[[], Contained]]:
+    made: list[Contained] = []
+
+    def make() -> Contained:
+        doorbell = put_in_its_place(make_doorbell(), signal, authority)
+        made.append(Contained(doorbell, authority, ntfy))
+        return made[-1]
+
     try:
-        yield contained
-        contained.stop()
+        yield make
+        for contained in made:
+            contained.stop()
     finally:
-        podman("rm", "--force", "--ignore", contained.name)
+        podman("rm", "--force", "--ignore", *(contained.name for contained in made))
+
+
+@pytest.fixture
+def contained(make_contained: Callable[[], Contained]) -> Contained:
+    return make_contained()
 
 
 @pytest.fixture
@@ -215,6 +238,27 @@ def volume(contained: Contained) -> Iterator[str]:
     yield contained.name
     contained.stop()
     told("volume", "rm", contained.name)
+
+
+def service_of(file: str) -> dict[str, Any]:
+    return yaml.safe_load((REPOSITORY / "docker" / file).read_text())["services"]["doorbell"]
+
+
+def rights_of(file: str) -> list[str]:
+    """And bounds: what a compose file says of them, in podman's words."""
+    service = service_of(file)
+    return [
+        *(["--read-only"] if service.get("read_only") else []),
+        *(["--user", service["user"]] if "user" in service else []),
+        *(["--memory", service["mem_limit"]] if "mem_limit" in service else []),
+        *(["--pids-limit", str(service["pids_limit"])] if "pids_limit" in service else []),
+        *(word for name in service.get("cap_drop", []) for word in ("--cap-drop", name)),
+        *(
+            word
+            for option in service.get("security_opt", [])
+            for word in ("--security-opt", option.removesuffix(":true"))
+        ),
+    ]
 
 
 def check_sandbox(contained: Contained) -> None:
@@ -291,14 +335,14 @@ def test_a_volume_where_older_images_of_mollysocket_worked_is_found(
 def test_the_hardened_file_is_enough_to_ring(
     contained: Contained, config: dict[str, Any], volume: str, signal: SignalPeer, ntfy: PushPeer
 ) -> None:
-    text = (REPOSITORY / "docker" / "compose.hardened.yaml").read_text()
-    service = yaml.safe_load(text)["services"]["doorbell"]
-    contained.run(
-        *("--read-only", "--user", service["user"], "--volume", f"{volume}:/data"),
-        *(word for name in service["cap_drop"] for word in ("--cap-drop", name)),
-        *("--security-opt", "no-new-privileges"),
-    )
-    assert service["read_only"] and contained.users() == {str(OWN_USER)}
+    rights = rights_of("compose.hardened.yaml")
+    assert rights == [
+        *("--read-only", "--user", f"{OWN_USER}:{OWN_USER}"),
+        *("--memory", "256m", "--pids-limit", "64"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+    ]
+    contained.run(*rights, "--volume", f"{volume}:/data")
+    assert contained.users() == {str(OWN_USER)}
     check_sandbox(contained)
     check_health(contained, config)
     check_that_it_rings(contained.doorbell, signal, ntfy)
@@ -367,6 +411,112 @@ def test_a_typo_in_the_volume_makes_no_server_ill(
     contained.run("--read-only", "--volume", f"{data}:/data")
     (data / "doorbell.yaml").write_text("nonsense: 1\n")
     check_health(contained, config)
+
+
+# To another host, by the lines of docs/moving.md
+
+
+class Move:
+    """A service of a compose file on two hosts, and an account that rings on the first one."""
+
+    def __init__(
+        self, file: str, make: Callable[[], Contained], signal: SignalPeer, ntfy: PushPeer
+    ):
+        self.rights, self.signal, self.ntfy = rights_of(file), signal, ntfy
+        self.old, self.new = make(), make()
+        for place in (self.old, self.new):
+            place.doorbell.secrets.add(PASSPHRASE)
+            told("volume", "create", place.name)
+        self.account, self.endpoint = signal.new_account(), ntfy.endpoint()
+
+    def options(self, place: Contained, *more: str) -> list[str]:
+        return [*self.rights, "--volume", f"{place.name}:/data", *more]
+
+    def ring_here(self) -> None:
+        self.old.run(*self.options(self.old))
+        assert self.old.doorbell.register(self.account, self.endpoint) == "ok"
+        rings(self.signal, self.ntfy, self.account, self.endpoint)
+        self.key = shown_key(self.old.doorbell)
+
+    def ring_there(self) -> None:
+        """Nobody has linked anything anew."""
+        self.new.run(*self.options(self.new))
+        assert self.new.users() == {str(OWN_USER)}
+        self.signal.wait_connected(self.account)
+        rings(self.signal, self.ntfy, self.account, self.endpoint)
+        assert shown_key(self.new.doorbell) == self.key
+        assert f"k={self.key}" in (self.ntfy.rings(self.endpoint)[-1].get("authorization") or "")
+
+    def run_once(self, place: Contained, *options: str) -> list[str]:
+        """`docker compose run --rm`."""
+        return [*place.launcher("-it", *self.options(place, *options)), RUN_IMAGE]
+
+    def at_terminal(self, *words: str) -> Terminal:
+        doorbell = self.new.doorbell
+        return Terminal(doorbell.changes, words, doorbell.folder, doorbell.clean_environment())
+
+    def back_up(self, *words: str) -> None:
+        """By somebody who types the passphrase."""
+        making = self.at_terminal(*words, "backup", "/data/doorbell.backup")
+        making.answer("Passphrase for the backup:", PASSPHRASE)
+        making.answer("The same once more:", PASSPHRASE)
+        making.wait_for("Keep the passphrase somewhere else")
+        assert making.finish() == 0
+
+    def copy_out(self, place: str, folder: Path) -> Path:
+        backup = folder / "doorbell.backup"
+        told("cp", f"{place}:/data/doorbell.backup", str(backup))
+        assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+        return backup
+
+    def restore(self, backup: Path) -> None:
+        mounted = self.run_once(self.new, "--volume", f"{backup}:/doorbell.backup:ro")
+        if "--user" in self.rights:
+            refused = self.at_terminal(*mounted, "restore", "/doorbell.backup")
+            refused.wait_for("/doorbell.backup cannot be read: Permission denied.")
+            assert refused.finish() == 1
+            os.chown(backup, OWN_USER, -1)
+        restoring = self.at_terminal(*mounted, "restore", "/doorbell.backup")
+        restoring.answer("Passphrase of the backup:", PASSPHRASE)
+        restoring.wait_for("Restored 1 account to /data/doorbell.db")
+        assert restoring.finish() == 0
+
+
+@pytest.fixture(params=["compose.yaml", "compose.hardened.yaml"])
+def move(
+    request: pytest.FixtureRequest,
+    make_contained: Callable[[], Contained],
+    signal: SignalPeer,
+    ntfy: PushPeer,
+) -> Iterator[Move]:
+    move = Move(request.param, make_contained, signal, ntfy)
+    yield move
+    for place in (move.old, move.new):
+        place.stop()
+        told("volume", "rm", place.name)
+
+
+def test_what_is_backed_up_in_a_container_rings_in_another_one(move: Move, tmp_path: Path) -> None:
+    move.ring_here()
+    move.back_up("podman", "exec", "-it", move.old.name, *program())
+    backup = move.copy_out(move.old.name, tmp_path)
+    move.old.stop()
+    move.restore(backup)
+    move.ring_there()
+
+
+def test_what_is_backed_up_beside_a_stopped_container_rings_in_another_one(
+    move: Move, tmp_path: Path
+) -> None:
+    """Where Compose has stopped one, it is there, with its volume; here one is made that never ran."""
+    move.ring_here()
+    move.old.stop()
+    move.back_up(*move.run_once(move.old))
+    told("create", "--name", move.old.name, *move.options(move.old), RUN_IMAGE)
+    backup = move.copy_out(move.old.name, tmp_path)
+    told("rm", move.old.name)
+    move.restore(backup)
+    move.ring_there()
 
 
 def test_without_a_server_it_is_not_healthy() -> None:
