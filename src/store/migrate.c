@@ -1,10 +1,13 @@
 #include "store/migrate.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
@@ -143,25 +146,58 @@ static int run_steps(sqlite3 *db, int version)
     return sqlite3_exec(db, mark, NULL, NULL, NULL);
 }
 
-/* settled.md "schema": who does not like the new program puts the copy back. One of an earlier
- * upgrade is older than the store is. */
+/* An empty one that is private: SQLite would make it for everybody to read. */
+static bool make_empty(const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT) /* one that a kill has left half */
+        return false;
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+    return file >= 0;
+}
+
+/* SQLite does not wait for the disk to have what it vacuums into, and the store is changed next. */
+static bool put_for_good(const char *made, const char *copy)
+{
+    int file = open(made, O_RDONLY | O_CLOEXEC);
+    bool is_done = file >= 0 && fsync(file) == 0;
+    int reason = errno;
+    if (file >= 0)
+        close(file);
+    errno = reason;
+    return is_done && rename(made, copy) == 0 && file_sync_folder(copy);
+}
+
+static int write_copy(sqlite3 *db, const char *path, const char *made, const char *copy,
+                      struct err *err)
+{
+    char *statement = sqlite3_mprintf("VACUUM INTO %Q", made);
+    int result = 0;
+    if (!make_empty(made))
+        result = err_set(err, ERR_IO, "%s cannot be made: %s.", made, strerror(errno));
+    else if (!statement || sqlite3_exec(db, statement, NULL, NULL, NULL) != SQLITE_OK)
+        result = sqlite_error(db, path, err);
+    else if (!put_for_good(made, copy))
+        result = err_set(err, ERR_IO, "%s cannot be written: %s.", copy, strerror(errno));
+    sqlite3_free(statement);
+    return result;
+}
+
+/* settled.md "schema": who does not like the new program puts the copy back. It takes the place of
+ * one of an earlier upgrade, which is older than the store is, once it is whole. */
 static int back_up(sqlite3 *db, const char *path, struct err *err)
 {
     char *copy = mem_format("%s.before-v%d", path, VERSION);
-    char *statement = sqlite3_mprintf("VACUUM INTO %Q", copy);
-    int result = 0;
-    unlink(copy);
-    int file =
-        open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* an empty one may be there */
-    if (file >= 0)
-        close(file);
-    if (!statement || sqlite3_exec(db, statement, NULL, NULL, NULL) != SQLITE_OK) {
-        result = sqlite_error(db, path, err);
-        err_prefix(err, "the copy that is made before an upgrade");
-    } else {
+    char *made = mem_format("%s.new", copy);
+    int result = write_copy(db, path, made, copy, err);
+    if (result == 0) {
         log_info("The store is upgraded; a copy of the one before is %s.", copy);
+    } else {
+        unlink(made);
+        err_prefix(err, "the copy that is made before an upgrade");
     }
-    sqlite3_free(statement);
+    free(made);
     free(copy);
     return result;
 }

@@ -41,6 +41,19 @@ int fdatasync(int descriptor)
     return (int)syscall(SYS_fdatasync, descriptor);
 }
 
+static _Atomic unsigned copies_synced;
+
+/* Ours. */
+int fsync(int descriptor)
+{
+    char link[64], name[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, name, sizeof name);
+    if (length > 0 && memmem(name, (size_t)length, ".before-v", strlen(".before-v")))
+        atomic_fetch_add(&copies_synced, 1);
+    return (int)syscall(SYS_fsync, descriptor);
+}
+
 static bool take_one(_Atomic unsigned *number)
 {
     if (*number == 0)
@@ -1135,15 +1148,18 @@ START_TEST(an_older_schema_is_upgraded_and_a_copy_is_kept)
     row.owed_since_unix = 7;
     put_and_wait(&place, &row);
     close_it(&place);
-    for (int i = 0; i < 2; i++) { /* the second copy takes the place of the first */
+    for (unsigned i = 0; i < 2; i++) { /* the second copy takes the place of the first */
         run_sql(place.path, to_first_schema);
+        copies_synced = 0;
         struct rows *rows = reread(&place);
         ck_assert_uint_eq(rows->count, 1);
         ck_assert_int_eq(rows->all[0].row.owed_since_unix, 7);
         ck_assert_int_eq(rows->all[0].row.endpoint_not_before_unix, 0);
+        ck_assert_uint_eq(copies_synced, 1);
         free(rows);
     }
     ck_assert_uint_eq(mode_of(place.path, ".before-v5"), 0600);
+    ck_assert(!exists(place.path, ".before-v5.new"));
     char copy[600];
     snprintf(copy, sizeof copy, "%s.before-v5", place.path);
     run_sql(copy, "INSERT INTO accounts SELECT 1, zeroblob(16), 2, password, endpoint, NULL, NULL, "
@@ -1198,6 +1214,42 @@ START_TEST(an_upgrade_without_room_for_the_copy_changes_nothing)
     cannot_open(&place, ERR_IO, "the copy that is made before an upgrade");
     rmdir(copy);
     ck_assert_uint_eq(count_rows(&place), 1);
+    place_remove(&place);
+}
+END_TEST
+
+/* Files may grow to `size` and no further. */
+static void limit_files(rlim_t size)
+{
+    const struct rlimit limit = {size, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_copy_that_ends_half_way_leaves_the_one_before_and_no_half)
+{
+    struct place place;
+    place_make(&place);
+    open_it(&place);
+    for (uint8_t device = 1; device <= 100; device++) {
+        struct store_account row = a_row(1, device);
+        put_and_wait(&place, &row);
+    }
+    close_it(&place);
+    run_sql(place.path, to_first_schema);
+    run_sql(place.path, "CREATE TABLE large(content BLOB) STRICT;"
+                        "INSERT INTO large VALUES (zeroblob(1000000))");
+    char copy[600];
+    unsigned char text[FILE_SIZE];
+    snprintf(copy, sizeof copy, "%s.before-v5", place.path);
+    write_at(copy, 0, "earlier", strlen("earlier"));
+    limit_files(500000);
+    cannot_open(&place, ERR_IO, "the copy that is made before an upgrade");
+    limit_files(RLIM_INFINITY);
+    ck_assert_uint_eq(read_whole(copy, text), strlen("earlier"));
+    ck_assert(!exists(place.path, ".before-v5.new"));
+    ck_assert_uint_eq(count_rows(&place), 100);
+    ck_assert_uint_gt(read_whole(copy, text), strlen("earlier"));
     place_remove(&place);
 }
 END_TEST
@@ -1830,6 +1882,7 @@ UNIT_MAIN(
     an_older_schema_is_upgraded_and_a_copy_is_kept,
     the_third_schema_keeps_what_it_knows_of_an_endpoint,
     an_upgrade_without_room_for_the_copy_changes_nothing,
+    a_copy_that_ends_half_way_leaves_the_one_before_and_no_half,
     databases_of_others_are_refused_and_left_alone,
     a_file_that_is_no_database_is_refused_and_left_alone, a_damaged_file_is_refused,
     an_empty_file_becomes_a_store, a_secret_is_random_and_stays, a_mark_stays_with_its_last_date,
