@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/seal.h"
 
 enum kind { KIND_HEAD = 1, KIND_ACCOUNT, KIND_SECRET, KIND_MARK, KIND_KEY, KIND_FILE, KIND_END };
 
@@ -238,7 +239,7 @@ static void read_account(struct reader *reader, struct store_contents *contents)
     row->owed_since_unix = (int64_t)take_number(reader, 8);
     row->spent_day = (uint32_t)take_number(reader, 4);
     row->spent = (uint32_t)take_number(reader, 4);
-    reader->is_wrong |= !store_row_is_sound(row);
+    reader->is_wrong |= !store_row_is_sound(row) || seal_is_sealed(row->password);
 }
 
 static void read_secret(struct reader *reader, struct store_contents *contents)

@@ -48,9 +48,16 @@ static int check_setup(const struct archive *archive, struct err *err)
     return err->code;
 }
 
-int restore_check(const struct archive *archive, struct err *err)
+static bool has_secrets(const struct archive *archive)
 {
-    if (!archive->head.has_secrets && (archive->contents.row_count || archive->vapid))
+    const struct store_contents *contents = &archive->contents;
+    return contents->row_count || contents->secret_count || contents->mark_count ||
+           archive->vapid || archive->files[ARCHIVE_TOKEN].bytes;
+}
+
+int restore_check(const struct archive *archive, bool sealed, struct err *err)
+{
+    if (archive->head.has_secrets != sealed || (!sealed && has_secrets(archive)))
         return err_set(err, ERR_INVALID,
                        "What is in this backup makes no sense; nothing was restored.");
     for (size_t i = 1; i <= ARCHIVE_FILE_KINDS; i++)

@@ -17,8 +17,9 @@ struct restored {
     bool setup;         /* setup.yaml */
 };
 
-/* Whether its parts can be used, before anything is written. */
-int restore_check(const struct archive *archive, struct err *err);
+/* Whether its parts can be used, before anything is written. `sealed`: whoever made it had the
+ * passphrase. What nobody had to know one for has no secrets in it, or it is not ours. */
+int restore_check(const struct archive *archive, bool sealed, struct err *err);
 /* Whether the service that will have the restored store is handed another VAPID key (ERR_BUSY). For
  * whoever may read the key's file, who need not be the one that puts the rest in place. */
 int restore_check_credential(const struct archive *archive, const struct config *config,

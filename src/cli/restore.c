@@ -61,10 +61,21 @@ static int open_sealed(const struct words *words, const struct envelope *envelop
     return result;
 }
 
-static int open_file(const struct words *words, struct buf *content, struct err *err)
+/* Somebody who cannot open a backup may put another one in its place, which asks for nothing. */
+static int open_clear(const struct words *words, const struct envelope *envelope,
+                      const struct buf *file, struct buf *content, struct err *err)
+{
+    if (words->passphrase_file)
+        return err_set(err, ERR_REFUSED,
+                       "This file is not encrypted: it is a backup without secrets, or none of "
+                       "yours. Leave --passphrase-file out if you know it.");
+    return envelope_open(envelope, file->bytes, file->length, NULL, content, err);
+}
+
+static int open_file(const struct words *words, struct buf *content, bool *sealed, struct err *err)
 {
     struct buf file;
-    struct envelope envelope;
+    struct envelope envelope = {0};
     buf_init_secret(&file, ENVELOPE_FILE_MAX);
     int result = read_file(words->path, &file, err);
     if (result == 0)
@@ -72,7 +83,8 @@ static int open_file(const struct words *words, struct buf *content, struct err 
     if (result == 0 && envelope.sealed)
         result = open_sealed(words, &envelope, &file, content, err);
     else if (result == 0)
-        result = envelope_open(&envelope, file.bytes, file.length, NULL, content, err);
+        result = open_clear(words, &envelope, &file, content, err);
+    *sealed = envelope.sealed;
     buf_fini(&file);
     return result;
 }
@@ -137,12 +149,13 @@ static int restore(const struct config *config, const struct words *words, struc
 {
     struct buf content;
     struct archive archive = {0};
+    bool sealed;
     buf_init_secret(&content, ENVELOPE_CONTENT_MAX);
-    int result = open_file(words, &content, err);
+    int result = open_file(words, &content, &sealed, err);
     if (result == 0)
         result = archive_read(&archive, &content, err);
     if (result == 0)
-        result = restore_check(&archive, err);
+        result = restore_check(&archive, sealed, err);
     if (result == 0)
         result = restore_check_credential(&archive, config, err);
     if (result == 0)

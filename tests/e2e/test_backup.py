@@ -175,8 +175,11 @@ def test_ten_thousand_accounts_are_no_burden(
         database.executemany(
             "INSERT INTO accounts(messenger, uuid, device, password, endpoint, refused,"
             " endpoint_proven, endpoint_state, registered_unix, owed_since_unix)"
-            " VALUES (1, ?, 2, ?, 'https://localhost/up', 1, 1, 0, 1, ?)",
-            ((number.to_bytes(16, "big"), f"p{number}", number % 2) for number in range(count)),
+            " VALUES (1, ?, 2, ?, ?, 1, 1, 0, 1, ?)",
+            (
+                (number.to_bytes(16, "big"), f"p{number}", f"https://localhost/{number}", number % 2)
+                for number in range(count)
+            ),
         )
     database.close()
     doorbell.start()
@@ -200,7 +203,8 @@ def test_without_secrets_nothing_secret_is_in_the_file(
     key = (linked.doorbell.folder / "vapid.key").read_text().strip()
     for secret in {*linked.doorbell.secrets, key}:
         assert secret.encode() not in content
-    done = backup.restore(elsewhere)
+    backup.refused(elsewhere, "is not encrypted")  # it was expected to be
+    done = elsewhere.command("restore", str(backup.file))
     assert "settings only" in done.stdout and "1 account has to be linked anew" in done.stdout
     assert not (elsewhere.folder / "doorbell.db").exists()
     written = elsewhere.folder / "doorbell.yaml.restored"

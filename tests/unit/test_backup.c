@@ -313,11 +313,14 @@ START_TEST(an_archive_with_two_of_one_account_or_one_without_a_password_is_refus
     archive_add_account(&writer, &row);
     makes_no_sense(&writer, &content);
 
-    row.password = "";
-    buf_init(&content, ENVELOPE_CONTENT_MAX);
-    archive_begin(&writer, &content, &head);
-    archive_add_account(&writer, &row);
-    makes_no_sense(&writer, &content);
+    static const char *const none[] = {"", "sealed c2VhbGVkIGJ5IHNvbWVib2R5"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        row.password = none[i];
+        buf_init(&content, ENVELOPE_CONTENT_MAX);
+        archive_begin(&writer, &content, &head);
+        archive_add_account(&writer, &row);
+        makes_no_sense(&writer, &content);
+    }
 }
 END_TEST
 
@@ -404,7 +407,7 @@ static int restore_to(const char *store, const struct buf *content, struct resto
     *err = (struct err){0};
     int result = archive_read(&archive, content, err);
     if (result == 0)
-        result = restore_check(&archive, err);
+        result = restore_check(&archive, archive.head.has_secrets, err);
     if (result == 0)
         result = restore_put(&archive, config, restored, err);
     archive_fini(&archive);
@@ -581,6 +584,59 @@ START_TEST(a_backup_without_the_key_that_its_accounts_need_is_not_made)
 }
 END_TEST
 
+static int check_clear(const struct archive_head *claimed, void (*add)(struct archive_writer *))
+{
+    struct buf content;
+    struct archive archive;
+    struct archive_writer writer;
+    struct err err = {0};
+    buf_init(&content, ENVELOPE_CONTENT_MAX);
+    archive_begin(&writer, &content, claimed);
+    if (add)
+        add(&writer);
+    ck_assert_int_eq(archive_end(&writer, NULL), 0);
+    ck_assert_int_eq(archive_read(&archive, &content, &err), 0);
+    int result = restore_check(&archive, false, &err);
+    archive_fini(&archive);
+    buf_fini(&content);
+    return result;
+}
+
+static void add_row(struct archive_writer *writer)
+{
+    struct store_account row = a_row(1);
+    archive_add_account(writer, &row);
+}
+
+static void add_a_secret(struct archive_writer *writer)
+{
+    const struct store_kept_secret secret = {.name = "pseudonym"};
+    archive_add_secret(writer, &secret);
+}
+
+static void add_a_token(struct archive_writer *writer)
+{
+    archive_add_file(writer, ARCHIVE_TOKEN, "a hash\n", 7);
+}
+
+static void add_settings(struct archive_writer *writer)
+{
+    archive_add_file(writer, ARCHIVE_CONFIG, "{}\n", 3);
+}
+
+/* Anybody can make one. */
+START_TEST(what_nobody_needed_a_passphrase_for_brings_no_secrets_in)
+{
+    struct archive_head without = head;
+    without.has_secrets = false;
+    ck_assert_int_eq(check_clear(&head, NULL), ERR_INVALID);
+    ck_assert_int_eq(check_clear(&without, add_row), ERR_INVALID);
+    ck_assert_int_eq(check_clear(&without, add_a_secret), ERR_INVALID);
+    ck_assert_int_eq(check_clear(&without, add_a_token), ERR_INVALID);
+    ck_assert_int_eq(check_clear(&without, add_settings), 0);
+}
+END_TEST
+
 START_TEST(a_setup_file_that_could_not_be_read_is_refused_before_anything_is_written)
 {
     struct folder folder;
@@ -611,4 +667,5 @@ UNIT_MAIN("backup", what_is_closed_comes_back_whatever_its_length,
           where_something_is_already_nothing_is_written, what_a_killed_restore_left_is_no_obstacle,
           a_store_that_a_server_holds_is_refused_with_what_to_do,
           a_backup_without_the_key_that_its_accounts_need_is_not_made,
+          what_nobody_needed_a_passphrase_for_brings_no_secrets_in,
           a_setup_file_that_could_not_be_read_is_refused_before_anything_is_written)
