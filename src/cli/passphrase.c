@@ -48,11 +48,38 @@ static int read_file(char *text, const char *path, struct err *err)
 
 /* The terminal */
 
-/* So that Ctrl-C ends the waiting, and what is typed then is shown again. It is blocked but for the
- * waiting, or one that came before it would be lost. */
+/* What would end the program ends the waiting instead, so that what is typed then is shown again.
+ * They are blocked but for the waiting, or one that came before it would be lost. */
+static const int interrupts[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+enum { INTERRUPTS = sizeof interrupts / sizeof *interrupts };
+
 static void on_interrupt(int number)
 {
     (void)number;
+}
+
+struct interrupts_before {
+    sigset_t open;
+    struct sigaction actions[INTERRUPTS];
+};
+
+static void take_interrupts(struct interrupts_before *before)
+{
+    const struct sigaction interrupt = {.sa_handler = on_interrupt};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < INTERRUPTS; i++)
+        sigaddset(&blocked, interrupts[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &before->open);
+    for (size_t i = 0; i < INTERRUPTS; i++)
+        sigaction(interrupts[i], &interrupt, &before->actions[i]);
+}
+
+static void give_interrupts_back(const struct interrupts_before *before)
+{
+    for (size_t i = 0; i < INTERRUPTS; i++)
+        sigaction(interrupts[i], &before->actions[i], NULL);
+    sigprocmask(SIG_SETMASK, &before->open, NULL);
 }
 
 /* Up to the end of the line; -1: interrupted, nothing comes any more, or too long. `open` is the
@@ -77,22 +104,17 @@ static int read_line(char *text, const sigset_t *open)
 static int ask(char *text, const char *question, struct err *err)
 {
     struct termios before, silent;
-    struct sigaction interrupt = {.sa_handler = on_interrupt}, kept;
-    sigset_t blocked, open;
+    struct interrupts_before interrupts_before;
     if (tcgetattr(STDIN_FILENO, &before) != 0)
         return err_set(err, ERR_IO, "The terminal cannot be asked: %s.", strerror(errno));
     silent = before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGINT);
-    sigprocmask(SIG_BLOCK, &blocked, &open);
-    sigaction(SIGINT, &interrupt, &kept);
+    take_interrupts(&interrupts_before);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     fprintf(stderr, "%s ", question);
-    int result = read_line(text, &open);
+    int result = read_line(text, &interrupts_before.open);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    sigaction(SIGINT, &kept, NULL);
-    sigprocmask(SIG_SETMASK, &open, NULL);
+    give_interrupts_back(&interrupts_before);
     fputc('\n', stderr);
     if (result != 0)
         return err_set(err, ERR_INVALID, "No passphrase was entered; nothing was done.");

@@ -1,8 +1,10 @@
 """Backups of a server that runs, and the place that they are restored to: docs/moving.md."""
 
+import signal as signals
 import sqlite3
 import stat
 import subprocess
+import termios
 from pathlib import Path
 from typing import Callable
 
@@ -296,14 +298,21 @@ def test_two_that_differ_make_no_file(doorbell: Doorbell) -> None:
     assert not (doorbell.folder / "x.backup").exists()
 
 
-def test_ctrl_c_ends_the_question_and_the_terminal_shows_again_what_is_typed(
-    doorbell: Doorbell,
+@pytest.mark.parametrize("number", ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_question_and_the_terminal_shows_again_what_is_typed(
+    doorbell: Doorbell, number: str
 ) -> None:
     making = at_terminal(doorbell, "backup", "x.backup")
+
+    def shows_what_is_typed() -> bool:
+        return bool(termios.tcgetattr(making.ours)[3] & termios.ECHO)
+
     making.wait_for("Passphrase for the backup:")
-    making.interrupt()
+    assert not shows_what_is_typed()
+    making.process.send_signal(signals.Signals[number])
     making.wait_for("No passphrase was entered")
     assert making.process.wait(60) == NOT_DONE
+    assert shows_what_is_typed()
 
 
 # Refused
