@@ -246,7 +246,10 @@ static int check_alone(const struct restore *restore, struct err *err)
     char *log = mem_format("%s-wal", restore->staged);
     bool is_alone = access(log, F_OK) != 0;
     free(log);
-    return is_alone ? 0 : err_set(err, ERR_IO, "%s cannot be completed.", restore->staged);
+    return is_alone ? 0
+                    : err_set(err, ERR_IO,
+                              "%s cannot be completed; nothing was restored. Is the disk full?",
+                              restore->staged);
 }
 
 static int place_store(struct restore *restore, struct err *err)
