@@ -1,6 +1,7 @@
 #include "sandbox/calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -39,7 +40,7 @@ static const char *const plain[] = {
     "fstatfs64", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents",
     "getdents64", "getcwd", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat",
     "renameat2", "link", "linkat", "ftruncate", "ftruncate64", "fallocate", "fsync", "fdatasync",
-    "chmod", "fchmod", "fchmodat", "fchown", "fchown32", "fcntl", "fcntl64", "flock", "umask",
+    "chmod", "fchmod", "fchmodat", "fchown", "fchown32", "flock", "umask",
     "utimensat", "utimensat_time64", "dup", "dup2", "dup3", "pipe", "pipe2", "eventfd", "eventfd2",
     /* network */
     "bind", "connect", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt",
@@ -117,6 +118,13 @@ static const struct bounded bounded[] = {
     {"prctl", 0, WHOLE_INT, PR_SET_VMA},
 };
 
+/* What fcntl may do: nothing that has the kernel send signals to others (F_SETOWN, F_SETSIG). */
+static const int descriptor_commands[] = {
+    F_DUPFD,   F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,     F_GETFL,
+    F_SETFL,   F_GETLK,         F_SETLK,     F_SETLKW,    F_GETLK64,
+    F_SETLK64, F_SETLKW64,      F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+};
+
 /* 0, or a negative errno. `bounds` NULL: whatever its arguments. */
 static int allow(scmp_filter_ctx filter, const char *name, const struct bounded *bounds)
 {
@@ -134,6 +142,20 @@ static int allow(scmp_filter_ctx filter, const char *name, const struct bounded 
     return result == -EDOM || result == -EEXIST ? 0 : result;
 }
 
+/* Processors of 32 bits have the second one, for large files. */
+static int allow_descriptor_commands(scmp_filter_ctx filter)
+{
+    static const char *const names[] = {"fcntl", "fcntl64"};
+    int result = 0;
+    for (size_t i = 0; i < sizeof descriptor_commands / sizeof *descriptor_commands; i++)
+        for (size_t j = 0; j < sizeof names / sizeof *names && result == 0; j++) {
+            const struct bounded command = {names[j], 1, WHOLE_INT,
+                                            (uint64_t)descriptor_commands[i]};
+            result = allow(filter, names[j], &command);
+        }
+    return result;
+}
+
 static int add_rules(scmp_filter_ctx filter, struct err *err)
 {
     /* A signal to this very process alone, for abort() and raise(). */
@@ -143,6 +165,8 @@ static int add_rules(scmp_filter_ctx filter, struct err *err)
         result = allow(filter, plain[i], NULL);
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded && result == 0; i++)
         result = allow(filter, bounded[i].name, &bounded[i]);
+    if (result == 0)
+        result = allow_descriptor_commands(filter);
     if (result == 0)
         return 0;
     return err_set(err, ERR_IO, "libseccomp takes no rule: %s", strerror(-result));

@@ -29,9 +29,9 @@ needs_landlock = pytest.mark.skipif(not has_landlock(), reason="this kernel has 
 
 FILES = ("read", "list", "write", "make", "remove", "settings", "others")
 CALLS = (
-    *("execve", "fork", "ptrace", "peek", "kill", "packet", "vsock", "alg", "io_uring", "bpf"),
-    *("mount", "unshare", "chroot", "setuid", "module", "keyctl", "memfd", "device", "terminal"),
-    *("code", "unknown"),
+    *("execve", "fork", "ptrace", "peek", "kill", "owner", "packet", "vsock", "alg", "io_uring"),
+    *("bpf", "mount", "unshare", "chroot", "setuid", "module", "keyctl", "memfd", "device"),
+    *("terminal", "code", "unknown"),
 )
 
 

@@ -294,6 +294,9 @@ static void programs_and_processes(void)
     UNKNOWN(SYS_pidfd_open, getppid(), 0);
     UNKNOWN(SYS_kill, getppid(), 0);
     UNKNOWN(SYS_tgkill, getppid(), getppid(), 0);
+    /* By the kernel's hand, when something happens to a descriptor. */
+    EXPECT(fails_as_unknown(fcntl(STDIN_FILENO, F_SETOWN, getppid())));
+    EXPECT(fails_as_unknown(fcntl(STDIN_FILENO, F_SETSIG, SIGTERM)));
     UNKNOWN(SYS_prlimit64, getppid(), RLIMIT_NOFILE, NULL, NULL);
 #ifndef __SANITIZE_ADDRESS__
     UNKNOWN(SYS_ptrace, 0L, 0L, NULL, NULL);

@@ -46,6 +46,7 @@ static void try_calls(void)
     tell("ptrace", syscall(SYS_ptrace, 0L, 0L, 0L, 0L));
     tell("peek", syscall(SYS_process_vm_readv, (long)getppid(), NULL, 0L, NULL, 0L, 0L));
     tell("kill", kill(getppid(), 0));
+    tell("owner", fcntl(STDERR_FILENO, F_SETOWN, getppid()));
     tell("packet", socket(AF_PACKET, SOCK_RAW, 0));
     tell("vsock", socket(AF_VSOCK, SOCK_STREAM, 0));
     tell("alg", socket(AF_ALG, SOCK_SEQPACKET, 0));
