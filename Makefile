@@ -50,7 +50,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .DELETE_ON_ERROR:
-.PHONY: all build deps run check check-everything programs check-deps check-trixie unit valgrind sanitize-unit \
+.PHONY: all build deps run check check-everything programs fuzzers check-deps check-trixie unit valgrind sanitize-unit \
         fuzz fuzz-seconds e2e lint warnings readme bench bench-scale help clean
 
 all: build
@@ -67,7 +67,7 @@ help:
 	@echo 'make unit e2e      the unit tests; the end-to-end tests against real peers'
 	@echo 'make valgrind      the unit tests under valgrind'
 	@echo 'make lint          layers, format, static analysis; make warnings: everything through clang as well'
-	@echo 'make fuzz          every fuzz target, one after the other, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make fuzz          every fuzz target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make sim           random sequences of events against the delivery guarantee, in simulated time;'
 	@echo '                   make sim-mutants: shows that it finds deliberate mistakes (docs/delivery.md)'
 	@echo 'make chaos         every fault that we can make against the program, and a table of what was lost (0);'
@@ -132,10 +132,12 @@ check-deps: deps
 AT_ONCE = $(MAKE) --no-print-directory -j$$(nproc)
 
 check: check-deps
-	@$(AT_ONCE) programs
+	@$(AT_ONCE) programs $(if $(SANITIZE),,fuzzers)
 	@$(MAKE) --no-print-directory check-everything
 
 programs: $(PROGRAM) $(UNIT_TESTS)
+
+fuzzers: $(FUZZERS:%=build-fuzz/%)
 
 ifneq ($(SANITIZE),)
 check-everything: unit e2e
@@ -195,7 +197,7 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c build-fuzz/libdoorbell.a
 	@clang $(DIALECT) -Itests/fuzz -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined $< build-fuzz/libdoorbell.a $(ALL_LIBS) -o $@
 
-fuzz: $(FUZZERS:%=build-fuzz/%)
+fuzz: fuzzers
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
 
 fuzz-seconds: fuzz
