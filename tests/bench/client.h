@@ -174,12 +174,15 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 static struct curl_slist *make_headers(void)
 {
-    /* As long as a real one: a token, a signature and a key. */
-    char authorization[320] = "Authorization: vapid t=";
-    memset(authorization + strlen(authorization), 'a', sizeof authorization - 40);
+    /* As long as Doorbell's with its default subject: a token, a signature and a key. */
+    enum { AUTHORIZATION_LENGTH = 371 };
+    char authorization[AUTHORIZATION_LENGTH + 1] = "Authorization: vapid t=";
+    size_t begun = strlen(authorization);
+    memset(authorization + begun, 'a', AUTHORIZATION_LENGTH - begun);
     const char *lines[] = {authorization,
                            "Topic: mollysocket",
                            "Content-Type: application/json",
+                           ("User-Agent: Doorbell/" DOORBELL_VERSION),
                            "TTL: 2592000",
                            "Urgency: high",
                            "Content-Encoding: aes128gcm",
