@@ -91,6 +91,18 @@ bool text_is_token(const char *text, size_t length)
     return true;
 }
 
+char *text_add(char *to, const char *end, const char *text)
+{
+    if (to == end)
+        return to;
+    char *behind = memccpy(to, text, '\0', (size_t)(end - to));
+    if (behind)
+        return behind - 1;
+    to += end - to;
+    to[-1] = '\0';
+    return to;
+}
+
 bool text_same(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;

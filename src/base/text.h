@@ -20,6 +20,11 @@ bool text_is_ascii(const char *text, size_t length);
 /* Whether all bytes are printable ASCII without spaces (0x21 to 0x7e). */
 bool text_is_token(const char *text, size_t length);
 
+/* Writes `text` behind what ends at `to`, up to `end`, behind which there is no room: what does not
+ * fit is cut off, and a NUL is there always. Returns where the next text goes. For what is written
+ * for each ring, where snprintf takes ten times as long. */
+char *text_add(char *to, const char *end, const char *text);
+
 /* NULL is like nothing but NULL. */
 bool text_same(const char *a, const char *b);
 bool text_starts(const char *text, const char *prefix);

@@ -161,12 +161,13 @@ void url_fini(struct url *url)
 
 void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])
 {
-    const char *open = url->is_ipv6 ? "[" : "", *close = url->is_ipv6 ? "]" : "";
-    if (url->port == url_default_port(url->scheme))
-        snprintf(origin, URL_ORIGIN_SIZE, "%s://%s%s%s", url->scheme, open, url->host, close);
-    else
-        snprintf(origin, URL_ORIGIN_SIZE, "%s://%s%s%s:%u", url->scheme, open, url->host, close,
-                 url->port);
+    const char *end = origin + URL_ORIGIN_SIZE;
+    char *at = text_add(origin, end, url->scheme);
+    at = text_add(at, end, url->is_ipv6 ? "://[" : "://");
+    at = text_add(at, end, url->host);
+    at = text_add(at, end, url->is_ipv6 ? "]" : "");
+    if (url->port != url_default_port(url->scheme))
+        snprintf(at, (size_t)(end - at), ":%u", url->port);
 }
 
 bool url_is_this_machine(const struct url *url)

@@ -1,8 +1,9 @@
 #include "push/message.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/text.h"
 
 static const struct {
     const char *payload, *topic;
@@ -19,7 +20,8 @@ static const struct {
 static void write_topic(struct message *message)
 {
     if (!message->has_keys) {
-        snprintf(message->topic, sizeof message->topic, "%s", kinds[message->kind].topic);
+        text_add(message->topic, message->topic + sizeof message->topic,
+                 kinds[message->kind].topic);
         return;
     }
     const char *use = message->kind == PUSH_RING ? "doorbell topic ring" : "doorbell topic other";

@@ -71,6 +71,7 @@ static void hand_over(struct push_request *request)
     bool elsewhere = policy_connect_to(push->policy, &request->url, &target);
     struct transfer_request what = {
         .endpoint = &request->url,
+        .origin = request->origin,
         .proven = request->proven,
         .addresses = &request->addresses,
         .connect_to = elsewhere ? &target : NULL,
@@ -436,9 +437,11 @@ int push_reload(struct push *push, struct policy *policy, const struct config *c
 enum push_login push_login_for(const struct push *push, const char *endpoint)
 {
     struct url url;
+    char origin[URL_ORIGIN_SIZE];
     if (url_parse(&url, endpoint, NULL) != 0)
         return LOGIN_TOKEN;
-    enum push_login login = push_login_of(push, &url);
+    url_origin(&url, origin);
+    enum push_login login = push_login_of(push, &url, origin);
     url_fini(&url);
     return login;
 }

@@ -36,19 +36,18 @@ const struct header_list *push_request_headers(const struct push_request *reques
 }
 
 /* The endpoint's own is for it alone, what the file has for all of the push server. */
-enum push_login push_login_of(const struct push *push, const struct url *endpoint)
+enum push_login push_login_of(const struct push *push, const struct url *endpoint,
+                              const char *origin)
 {
-    char origin[URL_ORIGIN_SIZE];
     if (endpoint->userinfo)
         return LOGIN_ENDPOINT;
-    url_origin(endpoint, origin);
     const struct header_list *list = headers_for(push->headers, origin);
     return list && list->has_authorization ? LOGIN_HEADERS_FILE : LOGIN_TOKEN;
 }
 
 enum push_login push_request_login(const struct push_request *request)
 {
-    return push_login_of(request->push, &request->url);
+    return push_login_of(request->push, &request->url, request->origin);
 }
 
 /* Whether the body repeats what the operator has added: the last word of a header is the secret. */

@@ -64,7 +64,8 @@ struct push_request {
 const struct header_list *push_request_headers(const struct push_request *request);
 /* What its Authorization is. */
 enum push_login push_request_login(const struct push_request *request);
-enum push_login push_login_of(const struct push *push, const struct url *endpoint);
+enum push_login push_login_of(const struct push *push, const struct url *endpoint,
+                              const char *origin);
 
 /* Sets the verdict. What a person needs to know goes behind its sentence, or in its place where our
  * own policy says which setting it was. */

@@ -37,8 +37,9 @@ void route_write(struct route *route, const struct url *endpoint,
     route->is_numeric = target ? target->is_address : endpoint->is_address;
     if (target)
         write_connect_to(route, target);
-    write_resolve(route, target ? target->host : endpoint->host,
-                  target ? target->port : endpoint->port, addresses);
+    if (!route->is_numeric)
+        write_resolve(route, target ? target->host : endpoint->host,
+                      target ? target->port : endpoint->port, addresses);
 }
 
 /* Curl asks before it would look a name up, which it must never do; a numeric host needs none. */

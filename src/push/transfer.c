@@ -140,7 +140,6 @@ static void prepare(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_says);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "Doorbell/" DOORBELL_VERSION);
 
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
@@ -174,9 +173,8 @@ static void aim(struct transfer *transfer)
     CURL *easy = transfer->easy;
     const struct transfer_request *request = &transfer->request;
     char url[URL_ORIGIN_SIZE + URL_MAX + 1];
-    url_origin(request->endpoint, url);
-    size_t length = strlen(url);
-    snprintf(url + length, sizeof url - length, "%s", request->endpoint->target);
+    char *at = text_add(url, url + sizeof url, request->origin);
+    text_add(at, url + sizeof url, request->endpoint->target);
 
     int64_t left = transfer->deadline_ms - loop_now_ms(transfer->owner->loop);
     int64_t total = left > 1 ? left : 1; /* 0 would mean none to curl */
@@ -233,15 +231,20 @@ static void forget_extra(struct transfer *transfer)
     sodium_memzero(transfer->authorization_text, sizeof transfer->authorization_text);
 }
 
+static void write_header(char *line, size_t size, const char *name, const char *value)
+{
+    text_add(text_add(line, line + size, name), line + size, value);
+}
+
 static void write_headers(struct transfer *transfer)
 {
     const struct transfer_request *request = &transfer->request;
     if (request->authorization)
-        snprintf(transfer->authorization_text, sizeof transfer->authorization_text,
-                 "Authorization: %s", request->authorization);
-    snprintf(transfer->topic_text, sizeof transfer->topic_text, "Topic: %s", request->topic);
-    snprintf(transfer->type_text, sizeof transfer->type_text, "Content-Type: %s",
-             request->content_type);
+        write_header(transfer->authorization_text, sizeof transfer->authorization_text,
+                     "Authorization: ", request->authorization);
+    write_header(transfer->topic_text, sizeof transfer->topic_text, "Topic: ", request->topic);
+    write_header(transfer->type_text, sizeof transfer->type_text,
+                 "Content-Type: ", request->content_type);
 }
 
 static void link_texts(struct transfer *transfer)
@@ -299,7 +302,7 @@ static void give_back(struct transfer *transfer)
         return;
     }
     list_remove(&transfer->node);
-    list_append(&transfers->idle, &transfer->node);
+    list_append(transfers->idle.next, &transfer->node); /* first: what was used last is warm */
     transfers->idle_count++;
 }
 
@@ -391,8 +394,12 @@ void transfer_cancel(struct transfer *transfer)
 /* An empty value takes a header away that curl would add. */
 static struct curl_slist *common_headers(void)
 {
-    static const char *const headers[] = {"TTL: 2592000", "Urgency: high",
-                                          "Content-Encoding: aes128gcm", "Accept:", "Expect:"};
+    static const char *const headers[] = {("User-Agent: Doorbell/" DOORBELL_VERSION),
+                                          "TTL: 2592000",
+                                          "Urgency: high",
+                                          "Content-Encoding: aes128gcm",
+                                          "Accept:",
+                                          "Expect:"};
     struct curl_slist *list = NULL;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct curl_slist *longer = curl_slist_append(list, headers[i]);

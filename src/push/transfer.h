@@ -23,10 +23,11 @@ enum {
 struct transfers;
 struct transfer;
 
-/* What `endpoint`, `addresses` and `body` show must stay until the end. */
+/* What `endpoint`, `origin`, `addresses` and `body` show must stay until the end. */
 struct transfer_request {
     const struct url *endpoint;
-    bool proven; /* as the policy asks */
+    const char *origin; /* the endpoint's */
+    bool proven;        /* as the policy asks */
     const struct address_list *addresses;
     const struct connect_target *connect_to; /* whose addresses these are; NULL: the endpoint's */
     const char *authorization;               /* NULL: without; wins over one of `headers` */

@@ -412,30 +412,44 @@ static bool is_fresh(const struct token *token, int64_t now_unix)
     return now_unix >= token->signed_unix && now_unix - token->signed_unix < TOKEN_REUSE_S;
 }
 
-int vapid_header(struct vapid *vapid, const char *origin, const char *subject, int64_t now_unix,
-                 char header[VAPID_HEADER_SIZE], struct err *err)
+/* Tokens are for one subject. */
+static int take_subject(struct vapid *vapid, const char *subject, struct err *err)
 {
-    if (!vapid)
-        return err_set(err, ERR_NOT_FOUND, "There is no VAPID key here that could sign it.");
-    if (!is_uri_text(origin, URL_ORIGIN_SIZE - 1))
-        return err_set(err, ERR_INVALID, "the endpoint's origin cannot be written into a token");
+    if (*subject && strcmp(vapid->subject, subject) == 0)
+        return 0;
     if (!is_uri_text(subject, SUBJECT_MAX))
         return err_set(err, ERR_INVALID,
                        "push.vapid_subject must be a mailto: or https: address of at most %d "
                        "characters",
                        SUBJECT_MAX);
-    if (strcmp(vapid->subject, subject) != 0) {
-        drop_all(vapid);
-        memcpy(vapid->subject, subject, strlen(subject) + 1);
-    }
+    drop_all(vapid);
+    memcpy(vapid->subject, subject, strlen(subject) + 1);
+    return 0;
+}
+
+static void use(struct vapid *vapid, struct token *token, char header[VAPID_HEADER_SIZE])
+{
+    list_remove(&token->use);
+    list_append(&vapid->used, &token->use);
+    memcpy(header, token->header, strlen(token->header) + 1);
+}
+
+int vapid_header(struct vapid *vapid, const char *origin, const char *subject, int64_t now_unix,
+                 char header[VAPID_HEADER_SIZE], struct err *err)
+{
+    if (!vapid)
+        return err_set(err, ERR_NOT_FOUND, "There is no VAPID key here that could sign it.");
+    int result = take_subject(vapid, subject, err);
+    if (result != 0)
+        return result;
     struct token *token = find(vapid, origin);
     if (token && is_fresh(token, now_unix)) {
-        list_remove(&token->use);
-        list_append(&vapid->used, &token->use);
-        memcpy(header, token->header, VAPID_HEADER_SIZE);
+        use(vapid, token, header);
         return 0;
     }
-    int result = make_header(vapid, header, origin, now_unix, err);
+    if (!is_uri_text(origin, URL_ORIGIN_SIZE - 1))
+        return err_set(err, ERR_INVALID, "the endpoint's origin cannot be written into a token");
+    result = make_header(vapid, header, origin, now_unix, err);
     if (result != 0)
         return result;
     if (token)

@@ -1226,8 +1226,11 @@ static void on_transfer(void *arg, const struct push_answer *answer, const char 
 static void transfer_once(struct transfers *transfers, const struct url *url,
                           const struct address_list *addresses)
 {
+    char origin[URL_ORIGIN_SIZE];
+    url_origin(url, origin);
     struct transfer_request request = {
         .endpoint = url,
+        .origin = origin,
         .addresses = addresses,
         .authorization = "x",
         .topic = "x",

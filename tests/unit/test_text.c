@@ -23,6 +23,24 @@ START_TEST(foreign_text_becomes_printable_and_bounded)
 }
 END_TEST
 
+START_TEST(texts_are_joined_and_what_does_not_fit_is_cut_off)
+{
+    char to[8];
+    const char *end = to + sizeof to;
+    char *at = text_add(to, end, "abc");
+    ck_assert_ptr_eq(at, to + 3);
+    at = text_add(text_add(at, end, ""), end, "defg");
+    ck_assert_str_eq(to, "abcdefg");
+    ck_assert_ptr_eq(at, to + 7);
+    at = text_add(at, end, "h");
+    ck_assert_str_eq(to, "abcdefg");
+    ck_assert_ptr_eq(text_add(at, end, "i"), end);
+    ck_assert_str_eq(to, "abcdefg");
+    text_add(to, end, "0123456789");
+    ck_assert_str_eq(to, "0123456");
+}
+END_TEST
+
 START_TEST(what_may_be_an_identifier_is_not_repeated)
 {
     static const char *const rows[][2] = {
@@ -159,6 +177,7 @@ START_TEST(a_pseudonym_is_stable_under_its_key_and_only_there)
 END_TEST
 
 UNIT_MAIN("text", foreign_text_becomes_printable_and_bounded,
+          texts_are_joined_and_what_does_not_fit_is_cut_off,
           what_may_be_an_identifier_is_not_repeated, html_is_escaped,
           an_amount_of_time_is_told_in_the_unit_that_people_would_use,
           no_text_is_like_no_text_alone, distances_find_the_word_that_was_meant,
