@@ -1,6 +1,7 @@
-/* URLs that people and strangers give us, read once and in one way (curl's parser), canonical where
- * we compare: scheme and host in lower case, the port always a number. The path stays as it came:
- * endpoints are opaque (push.md 3.3). Strict: url_normal.h makes what others write fit for it. */
+/* URLs that people and strangers give us, read once and in one way (as curl's parser does),
+ * canonical where we compare: scheme and host in lower case, the port always a number. The path
+ * stays as it came: endpoints are opaque (push.md 3.3). Strict: url_normal.h makes what others
+ * write fit for it. */
 #ifndef DOORBELL_BASE_URL_H
 #define DOORBELL_BASE_URL_H
 

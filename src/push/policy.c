@@ -429,16 +429,26 @@ static int check_url(const struct policy *policy, const struct url *endpoint, bo
     return result;
 }
 
-int policy_check_endpoint(const struct policy *policy, const char *endpoint, bool proven,
-                          struct err *err)
+int policy_read_endpoint(const struct policy *policy, struct url *url, const char *endpoint,
+                         bool proven, struct err *err)
 {
-    struct url url;
-    int result = strict_url_parse_login(&url, endpoint, err);
+    int result = strict_url_parse_login(url, endpoint, err);
     if (result != 0) {
         err_prefix(err, "the endpoint cannot be used");
         return result;
     }
-    result = check_url(policy, &url, proven, err);
-    url_fini(&url);
+    result = check_url(policy, url, proven, err);
+    if (result != 0)
+        url_fini(url);
+    return result;
+}
+
+int policy_check_endpoint(const struct policy *policy, const char *endpoint, bool proven,
+                          struct err *err)
+{
+    struct url url;
+    int result = policy_read_endpoint(policy, &url, endpoint, proven, err);
+    if (result == 0)
+        url_fini(&url);
     return result;
 }

@@ -22,6 +22,9 @@ void policy_free(struct policy *policy);
  */
 int policy_check_endpoint(const struct policy *policy, const char *endpoint, bool proven,
                           struct err *err);
+/* The same, and what was read of it where it may be used. */
+int policy_read_endpoint(const struct policy *policy, struct url *url, const char *endpoint,
+                         bool proven, struct err *err);
 
 /* Whether a connection for this endpoint may go to this address, which carries the port: private
  * ones only where an entry other than "*" names the endpoint or push.connect_to names the place for

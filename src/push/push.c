@@ -308,8 +308,9 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
     request->fn = fn;
     request->arg = arg;
     struct err err = {0};
-    if (policy_check_endpoint(push->policy, request->endpoint, request->proven, &err) != 0 ||
-        url_parse(&request->url, request->endpoint, &err) != 0) {
+    if (policy_read_endpoint(push->policy, &request->url, request->endpoint, request->proven,
+                             &err) != 0) {
+        request->url = (struct url){.port = 0};
         fail(request, PUSH_FORBIDDEN, err.text);
         return request;
     }

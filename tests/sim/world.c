@@ -164,6 +164,13 @@ int policy_check_endpoint(const struct policy *policy, const char *endpoint, boo
     return err->code;
 }
 
+int policy_read_endpoint(const struct policy *policy, struct url *url, const char *endpoint,
+                         bool proven, struct err *err)
+{
+    int result = policy_check_endpoint(policy, endpoint, proven, err);
+    return result == 0 ? url_parse(url, endpoint, err) : result;
+}
+
 /* Names. The last account is a second device of the first one's user. */
 
 static char uuids[ACCOUNTS][37] = {

@@ -32,6 +32,93 @@ START_TEST(origins_are_canonical)
 }
 END_TEST
 
+static void assert_same(const char *text, const struct url *a, const struct url *b)
+{
+    ck_assert_msg(strcmp(a->host, b->host) == 0 && strcmp(a->target, b->target) == 0,
+                  "%s: \"%s\" with \"%s\" and \"%s\" with \"%s\"", text, a->host, a->target,
+                  b->host, b->target);
+    ck_assert_msg(strcmp(a->scheme, b->scheme) == 0 && a->port == b->port, "%s", text);
+    ck_assert_msg(a->is_address == b->is_address && a->is_ipv6 == b->is_ipv6, "%s", text);
+    ck_assert_msg(!a->has_userinfo == !b->has_userinfo && a->has_fragment == b->has_fragment, "%s",
+                  text);
+}
+
+/* In capitals the scheme says nothing else, and curl's parser is asked. */
+START_TEST(what_is_plain_is_read_as_curl_reads_it)
+{
+    static const char *const rests[] = {"e.org/up?up=1",
+                                        "e.org",
+                                        "e.org?a",
+                                        "e.org/?",
+                                        "e.org/a?b?c",
+                                        "e.org/a?b#c",
+                                        "e.org/a@b:c//d\\e",
+                                        "e.org/%2e%2E/%00/+",
+                                        "e.org/a/../b/./c",
+                                        "e.org.:8443/",
+                                        "e.org:/",
+                                        "e.org:0/",
+                                        "e.org:08443/",
+                                        "e.org:443/",
+                                        "e.org:80/",
+                                        "e.org:65535/",
+                                        "e.org:65536/",
+                                        "e.org:4294967376/",
+                                        "e.org:80a/",
+                                        "e.org:80:80/",
+                                        "e.org:80@a/",
+                                        "a:80@e.org/",
+                                        "me@e.org/",
+                                        "E.org/",
+                                        "e_x-1.org/",
+                                        "-.org/",
+                                        ".org/",
+                                        "./",
+                                        ".../",
+                                        "e..org/",
+                                        "/",
+                                        ":80/",
+                                        "192.0.2.1/",
+                                        "192.0.2.1:8080/x",
+                                        "192.0.2.1./",
+                                        "192.0.2.256/",
+                                        "192.0.2.01/",
+                                        "192.0.2/",
+                                        "127.1/",
+                                        "0x7f.1/",
+                                        "1.0x7f/",
+                                        "0x7f000001/",
+                                        "2130706433/",
+                                        "0/",
+                                        "1a/",
+                                        "1.1a/",
+                                        "a.1/",
+                                        "1.2.3.4.5/",
+                                        "localhost/",
+                                        "[::1]/",
+                                        "e.org%2fa/",
+                                        "e.org\\a/"};
+    static const char *const schemes[][2] = {
+        {"https", "HTTPS"}, {"http", "HTTP"}, {"wss", "WSS"}, {"ws", "WS"}};
+    size_t read = 0;
+    for (size_t i = 0; i < sizeof rests / sizeof *rests * 4; i++) {
+        char plain[64], capital[64];
+        struct url a, b;
+        snprintf(plain, sizeof plain, "%s://%s", schemes[i % 4][0], rests[i / 4]);
+        snprintf(capital, sizeof capital, "%s://%s", schemes[i % 4][1], rests[i / 4]);
+        int result = url_parse(&a, plain, NULL);
+        ck_assert_msg(result == url_parse(&b, capital, NULL), "%s", plain);
+        if (result != 0)
+            continue;
+        assert_same(plain, &a, &b);
+        url_fini(&a);
+        url_fini(&b);
+        read++;
+    }
+    ck_assert_uint_gt(read, sizeof rests / sizeof *rests * 2);
+}
+END_TEST
+
 START_TEST(what_is_unusual_is_told)
 {
     struct url url;
@@ -82,5 +169,5 @@ START_TEST(what_is_not_a_url_is_refused_without_repeating_it)
 }
 END_TEST
 
-UNIT_MAIN("url", origins_are_canonical, what_is_unusual_is_told,
-          what_is_not_a_url_is_refused_without_repeating_it)
+UNIT_MAIN("url", origins_are_canonical, what_is_plain_is_read_as_curl_reads_it,
+          what_is_unusual_is_told, what_is_not_a_url_is_refused_without_repeating_it)
