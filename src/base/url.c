@@ -228,15 +228,30 @@ void url_fini(struct url *url)
     url->userinfo = NULL;
 }
 
-void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])
+static void add_authority(char *at, const char *end, const struct url *url)
 {
-    const char *end = origin + URL_ORIGIN_SIZE;
-    char *at = text_add(origin, end, url->scheme);
-    at = text_add(at, end, url->is_ipv6 ? "://[" : "://");
+    at = text_add(at, end, url->is_ipv6 ? "[" : "");
     at = text_add(at, end, url->host);
     at = text_add(at, end, url->is_ipv6 ? "]" : "");
     if (url->port != url_default_port(url->scheme))
         snprintf(at, (size_t)(end - at), ":%u", url->port);
+}
+
+void url_authority(const struct url *url, char authority[URL_ORIGIN_SIZE])
+{
+    add_authority(authority, authority + URL_ORIGIN_SIZE, url);
+}
+
+void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])
+{
+    const char *end = origin + URL_ORIGIN_SIZE;
+    char *at = text_add(origin, end, url->scheme);
+    add_authority(text_add(at, end, "://"), end, url);
+}
+
+bool url_wants_tls(const struct url *url)
+{
+    return strcmp(url->scheme, "https") == 0 || strcmp(url->scheme, "wss") == 0;
 }
 
 bool url_is_this_machine(const struct url *url)

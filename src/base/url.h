@@ -31,6 +31,10 @@ void url_fini(struct url *url);
 
 /* scheme://host[:port], the port only where it is not the scheme's own; RFC 6454 section 6.2. */
 void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE]);
+/* What it is without the scheme: host[:port], as Host and :authority have it. */
+void url_authority(const struct url *url, char authority[URL_ORIGIN_SIZE]);
+/* "https" and "wss". */
+bool url_wants_tls(const struct url *url);
 /* By its name or address alone, without a look-up. */
 bool url_is_this_machine(const struct url *url);
 uint16_t url_default_port(const char *scheme);

@@ -139,23 +139,12 @@ const struct transport_ops h2_ops = {
 
 static int take_url(struct h2 *h2, const char *text, struct err *err)
 {
-    const struct url *url = &h2->url;
     if (url_parse(&h2->url, text, err) != 0) {
         err_prefix(err, "signal.http2_url");
         return ERR_INVALID;
     }
-    const char *open = url->is_ipv6 ? "[" : "", *close = url->is_ipv6 ? "]" : "";
-    if (url->port == url_default_port(url->scheme))
-        snprintf(h2->authority, sizeof h2->authority, "%s%s%s", open, url->host, close);
-    else
-        snprintf(h2->authority, sizeof h2->authority, "%s%s%s:%u", open, url->host, close,
-                 url->port);
+    url_authority(&h2->url, h2->authority);
     return 0;
-}
-
-static bool wants_tls(const struct url *url)
-{
-    return strcmp(url->scheme, "wss") == 0 || strcmp(url->scheme, "https") == 0;
 }
 
 struct h2 *h2_new(struct loop *loop, struct connector *connector, const struct config *config,
@@ -163,6 +152,7 @@ struct h2 *h2_new(struct loop *loop, struct connector *connector, const struct c
 {
     struct h2 *h2 = mem_new(sizeof *h2);
     h2->loop = loop;
+    h2->road = (struct websocket_road){.loop = loop, .put = h2_channel_put};
     h2->connector = connector;
     list_init(&h2->queues[CONNECTOR_ACCOUNT]);
     list_init(&h2->queues[CONNECTOR_CANDIDATE]);
@@ -173,7 +163,7 @@ struct h2 *h2_new(struct loop *loop, struct connector *connector, const struct c
     timer_init(&h2->pump, on_pump, h2);
     h2_reload(h2, config);
     if (take_url(h2, config->signal_http2_url, err) == 0) {
-        if (!wants_tls(&h2->url))
+        if (!url_wants_tls(&h2->url))
             return h2;
         h2->tls = tls_new(config->signal_ca_file, TLS1_3_VERSION, err);
         if (h2->tls)
@@ -188,7 +178,7 @@ static void count_open(const struct list *connections, size_t *open)
     list_each(node, connections) {
         const struct h2_connection *connection = list_owner(node, struct h2_connection, node);
         list_each(channel, &connection->channels)
-            *open += list_owner(channel, struct channel, node)->state == H2_OPEN;
+            *open += list_owner(channel, struct channel, node)->websocket.state == WEBSOCKET_OPEN;
     }
 }
 

@@ -277,9 +277,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     struct h2_connection *connection = arg;
     struct channel *channel = h2_channel_of(session, id);
     connection->streams--;
-    if (channel && error == NGHTTP2_REFUSED_STREAM && channel->state == H2_ASKING)
+    if (channel && error == NGHTTP2_REFUSED_STREAM && channel->websocket.state == WEBSOCKET_ASKING)
         on_refused(connection, channel);
-    else if (channel && error == NGHTTP2_HTTP_1_1_REQUIRED && channel->state == H2_ASKING)
+    else if (channel && error == NGHTTP2_HTTP_1_1_REQUIRED &&
+             channel->websocket.state == WEBSOCKET_ASKING)
         h2_channel_cut(channel, &wants_http1);
     else if (channel)
         h2_channel_closed(channel);
@@ -524,7 +525,7 @@ bool h2_connection_take(struct h2_connection *connection, struct channel *channe
 {
     struct h2 *h2 = connection->h2;
     struct channel_credentials credentials;
-    channel->events->asking(channel->arg, &credentials);
+    channel->websocket.events->asking(channel->websocket.arg, &credentials);
     bool anonymous = !credentials.authorization;
     const nghttp2_nv fields[] = {
         field(":method", "CONNECT", NGHTTP2_NV_FLAG_NONE),

@@ -14,12 +14,13 @@
 #include "base/list.h"
 #include "base/url.h"
 #include "net/stream.h"
-#include "signal/frames.h"
 #include "signal/h2.h"
+#include "signal/websocket.h"
 
 enum { H2_LANES = 2 }; /* enum connector_lane */
 
 struct h2 {
+    struct websocket_road road;
     struct loop *loop;
     struct connector *connector;
     SSL_CTX *tls; /* NULL: clear text, for tests on loopback */
@@ -69,31 +70,16 @@ struct h2_connection {
     bool inside;         /* nghttp2: what it wants to send waits until it is left */
 };
 
-enum h2_channel_state {
-    H2_QUEUED, /* in the pool */
-    H2_ASKING, /* from the CONNECT to its answer */
-    H2_OPEN,
-    H2_CLOSING, /* our Close waits until it has gone out */
-    H2_ENDED,   /* `ended` is due, or was delivered */
-};
-
 struct channel {
+    struct websocket websocket;
     struct list node; /* the pool's queue, or its connection's channels */
     struct h2 *h2;
-    struct h2_connection *connection;      /* NULL: none */
-    const struct transport_events *events; /* NULL: its owner has left it to finish by itself */
-    void *arg;
-    struct timer timer; /* deadline of the answer, of our Close, or delivery of `ended` */
-    struct buf *out;    /* frames, until the server's window and the connection take them; NULL:
-                           none */
-    struct transport_end *end;
-    struct frames frames;
+    struct h2_connection *connection; /* NULL: none */
+    struct buf
+        *out;   /* frames, until the server's window and the connection take them; NULL: none */
     int32_t id; /* of its stream; 0: none, or closed */
-    uint8_t state;
     uint8_t lane;
     uint8_t refusals;
-    uint8_t close_kind; /* what `ended` will say: TRANSPORT_STOPPED or TRANSPORT_VIOLATION */
-    bool said_all;      /* our Close is in `out`, nothing may follow it */
 };
 
 /* h2.c */
@@ -123,7 +109,9 @@ void h2_connection_is_mute(struct h2_connection *connection);
 /* Whether it takes another stream may have changed. */
 void h2_connection_sort(struct h2_connection *connection);
 
-/* h2_channel.c: what a connection tells it, from inside nghttp2 or not. */
+/* h2_channel.c: `put` of its road */
+int h2_channel_put(struct websocket *websocket, const uint8_t *frame, size_t length, size_t most);
+/* What a connection tells it, from inside nghttp2 or not. */
 struct channel *h2_channel_of(nghttp2_session *session, int32_t id);
 void h2_channel_asked(struct channel *channel, struct h2_connection *connection, int32_t id);
 void h2_channel_header(struct channel *channel, const char *name, size_t name_length,
