@@ -285,7 +285,8 @@ const struct setting schema[] = {
     DURATION("net.connect_timeout", net_connect_timeout_ms, "10s", 1, 10 * MINUTE,
              "The longest that connecting to one address of the messenger server may take."),
     DURATION("net.handshake_timeout", net_handshake_timeout_ms, "30s", 1, 10 * MINUTE,
-             "The longest from that connection to a working link."),
+             "The longest that each step from that connection to a working link may take: TLS, and "
+             "the server's answer."),
     DURATION("net.dns_timeout", net_dns_timeout_ms, "3s", 1, MINUTE,
              "The longest that looking up the name of a push server may take."),
     LIST(

@@ -1,10 +1,10 @@
 /* Finds the address of a messenger server that answers, and limits how many handshakes are under
  * way. Happy Eyeballs (RFC 8305) over bare TCP connects, staggered by 250 ms, 10 s each
  * (net.connect_timeout), because two TLS handshakes for one device would displace each other
- * (signal.md 5). The winner's address is handed over, and its socket to whoever takes it, which
- * libwebsockets cannot; all others are closed again. One address, or a winner that is remembered:
- * no race. Limits (settled.md "process-wide limits"): 64 handshakes in flight, 100 starts a second;
- * candidates have 50 starts a second of their own and never use up the others'. */
+ * (signal.md 5). The winner's address is handed over, and its socket to whoever takes it; all
+ * others are closed again. One address, or a winner that is remembered: no race. Limits (settled.md
+ * "process-wide limits"): 64 handshakes in flight, 100 starts a second; candidates have 50 starts a
+ * second of their own and never use up the others'. */
 #ifndef DOORBELL_NET_CONNECTOR_H
 #define DOORBELL_NET_CONNECTOR_H
 

@@ -1,477 +1,249 @@
-#include "signal/h1_context.h"
+#include "signal/h1.h"
 
-#include <libwebsockets.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/b64.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "base/url.h"
-#include "net/tls_fault.h"
-#include "signal/answer.h"
+#include "net/stream.h"
+#include "signal/head.h"
+#include "signal/tls.h"
+#include "signal/websocket.h"
 
-enum {
-    SEND_MAX = 512, /* one message; an answer has about 30 bytes */
-    CLOSE_DEADLINE_MS = 5000,
-    RETRY_AFTER_SIZE = 48,
+enum { KEY_BYTES = 16, REQUEST_MAX = 8 * 1024 };
+
+struct h1 {
+    struct websocket_road road;
+    struct loop *loop;
+    struct connector *connector;
+    SSL_CTX *tls; /* NULL: clear text, for tests on loopback */
+    struct url url;
+    char authority[URL_ORIGIN_SIZE];
+    int64_t connect_timeout_ms, handshake_timeout_ms;
 };
-
-enum channel_state {
-    CHANNEL_WAITING, /* for the connector's slot and address */
-    CHANNEL_SHAKING, /* from the connect to the 101 */
-    CHANNEL_OPEN,
-    CHANNEL_CLOSING, /* our Close waits until the socket takes it and what was queued before it */
-    CHANNEL_ENDED,   /* `ended` is due, or was delivered */
-};
-
-enum reached { REACHED_NOTHING, REACHED_TCP, REACHED_REQUEST };
 
 struct channel {
+    struct websocket websocket;
     struct h1 *h1;
-    const struct transport_events *events;
-    void *arg;
-    struct lws *wsi; /* NULL before the handshake, and once libwebsockets is left to finish alone */
-    struct attempt *attempt;
-    struct timer timer; /* handshake deadline, Close deadline, or delivery of `ended` */
-    struct buf out;     /* messages, each after its length in two bytes */
-    struct transport_end *end;
-    uint32_t message_length; /* of the message that is coming in, so far */
-    uint16_t close_code;     /* while closing */
-    char *close_reason;
-    uint8_t close_kind; /* what `ended` will say: TRANSPORT_STOPPED or TRANSPORT_VIOLATION */
-    uint8_t state;
-    uint8_t reached;
-    bool inside_message;
-    bool receiving; /* inside libwebsockets' reading */
+    struct attempt *attempt; /* its slot among the handshakes; NULL: over */
+    struct stream *stream;   /* NULL: not yet, or no more */
+    struct head *head;       /* while it asks */
 };
 
 /* The end of a channel. */
 
-static void release_attempt(struct channel *channel)
+static void end_handshake(struct channel *channel)
 {
     if (channel->attempt)
         connector_end(channel->attempt);
     channel->attempt = NULL;
+    free(channel->head);
+    channel->head = NULL;
 }
 
-/* Leaves the connection to libwebsockets: its callbacks find no channel from here on. */
-static struct lws *let_go(struct channel *channel)
+static void hang_up(struct channel *channel)
 {
-    struct lws *wsi = channel->wsi;
-    if (wsi)
-        lws_set_wsi_user(wsi, NULL);
-    channel->wsi = NULL;
-    return wsi;
+    end_handshake(channel);
+    stream_free(channel->stream);
+    channel->stream = NULL;
 }
 
-/* Its timers need a turn of its own service to be armed. */
-static void kill_wsi(struct h1 *h1, struct lws *wsi, int how)
+/* It came to nothing before the server gave an answer: another address may do better. */
+static void end_unanswered(struct channel *channel, enum transport_end_kind kind, const char *text)
 {
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, how);
-    lws_cancel_service(h1->context);
-}
-
-/* Lets go and hangs up. Safe from anywhere, also from inside a callback of this connection. */
-static void drop(struct channel *channel)
-{
-    struct lws *wsi = let_go(channel);
-    if (wsi)
-        kill_wsi(channel->h1, wsi, LWS_TO_KILL_ASYNC);
-}
-
-/* `ended` is delivered on the next turn of the loop, so never from inside a call or a callback of
- * libwebsockets. */
-static void finish(struct channel *channel, const struct transport_end *end)
-{
-    release_attempt(channel);
-    buf_fini(&channel->out);
-    channel->state = CHANNEL_ENDED;
-    channel->end = mem_new(sizeof *channel->end);
-    *channel->end = *end;
-    loop_timer_set(channel->h1->loop, &channel->timer, 0);
-}
-
-static void finish_text(struct channel *channel, enum transport_end_kind kind, const char *text)
-{
-    struct transport_end end = {.kind = kind};
-    snprintf(end.text, sizeof end.text, "%s", text);
-    finish(channel, &end);
-}
-
-/* The handshake came to nothing before the server gave an answer: another address may do better. */
-static void finish_unanswered(struct channel *channel, enum transport_end_kind kind,
-                              const char *text)
-{
-    connector_failed(channel->attempt);
-    finish_text(channel, kind, text);
-}
-
-/* Our Close has gone out, or waited in vain. */
-static void finish_closing(struct channel *channel)
-{
-    bool violation = channel->close_kind == TRANSPORT_VIOLATION;
-    finish_text(channel, channel->close_kind, violation ? channel->close_reason : "");
-}
-
-static void on_handshake_deadline(struct channel *channel)
-{
-    static const char *const texts[] = {
-        [REACHED_NOTHING] = "no TCP connection in time",
-        [REACHED_TCP] = TLS_FAULT_LATE,
-        [REACHED_REQUEST] = "no answer to the request in time",
-    };
-    drop(channel);
-    finish_unanswered(channel, TRANSPORT_UNREACHABLE, texts[channel->reached]);
+    if (channel->attempt)
+        connector_failed(channel->attempt);
+    hang_up(channel);
+    websocket_end_text(&channel->websocket, kind, text);
 }
 
 static void on_timer(void *arg)
 {
     struct channel *channel = arg;
-    if (channel->state == CHANNEL_SHAKING) {
-        on_handshake_deadline(channel);
-        return;
+    struct websocket *websocket = &channel->websocket;
+    if (websocket->state == WEBSOCKET_ASKING) {
+        end_unanswered(channel, TRANSPORT_UNREACHABLE, "no answer to the request in time");
+    } else if (websocket->state == WEBSOCKET_CLOSING) {
+        hang_up(channel);
+        websocket_end_closing(websocket);
+    } else {
+        websocket_tell_end(websocket);
     }
-    if (channel->state == CHANNEL_CLOSING) {
-        drop(channel);
-        finish_closing(channel);
-        return;
-    }
-    struct transport_end end = *channel->end;
-    channel->events->ended(channel->arg, &end);
 }
 
-/* The handshake. */
+/* The request */
 
-static char not_connected; /* the mark of a connection that has not reached the server yet */
-
-static void start_handshake(struct channel *channel, const char *address)
+static void write_request(const struct h1 *h1, const char *key,
+                          const struct channel_credentials *credentials, struct buf *request)
 {
-    /* All zero: no pings of libwebsockets, whose timers are one long list (performance.md 3). The
-     * context and the vhost take such a policy and do not heed it. */
-    static const lws_retry_bo_t no_pings;
-    struct h1 *h1 = channel->h1;
-    int tls = h1->tls ? LCCSCF_USE_SSL : 0;
-    struct lws_client_connect_info info = {
-        .context = h1->context,
-        .vhost = h1->vhost,
-        .address = address,
-        .port = h1->url.port,
-        .path = h1->url.target,
-        .host = h1->host_line,
-        .local_protocol_name = "signal",
-        .alpn = "http/1.1",
-        /* A redirect would carry the credentials to wherever it points. */
-        .ssl_connection = tls | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
-        .retry_and_idle_policy = &no_pings,
-        .userdata = channel,
-        .opaque_user_data = &not_connected,
-        .ietf_version_or_minus_one = -1,
-    };
-    channel->state = CHANNEL_SHAKING;
-    loop_timer_set(h1->loop, &channel->timer, h1->connect_timeout_ms);
-    if (lws_client_connect_via_info(&info) || channel->state == CHANNEL_ENDED)
-        return;
-    channel->wsi = NULL;
-    finish_unanswered(channel, TRANSPORT_UNREACHABLE, "no TCP connection");
+    buf_format(request,
+               "GET %s HTTP/1.1\r\n"
+               "Pragma: no-cache\r\n"
+               "Cache-Control: no-cache\r\n"
+               "Host: %s\r\n"
+               "Upgrade: websocket\r\n"
+               "Connection: Upgrade\r\n"
+               "Sec-WebSocket-Key: %s\r\n"
+               "Sec-WebSocket-Version: 13\r\n"
+               "authorization: %s\r\n"
+               "user-agent: %s\r\n"
+               "\r\n",
+               h1->url.target, h1->authority, key, credentials->authorization,
+               credentials->user_agent);
 }
+
+static void ask(struct channel *channel)
+{
+    struct websocket *websocket = &channel->websocket;
+    struct channel_credentials credentials;
+    struct buf request;
+    uint8_t bytes[KEY_BYTES];
+    char key[HEAD_KEY_SIZE];
+    random_bytes(bytes, sizeof bytes);
+    b64_encode(key, bytes, sizeof bytes);
+    channel->head = mem_new(sizeof *channel->head);
+    head_init(channel->head, key);
+    buf_init_secret(&request, REQUEST_MAX);
+    websocket->events->asking(websocket->arg, &credentials);
+    write_request(channel->h1, key, &credentials, &request);
+    mem_free_secret(credentials.authorization);
+    websocket_asked(websocket, channel->h1->handshake_timeout_ms);
+    stream_write(channel->stream, request.bytes, request.length); /* if it fails, it ends */
+    buf_fini(&request);
+}
+
+/* The answer */
+
+static void refuse(struct channel *channel)
+{
+    const struct head *head = channel->head;
+    struct transport_end end = {.kind = TRANSPORT_STATUS,
+                                .status = head->status,
+                                .has_timestamp = head->has_timestamp,
+                                .retry_after_ms = head->retry_after_ms};
+    hang_up(channel);
+    websocket_end(&channel->websocket, &end);
+}
+
+/* False: nothing that follows may be heard. */
+static bool read_head(struct channel *channel, const uint8_t **bytes, size_t *length)
+{
+    switch (head_take(channel->head, bytes, length)) {
+    case HEAD_MORE:
+        return false;
+    case HEAD_WRONG:
+        end_unanswered(channel, TRANSPORT_UNREACHABLE, "its answer is not one of HTTP/1.1");
+        return false;
+    case HEAD_DONE:
+        break;
+    }
+    if (!head_grants(channel->head)) {
+        refuse(channel);
+        return false;
+    }
+    end_handshake(channel);
+    if (websocket_open(&channel->websocket))
+        return true;
+    free(channel);
+    return false;
+}
+
+/* What its stream says */
+
+static void on_open(void *arg, const char *protocol)
+{
+    (void)protocol;
+    ask(arg);
+}
+
+static void on_received(void *arg, const uint8_t *bytes, size_t length)
+{
+    struct channel *channel = arg;
+    if (channel->websocket.state == WEBSOCKET_ASKING && !read_head(channel, &bytes, &length))
+        return;
+    if (!websocket_hear(&channel->websocket, bytes, length))
+        free(channel);
+}
+
+/* Our Close is with the kernel. */
+static void on_sent(void *arg)
+{
+    struct channel *channel = arg;
+    if (channel->websocket.state == WEBSOCKET_CLOSING)
+        websocket_end_closing(&channel->websocket);
+}
+
+static void end_before_answer(struct channel *channel, const struct stream_end *end)
+{
+    static const enum transport_end_kind kinds[] = {
+        [STREAM_UNREACHABLE] = TRANSPORT_UNREACHABLE,
+        [STREAM_TLS] = TRANSPORT_TLS,
+        [STREAM_UNTIMELY] = TRANSPORT_UNTIMELY,
+        [STREAM_ENDED] = TRANSPORT_UNREACHABLE,
+    };
+    bool asked = channel->websocket.state == WEBSOCKET_ASKING;
+    end_unanswered(channel, kinds[end->kind], asked ? "cut off without an answer" : end->text);
+}
+
+static void on_ended(void *arg, const struct stream_end *end)
+{
+    struct channel *channel = arg;
+    struct websocket *websocket = &channel->websocket;
+    if (websocket->state == WEBSOCKET_WAITING || websocket->state == WEBSOCKET_ASKING) {
+        end_before_answer(channel, end);
+        return;
+    }
+    hang_up(channel);
+    if (websocket->state == WEBSOCKET_OPEN)
+        websocket_end_text(websocket, TRANSPORT_LOST, "it ended without a Close");
+    else if (websocket->state == WEBSOCKET_CLOSING)
+        websocket_end_closing(websocket);
+}
+
+static const struct stream_events stream_events = {
+    .open = on_open, .received = on_received, .sent = on_sent, .ended = on_ended};
 
 static void on_connector(void *arg, const struct address *winner, const struct err *err)
 {
+    static const unsigned char alpn[] = "\x08http/1.1";
     struct channel *channel = arg;
+    const struct h1 *h1 = channel->h1;
     if (!winner) {
         struct transport_end end = {.kind = TRANSPORT_UNREACHABLE};
         text_printable(end.text, sizeof end.text, err->text, strlen(err->text));
-        finish(channel, &end);
+        end_handshake(channel);
+        websocket_end(&channel->websocket, &end);
         return;
     }
-    char address[ADDRESS_TEXT_SIZE];
-    address_format(address, winner);
-    start_handshake(channel, address);
-}
-
-static void on_tcp(struct channel *channel)
-{
-    channel->reached = REACHED_TCP;
-    loop_timer_set(channel->h1->loop, &channel->timer, channel->h1->handshake_timeout_ms);
-}
-
-static int add_header(struct lws *wsi, const char *name, const char *value, unsigned char **at,
-                      unsigned char *end)
-{
-    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
-                                       (const unsigned char *)value, (int)strlen(value), at, end);
-}
-
-static int on_request(struct channel *channel, struct lws *wsi, void *in, size_t length)
-{
-    unsigned char **at = in, *end = *at + length;
-    struct channel_credentials credentials;
-    channel->reached = REACHED_REQUEST;
-    channel->events->asking(channel->arg, &credentials);
-    int result = add_header(wsi, "authorization:", credentials.authorization, at, end);
-    if (result == 0)
-        result = add_header(wsi, "user-agent:", credentials.user_agent, at, end);
-    mem_free_secret(credentials.authorization);
-    return result == 0 ? 0 : -1;
-}
-
-static int64_t retry_after_ms(struct lws *wsi)
-{
-    char text[RETRY_AFTER_SIZE];
-    int length = lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_RETRY_AFTER);
-    return length > 0 ? answer_retry_after_ms(text, (size_t)length) : 0;
-}
-
-static bool has_signal_timestamp(struct lws *wsi)
-{
-    static const char name[] = "x-signal-timestamp:";
-    return lws_hdr_custom_length(wsi, name, (int)strlen(name)) > 0;
-}
-
-static void finish_tls(struct channel *channel, const SSL *ssl)
-{
-    static const enum transport_end_kind kinds[] = {
-        [TLS_FAULT_CUT_OFF] = TRANSPORT_UNREACHABLE,
-        [TLS_FAULT_HANDSHAKE] = TRANSPORT_TLS,
-        [TLS_FAULT_UNTIMELY] = TRANSPORT_UNTIMELY,
+    struct stream_target target = {
+        .tls = h1->tls,
+        .host = h1->url.host,
+        .alpn = alpn,
+        .alpn_length = sizeof alpn - 1,
+        .connect_timeout_ms = h1->connect_timeout_ms,
+        .handshake_timeout_ms = h1->handshake_timeout_ms,
     };
-    char text[sizeof channel->end->text];
-    enum tls_fault fault = tls_fault_of_handshake(ssl, text, sizeof text);
-    finish_unanswered(channel, kinds[fault], text);
-}
-
-static void on_handshake_failed(struct channel *channel, struct lws *wsi)
-{
-    int status = (int)lws_http_client_http_response(wsi);
-    bool ended = channel->state == CHANNEL_ENDED;
-    let_go(channel);
-    if (ended)
-        return;
-    if (channel->reached == REACHED_REQUEST && status) {
-        struct transport_end end = {.kind = TRANSPORT_STATUS,
-                                    .status = status,
-                                    .has_timestamp = has_signal_timestamp(wsi),
-                                    .retry_after_ms = retry_after_ms(wsi)};
-        finish(channel, &end);
-    } else if (channel->reached == REACHED_REQUEST) {
-        finish_unanswered(channel, TRANSPORT_UNREACHABLE, "cut off without an answer");
-    } else if (channel->reached == REACHED_TCP && lws_get_ssl(wsi)) {
-        finish_tls(channel, lws_get_ssl(wsi));
-    } else {
-        finish_unanswered(channel, TRANSPORT_UNREACHABLE, "no TCP connection");
-    }
-}
-
-/* Messages. */
-
-static int on_established(struct channel *channel)
-{
-    channel->state = CHANNEL_OPEN;
-    loop_timer_cancel(channel->h1->loop, &channel->timer);
-    release_attempt(channel);
-    channel->events->opened(channel->arg);
-    return 0;
-}
-
-/* Hands over what the socket takes now. -1: the connection is gone. */
-static int flush(struct channel *channel)
-{
-    struct buf *out = &channel->out;
-    size_t used = 0;
-    int result = 0;
-    while (used < out->length && !lws_send_pipe_choked(channel->wsi)) {
-        uint8_t frame[LWS_PRE + SEND_MAX];
-        uint16_t length;
-        memcpy(&length, out->bytes + used, sizeof length);
-        memcpy(frame + LWS_PRE, out->bytes + used + sizeof length, length);
-        used += sizeof length + length;
-        if (lws_write(channel->wsi, frame + LWS_PRE, length, LWS_WRITE_BINARY) < 0) {
-            result = -1;
-            break;
-        }
-    }
-    if (used < out->length) {
-        buf_consume(out, used);
-    } else {
-        buf_fini(out); /* an idle link keeps no room for messages */
-        buf_init(out, TRANSPORT_UNSENT_MAX);
-    }
-    return result;
-}
-
-/* Leaves the closing handshake, and ignoring what still comes, to libwebsockets. With a reason set,
- * this "kill" only begins to close. To return -1 from a callback would be the documented way, but
- * where it was built with _DEBUG (Debian) that closes twice, which hangs up before the Close is
- * out. */
-static void say_goodbye(struct channel *channel, int code, const char *reason)
-{
-    unsigned char text[sizeof channel->end->text];
-    size_t length = text_printable((char *)text, sizeof text, reason, strlen(reason));
-    lws_close_reason(channel->wsi, (enum lws_close_status)code, text, length);
-    kill_wsi(channel->h1, let_go(channel), LWS_TO_KILL_SYNC);
-}
-
-/* Once everything has gone out, the Close of a channel that closes follows. */
-static int drain(struct channel *channel)
-{
-    if (flush(channel) != 0)
-        return -1;
-    bool closing = channel->state == CHANNEL_CLOSING;
-    if (channel->out.length || (closing && lws_send_pipe_choked(channel->wsi))) {
-        lws_callback_on_writable(channel->wsi);
-    } else if (closing) {
-        say_goodbye(channel, channel->close_code, channel->close_reason);
-        finish_closing(channel);
-    }
-    return 0;
-}
-
-/* libwebsockets 4.1.6 never comes back from reading when the closing begins in there and TLS holds
- * more for it: then the Close waits until it has read what came and asks for something to write. */
-static void begin_close(struct channel *channel, int code, const char *reason,
-                        enum transport_end_kind kind)
-{
-    channel->state = CHANNEL_CLOSING;
-    channel->close_code = (uint16_t)code;
-    channel->close_reason = mem_text(reason);
-    channel->close_kind = (uint8_t)kind;
-    loop_timer_set(channel->h1->loop, &channel->timer, CLOSE_DEADLINE_MS);
-    if (channel->receiving)
-        lws_callback_on_writable(channel->wsi);
-    else
-        drain(channel);
-}
-
-static void take_piece(struct channel *channel, struct lws *wsi, const uint8_t *bytes,
-                       size_t length)
-{
-    bool first = !channel->inside_message, last = lws_is_final_fragment(wsi);
-    uint64_t known = (first ? 0 : channel->message_length) + length;
-    uint64_t announced = lws_remaining_packet_payload(wsi);
-    if (known + announced > TRANSPORT_MESSAGE_MAX) { /* a length has 63 bits at most */
-        begin_close(channel, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too big",
-                    TRANSPORT_VIOLATION);
-        return;
-    }
-    channel->message_length = (uint32_t)known;
-    channel->inside_message = !last;
-    if (lws_frame_is_binary(wsi))
-        channel->events->piece(channel->arg, bytes, length, first, last);
-}
-
-static int on_receive(struct channel *channel, struct lws *wsi, const uint8_t *bytes, size_t length)
-{
-    if (channel->state != CHANNEL_OPEN)
-        return 0;
-    channel->receiving = true;
-    take_piece(channel, wsi, bytes, length);
-    if (lws_wsi_user(wsi) == channel) /* it was not freed meanwhile */
-        channel->receiving = false;
-    return 0;
-}
-
-static int on_peer_close(struct channel *channel, const uint8_t *payload, size_t length)
-{
-    if (channel->state == CHANNEL_CLOSING) {
-        let_go(channel);
-        finish_closing(channel);
-        return 0;
-    }
-    struct transport_end end = {.kind = TRANSPORT_CLOSE, .close_code = 1005};
-    if (length >= 2) {
-        end.close_code = payload[0] << 8 | payload[1];
-        text_words(end.text, sizeof end.text, payload + 2, length - 2);
-    }
-    int result = flush(channel);
-    let_go(channel);
-    finish(channel, &end);
-    return result;
-}
-
-/* Nobody sent a Close: either the server is gone, or libwebsockets hung up on it because of a frame
- * that must not be; it does not say which. */
-static bool server_is_gone(struct lws *wsi)
-{
-    SSL *ssl = lws_get_ssl(wsi);
-    if (ssl && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN))
-        return true;
-    struct tcp_info info;
-    socklen_t size = sizeof info;
-    if (getsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return true;
-    return info.tcpi_state != TCP_ESTABLISHED;
-}
-
-static void on_closed(struct channel *channel, struct lws *wsi)
-{
-    bool gone = server_is_gone(wsi), closing = channel->state == CHANNEL_CLOSING;
-    let_go(channel);
-    if (closing)
-        finish_closing(channel);
-    else if (gone)
-        finish_text(channel, TRANSPORT_LOST, "it ended without a Close");
-    else
-        finish_text(channel, TRANSPORT_VIOLATION, "a frame that websockets do not have");
-}
-
-static struct h1 *h1_of(struct lws *wsi)
-{
-    return lws_context_user(lws_get_context(wsi));
-}
-
-/* `user` is the channel, or NULL once it was let go; for other reasons it may be something else. */
-int h1_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-              size_t length)
-{
-    struct channel *channel = user;
-    switch (reason) {
-    case LWS_CALLBACK_CLIENT_HTTP_BIND_PROTOCOL:
-        if (channel)
-            channel->wsi = wsi;
-        return 0;
-    case LWS_CALLBACK_WSI_CREATE:
-        lws_set_opaque_user_data(wsi, NULL);
-        if (channel)
-            on_tcp(channel);
-        return 0;
-    case LWS_CALLBACK_WSI_DESTROY:
-        if (lws_get_opaque_user_data(wsi) == &not_connected)
-            h1_close_forgotten_watcher(h1_of(wsi), wsi);
-        return 0;
-    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
-        return channel ? on_request(channel, wsi, in, length) : -1;
-    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-    case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
-        if (channel)
-            on_handshake_failed(channel, wsi);
-        return 0;
-    case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
-        return channel ? 0 : -1;
-    case LWS_CALLBACK_CLIENT_ESTABLISHED:
-        h1_of(wsi)->websockets++;
-        return on_established(channel);
-    case LWS_CALLBACK_CLIENT_RECEIVE:
-        return channel ? on_receive(channel, wsi, in, length) : 0;
-    case LWS_CALLBACK_CLIENT_WRITEABLE:
-        return channel ? drain(channel) : 0;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        return channel ? on_peer_close(channel, in, length) : -1;
-    case LWS_CALLBACK_CLIENT_CLOSED:
-        h1_of(wsi)->websockets--;
-        if (channel)
-            on_closed(channel, wsi);
-        return 0;
-    default:
-        return 0;
-    }
+    channel->stream = stream_open(h1->loop, &target, winner,
+                                  connector_take_socket(channel->attempt), &stream_events, channel);
 }
 
 /* The transport's functions. */
+
+static int h1_put(struct websocket *websocket, const uint8_t *frame, size_t length, size_t most)
+{
+    const struct channel *channel = list_owner(websocket, struct channel, websocket);
+    if (!channel->stream)
+        return ERR_NOT_NOW;
+    if (stream_unsent(channel->stream) + length > most)
+        return ERR_LIMIT;
+    return stream_write(channel->stream, frame, length);
+}
 
 static struct channel *h1_open(void *transport, bool candidate,
                                const struct transport_events *events, void *arg)
@@ -479,10 +251,7 @@ static struct channel *h1_open(void *transport, bool candidate,
     struct h1 *h1 = transport;
     struct channel *channel = mem_new(sizeof *channel);
     channel->h1 = h1;
-    channel->events = events;
-    channel->arg = arg;
-    timer_init(&channel->timer, on_timer, channel);
-    buf_init(&channel->out, TRANSPORT_UNSENT_MAX);
+    websocket_init(&channel->websocket, &h1->road, events, arg, on_timer, channel);
     channel->attempt =
         connector_start(h1->connector, candidate ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT,
                         h1->url.host, h1->url.port, on_connector, channel);
@@ -491,43 +260,36 @@ static struct channel *h1_open(void *transport, bool candidate,
 
 static int h1_send(struct channel *channel, const uint8_t *message, size_t length)
 {
-    if (channel->state != CHANNEL_OPEN)
-        return ERR_NOT_NOW;
-    uint16_t head = (uint16_t)length;
-    if (length > SEND_MAX || sizeof head + length > channel->out.most - channel->out.length)
-        return ERR_LIMIT;
-    buf_add(&channel->out, &head, sizeof head);
-    buf_add(&channel->out, message, length);
-    lws_callback_on_writable(channel->wsi);
-    return 0;
+    return websocket_send(&channel->websocket, message, length);
 }
 
 static void h1_close(struct channel *channel, int code, const char *reason)
 {
-    if (channel->state == CHANNEL_WAITING || channel->state == CHANNEL_SHAKING) {
-        drop(channel);
-        finish_text(channel, TRANSPORT_STOPPED, "");
-    } else if (channel->state == CHANNEL_OPEN) {
-        begin_close(channel, code, reason, TRANSPORT_STOPPED);
+    struct websocket *websocket = &channel->websocket;
+    if (websocket->state == WEBSOCKET_WAITING || websocket->state == WEBSOCKET_ASKING) {
+        hang_up(channel);
+        websocket_end_text(websocket, TRANSPORT_STOPPED, "");
+    } else if (websocket->state == WEBSOCKET_OPEN) {
+        websocket_close(websocket, code, reason);
     }
 }
 
 static void h1_idle(struct channel *channel)
 {
-    SSL *ssl = channel->state == CHANNEL_OPEN ? lws_get_ssl(channel->wsi) : NULL;
-    if (ssl)
-        SSL_free_buffers(ssl);
+    if (channel->stream)
+        stream_idle(channel->stream);
 }
 
+/* Where our Close was said, it and all before it still goes out. */
 static void h1_free_channel(struct channel *channel)
 {
-    drop(channel);
-    release_attempt(channel);
-    loop_timer_cancel(channel->h1->loop, &channel->timer);
-    buf_fini(&channel->out);
-    free(channel->close_reason);
-    free(channel->end);
-    free(channel);
+    if (channel->stream && channel->websocket.said_all) {
+        stream_finish(channel->stream);
+        channel->stream = NULL;
+    }
+    hang_up(channel);
+    if (websocket_fini(&channel->websocket))
+        free(channel);
 }
 
 const struct transport_ops h1_ops = {
@@ -538,3 +300,47 @@ const struct transport_ops h1_ops = {
     .idle = h1_idle,
     .free = h1_free_channel,
 };
+
+/* -1 where it cannot be used. */
+static int take_url(struct h1 *h1, const struct config *config, struct err *err)
+{
+    const struct url *url = &h1->url;
+    if (url_parse(&h1->url, config->signal_url, err) != 0) {
+        err_prefix(err, "signal.url");
+        return ERR_INVALID;
+    }
+    url_authority(url, h1->authority);
+    if (!url_wants_tls(url))
+        return 0;
+    h1->tls = tls_new(config->signal_ca_file, TLS1_2_VERSION, err);
+    return h1->tls ? 0 : ERR_INVALID;
+}
+
+struct h1 *h1_new(struct loop *loop, struct connector *connector, const struct config *config,
+                  struct err *err)
+{
+    struct h1 *h1 = mem_new(sizeof *h1);
+    h1->road = (struct websocket_road){.loop = loop, .put = h1_put};
+    h1->loop = loop;
+    h1->connector = connector;
+    h1_reload(h1, config);
+    if (take_url(h1, config, err) == 0)
+        return h1;
+    h1_free(h1);
+    return NULL;
+}
+
+void h1_free(struct h1 *h1)
+{
+    if (!h1)
+        return;
+    SSL_CTX_free(h1->tls);
+    url_fini(&h1->url);
+    free(h1);
+}
+
+void h1_reload(struct h1 *h1, const struct config *config)
+{
+    h1->connect_timeout_ms = config->net_connect_timeout_ms;
+    h1->handshake_timeout_ms = config->net_handshake_timeout_ms;
+}

@@ -1,4 +1,5 @@
-/* The first road: one HTTP/1.1 websocket per device, by libwebsockets on our loop. */
+/* The first road: one HTTP/1.1 websocket per device (RFC 6455 section 4.1), each on a connection of
+ * its own by net/stream.h. */
 #ifndef DOORBELL_SIGNAL_H1_H
 #define DOORBELL_SIGNAL_H1_H
 
@@ -8,12 +9,11 @@
 
 struct h1;
 
-/* Makes the libwebsockets context with one TLS context for the server of config->signal_url and its
- * roots. Clears ambient http_proxy variables first (libraries.md). */
+/* One TLS context for the server of config->signal_url and its roots. */
 struct h1 *h1_new(struct loop *loop, struct connector *connector, const struct config *config,
                   struct err *err);
-/* All channels must have been freed. The rest of it goes while the loop still turns, as in
- * loop_fini. */
+/* All channels must have been freed. Closes that are still under way go out while the loop turns.
+ */
 void h1_free(struct h1 *h1);
 void h1_reload(struct h1 *h1, const struct config *config);
 

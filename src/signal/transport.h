@@ -1,6 +1,6 @@
 /* The seam below Signal's protocol: a channel of binary messages between us and the chat server,
  * for one device. What lies above (resource protocol, scanner, link) does not know which road
- * carries it: an HTTP/1.1 websocket by libwebsockets (h1.c), or a stream of an HTTP/2 connection
+ * carries it: an HTTP/1.1 websocket (h1.c), or a stream of an HTTP/2 connection
  * (h2.c).
  * A channel lives for one connection. It is made by `open`, reports `opened` at most once, then
  * pieces of messages, then `ended` exactly once; after that only `free` may be called. Events are

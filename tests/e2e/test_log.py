@@ -89,7 +89,6 @@ def test_a_server_that_cannot_prove_itself_is_told_in_our_own_words_alone(
     wait_line(doorbell, "cannot prove that it is Signal: its certificate is not accepted", 3)
     (warning,) = warnings(doorbell)
     assert warning.startswith("Account ")
-    assert "libwebsockets" in "".join(lines_of(doorbell, "debug"))
 
 
 def test_a_device_that_is_unlinked_is_one_line_that_says_what_to_do(

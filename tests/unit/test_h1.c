@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -371,6 +372,7 @@ static const struct transport_events events = {
 static void make_client(const char *scheme, const char *host, const char *ca_file)
 {
     struct err err;
+    signal(SIGPIPE, SIG_IGN);
     snprintf(url, sizeof url, "%s://%s:%u/v1/websocket/", scheme, host, peer.port);
     config = (struct config){.signal_url = url,
                              .signal_ca_file = (char *)(uintptr_t)ca_file,
@@ -847,7 +849,7 @@ START_TEST(a_tcp_connection_that_fails_leaves_nothing_behind)
 }
 END_TEST
 
-/* In place of the C library's, for libwebsockets as well: the connection is reset between the event
+/* In place of the C library's: the connection is reset between the event
  * that says "connected" and the look at the socket's error. */
 static bool reset_meanwhile;
 
@@ -1007,30 +1009,16 @@ START_TEST(a_ca_file_that_cannot_be_used_is_named)
 }
 END_TEST
 
-static void check_refused_url(const char *text, const char *part)
+START_TEST(a_url_that_cannot_be_read_is_refused)
 {
     struct err err = {0};
     struct config wrong = config;
-    wrong.signal_url = (char *)(uintptr_t)text;
-    ck_assert_ptr_null(h1_new(&loop, connector, &wrong, &err));
-    ck_assert(text_starts(err.text, "signal.url: "));
-    ck_assert_msg(strstr(err.text, part) != NULL, "%s", err.text);
-}
-
-START_TEST(urls_that_libwebsockets_would_mangle_are_refused)
-{
-    char text[900] = "wss://";
     peer.port = 1;
     make_client("ws", "127.0.0.1", NULL);
-    check_refused_url("wss://[::1]/v1/websocket/", "IPv6");
-    check_refused_url("nonsense", "http");
-    for (int i = 0; i < 60; i++)
-        strcat(text, "ab.");
-    strcat(text, "example/");
-    check_refused_url(text, "host name");
-    strcpy(text, "wss://chat.example/");
-    memset(text + strlen(text), 'x', 600);
-    check_refused_url(text, "path");
+    wrong.signal_url = (char *)(uintptr_t) "nonsense";
+    ck_assert_ptr_null(h1_new(&loop, connector, &wrong, &err));
+    ck_assert(text_starts(err.text, "signal.url: "));
+    ck_assert_ptr_nonnull(strstr(err.text, "http"));
     free_client();
 }
 END_TEST
@@ -1040,14 +1028,9 @@ START_TEST(a_proxy_of_the_environment_is_not_used)
     setenv("http_proxy", "http://127.0.0.1:9", 1);
     setenv("HTTPS_PROXY", "http://127.0.0.1:9", 1);
     setenv("All_Proxy", "http://127.0.0.1:9", 1);
-    setenv("no_proxy", "example.org", 1);
     begin(close_politely);
     run_until_ended();
     ck_assert_int_eq(seen.end.kind, TRANSPORT_CLOSE);
-    ck_assert_ptr_null(getenv("http_proxy"));
-    ck_assert_ptr_null(getenv("HTTPS_PROXY"));
-    ck_assert_ptr_null(getenv("All_Proxy"));
-    ck_assert_ptr_nonnull(getenv("no_proxy"));
     finish();
 }
 END_TEST
@@ -1072,7 +1055,10 @@ static uint32_t pattern_sum(size_t length)
     return sum;
 }
 
-enum { SERVER_FRAME = 65536 }; /* as the chat server cuts its messages */
+enum {
+    SERVER_FRAME = 65536,   /* as the chat server cuts its messages */
+    RECORD_MAX = 16 * 1024, /* of TLS; no message is put together */
+};
 static size_t big;
 
 static void send_big(struct peer *self, struct wire *wire)
@@ -1096,7 +1082,7 @@ static void check_big(void)
 {
     ck_assert_uint_eq(seen.messages, 1);
     ck_assert_uint_eq(seen.total, big);
-    ck_assert_uint_le(seen.longest, 512);
+    ck_assert_uint_le(seen.longest, RECORD_MAX);
     ck_assert_uint_eq(seen.sum, pattern_sum(big));
     ck_assert_int_eq(peer.frames[0].head, 0x8a);
     ck_assert_uint_eq(peer.frames[0].length, 12);
@@ -1403,20 +1389,14 @@ static void send_masked(struct peer *self, struct wire *wire)
     await_end(wire);
 }
 
-/* RFC 6455 section 5.1 has us fail such a connection. libwebsockets 4.3.5 does; 4.1.6 unmasks and
- * says nothing, and all bounds hold as for any other frame. */
-START_TEST(a_masked_frame_of_a_server_is_refused_or_read_as_any_other)
+/* RFC 6455 section 5.1. */
+START_TEST(a_masked_frame_of_a_server_is_refused)
 {
     begin(send_masked);
     run_until_ended();
     finish();
-    if (seen.end.kind == TRANSPORT_VIOLATION) {
-        ck_assert_uint_eq(seen.messages, 0);
-        return;
-    }
-    ck_assert_uint_eq(seen.messages, 1);
-    ck_assert_uint_eq(seen.sum, 'A' * 31 + 'B');
-    ck_assert_int_eq(seen.end.kind, TRANSPORT_CLOSE);
+    ck_assert_int_eq(seen.end.kind, TRANSPORT_VIOLATION);
+    ck_assert_uint_eq(seen.messages, 0);
 }
 END_TEST
 
@@ -1604,15 +1584,14 @@ UNIT_MAIN(
     a_connection_that_is_reset_as_it_is_made_leaves_nothing_behind, a_name_without_address_says_so,
     two_roots_of_one_name_are_both_trusted, a_certificate_of_somebody_else_is_refused,
     a_certificate_for_another_name_is_refused, the_built_in_roots_are_signals,
-    a_ca_file_that_cannot_be_used_is_named, urls_that_libwebsockets_would_mangle_are_refused,
+    a_ca_file_that_cannot_be_used_is_named, a_url_that_cannot_be_read_is_refused,
     a_proxy_of_the_environment_is_not_used, a_big_fragmented_message_streams_past_a_ping,
     a_big_message_streams_over_tls, small_messages_come_one_by_one_and_text_is_ignored,
     what_was_sent_before_the_close_was_seen_still_reaches_the_server, a_close_without_code_is_1005,
     a_close_followed_by_the_end_of_the_connection_keeps_its_code,
     messages_go_out_in_order_and_before_our_close, what_a_server_does_not_read_is_bounded,
     a_message_over_two_megabytes_is_refused_with_1009, frames_that_must_not_be_are_a_violation,
-    a_masked_frame_of_a_server_is_refused_or_read_as_any_other,
-    floods_of_pings_and_of_empty_fragments_cost_no_memory,
+    a_masked_frame_of_a_server_is_refused, floods_of_pings_and_of_empty_fragments_cost_no_memory,
     a_connection_that_ends_without_close_is_lost, a_channel_may_be_freed_inside_every_event,
     a_channel_may_be_closed_inside_every_event,
     a_channel_may_be_freed_in_every_phase_of_the_handshake,
