@@ -1,13 +1,8 @@
 /* The floor over HTTP/2: websockets in the streams of TLS connections (RFC 8441), a hundred in
  * each, and pushes, on the libraries that Doorbell uses, with the same settings, and nothing else.
  * It trusts the bench's server: a frame comes as a whole. Words and behaviour: as bare.c. */
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <malloc.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdbool.h>
 
 #include "client.h"
@@ -17,7 +12,6 @@ enum {
     WINDOW = 1024 * 1024,
     HEADER_LIST_MAX = 8192,
     INPUT_SIZE = 16 * 1024,
-    FRAME_HEAD = 6, /* of a masked frame: opcode, length, mask */
 };
 
 struct bare;
@@ -58,16 +52,6 @@ static void flush(struct connection *connection)
 }
 
 /* What a link says */
-
-static size_t put_frame(uint8_t *to, const unsigned char *message, size_t length)
-{
-    static const uint8_t no_mask[4];
-    to[0] = 0x82;
-    to[1] = (uint8_t)(0x80 | length);
-    memcpy(to + 2, no_mask, sizeof no_mask);
-    memcpy(to + FRAME_HEAD, message, length);
-    return FRAME_HEAD + length;
-}
 
 static ssize_t on_wanted(nghttp2_session *session, int32_t stream, uint8_t *to, size_t length,
                          uint32_t *flags, nghttp2_data_source *source, void *arg)
@@ -168,13 +152,11 @@ static nghttp2_nv field(const char *name, const char *value)
 
 static void start_link(struct connection *connection, struct link *link)
 {
-    static const char credentials[] = "Basic MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwLjI6"
-                                      "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NQ==";
     const nghttp2_nv fields[] = {
         field(":method", "CONNECT"),         field(":protocol", "websocket"),
         field(":scheme", "https"),           field(":authority", "localhost"),
         field(":path", "/v1/websocket/"),    field("sec-websocket-version", "13"),
-        field("authorization", credentials), field("user-agent", "bare"),
+        field("authorization", CREDENTIALS), field("user-agent", "bare"),
     };
     nghttp2_data_provider frames = {.source.ptr = link, .read_callback = on_wanted};
     link->connection = connection;
@@ -206,57 +188,23 @@ static void start_session(struct connection *connection)
     nghttp2_session_set_local_window_size(connection->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
 }
 
-/* It may block: nothing else is to be done meanwhile. */
-static int dial(struct connection *connection)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(connection->bare->port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    connection->ssl = SSL_new(connection->bare->tls);
-    if (!connection->ssl || SSL_set1_host(connection->ssl, "localhost") != 1 ||
-        SSL_set_fd(connection->ssl, fd) != 1)
-        die("SSL_new");
-    SSL_set_tlsext_host_name(connection->ssl, "localhost");
-    if (SSL_connect(connection->ssl) != 1)
-        die("SSL_connect");
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
-
 static void start_connection(struct bare *bare)
 {
     struct connection *connection = &bare->connections[bare->started / STREAMS_MAX];
     connection->bare = bare;
-    int fd = dial(connection);
+    connection->ssl = dial(bare->tls, bare->port);
     start_session(connection);
     for (int i = 0; i < STREAMS_MAX && bare->started < bare->count; i++)
         start_link(connection, &bare->links[bare->started++]);
-    uv_poll_init_socket(&bare->loop, &connection->poll, fd);
+    uv_poll_init_socket(&bare->loop, &connection->poll, SSL_get_fd(connection->ssl));
     connection->poll.data = connection;
     uv_poll_start(&connection->poll, UV_READABLE, on_readable);
     flush(connection);
 }
 
-static SSL_CTX *make_tls(const char *ca)
-{
-    static const unsigned char alpn[] = {2, 'h', '2'};
-    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-    if (!tls || SSL_CTX_load_verify_file(tls, ca) != 1)
-        die("the CA file");
-    SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
-    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_protos(tls, alpn, sizeof alpn);
-    return tls;
-}
-
 int main(int count, char **words)
 {
+    static const unsigned char alpn[] = {2, 'h', '2'};
     static struct bare bare;
     if (count < 5)
         return 2;
@@ -269,7 +217,7 @@ int main(int count, char **words)
     bare.keepalive_ms = strtoul(words[4], NULL, 10);
     bare.links = calloc(bare.count + 1, sizeof *bare.links);
     bare.connections = calloc(bare.count / STREAMS_MAX + 1, sizeof *bare.connections);
-    bare.tls = make_tls(words[3]);
+    bare.tls = make_tls(words[3], TLS1_3_VERSION, alpn, sizeof alpn);
     if (count > 5)
         pushes_start(&bare.pushes, &bare.loop, words[5], words[3], acknowledge);
     say("started");

@@ -1,9 +1,15 @@
-/* What both bare clients share, whichever road their websockets take: what they say in them, their
- * keep-alives, and pushes by libcurl on their loop, with the settings that Doorbell gives it. */
+/* What both bare clients share, whichever road their websockets take: TLS, what they say in them,
+ * their keep-alives, and pushes by libcurl on their loop, with the settings that Doorbell gives it.
+ */
 #ifndef DOORBELL_BENCH_CLIENT_H
 #define DOORBELL_BENCH_CLIENT_H
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +24,7 @@ enum {
     CONNECTIONS = 4, /* to one push server */
     CURL_BUFFER_SIZE = 4096,
     CURL_UPLOAD_SIZE = 16384,
+    FRAME_HEAD = 6, /* of a masked frame: opcode, length, mask */
 };
 
 static const char message_path[] = "/api/v1/message";
@@ -29,6 +36,8 @@ static const unsigned char keepalive[] = {0x08, 0x01, 0x12, 22,  0x0a, 3,   'G',
                                           0x12, 13,   '/',  'v', '1',  '/', 'k',  'e', 'e',
                                           'p',  'a',  'l',  'i', 'v',  'e', 0x20, 0x01};
 static const char body[] = "{\"urgent\":true}";
+#define CREDENTIALS                                                                                \
+    "Basic MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwLjI6MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NQ=="
 
 struct transfer {
     CURL *easy;
@@ -73,6 +82,51 @@ static void prepare(uv_loop_t *loop, uv_signal_t *end)
     uv_loop_init(loop);
     uv_signal_init(loop, end);
     uv_signal_start(end, on_end, SIGTERM);
+}
+
+/* Connections to the messenger's server */
+
+static SSL_CTX *make_tls(const char *ca, int oldest, const unsigned char *alpn, unsigned length)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    if (!tls || SSL_CTX_load_verify_file(tls, ca) != 1)
+        die("the CA file");
+    SSL_CTX_set_min_proto_version(tls, oldest);
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_alpn_protos(tls, alpn, length);
+    return tls;
+}
+
+/* It may block: nothing else is to be done meanwhile. What was made does not. */
+static SSL *dial(SSL_CTX *tls, uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die("connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    SSL *ssl = SSL_new(tls);
+    if (!ssl || SSL_set1_host(ssl, "localhost") != 1 || SSL_set_fd(ssl, fd) != 1)
+        die("SSL_new");
+    SSL_set_tlsext_host_name(ssl, "localhost");
+    if (SSL_connect(ssl) != 1)
+        die("SSL_connect");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return ssl;
+}
+
+/* Returns its length. */
+static size_t put_frame(uint8_t *to, const unsigned char *message, size_t length)
+{
+    static const uint8_t no_mask[4];
+    to[0] = 0x82;
+    to[1] = (uint8_t)(0x80 | length);
+    memcpy(to + 2, no_mask, sizeof no_mask);
+    memcpy(to + FRAME_HEAD, message, length);
+    return FRAME_HEAD + length;
 }
 
 /* One link after the other, so that each has its turn once in `every_ms` (0: never). */
