@@ -6,14 +6,14 @@ SANITIZE :=
 FUZZ_SECONDS := 5
 
 # Debian's names; they are the same in bookworm and trixie.
-DEPS := build-essential pkg-config libwebsockets-dev libwebsockets-evlib-uv libcurl4-openssl-dev \
-        libssl-dev libsodium-dev libyaml-dev libuv1-dev libc-ares-dev libmicrohttpd-dev \
-        libnghttp2-dev libsqlite3-dev libqrencode-dev libjansson-dev libseccomp-dev ca-certificates
+DEPS := build-essential pkg-config libcurl4-openssl-dev libssl-dev libsodium-dev libyaml-dev libuv1-dev \
+        libc-ares-dev libmicrohttpd-dev libnghttp2-dev libsqlite3-dev libqrencode-dev libjansson-dev \
+        libseccomp-dev ca-certificates
 UNIT_DEPS := check
 CHECK_DEPS := $(UNIT_DEPS) clang llvm valgrind clang-format cppcheck mandoc $(shell cat tests/peers/debian-packages)
 
-PACKAGES := libwebsockets libcurl libssl libcrypto libsodium yaml-0.1 libuv libcares libmicrohttpd \
-            libnghttp2 sqlite3 libqrencode jansson libseccomp
+PACKAGES := libcurl libssl libcrypto libsodium yaml-0.1 libuv libcares libmicrohttpd libnghttp2 \
+            sqlite3 libqrencode jansson libseccomp
 
 CFLAGS := -O2 -g
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2

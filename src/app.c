@@ -26,8 +26,7 @@ enum {
     TRIM_AFTER_EVENTS = 50, /* so many leave buffers worth giving back */
 };
 
-/* libwebsockets keeps tables for every descriptor that the limit allows, and a container may allow
- * 2^30 (libraries.md): ask for what the settings need and no more. */
+/* Asks for as many as the settings need: a usual limit of 1,024 is there to be raised. */
 static void limit_descriptors(struct app *app)
 {
     struct config *config = app->config;
@@ -42,7 +41,7 @@ static void limit_descriptors(struct app *app)
                  (long long)share.limit, (long long)config->accounts_max, (long long)share.needed,
                  (long long)share.strangers, (long long)share.links);
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= (rlim_t)share.limit)
         return;
     limit.rlim_cur = (rlim_t)share.limit;
     setrlimit(RLIMIT_NOFILE, &limit);

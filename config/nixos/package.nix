@@ -11,7 +11,6 @@
   libseccomp,
   libsodium,
   libuv,
-  libwebsockets,
   libyaml,
   nghttp2,
   openssl,
@@ -19,13 +18,6 @@
   sqlite,
 }:
 
-let
-  # It runs on libuv, which nixpkgs leaves out.
-  libwebsocketsUv = libwebsockets.overrideAttrs (old: {
-    cmakeFlags = (old.cmakeFlags or [ ]) ++ [ "-DLWS_WITH_LIBUV=ON" ];
-    buildInputs = (old.buildInputs or [ ]) ++ [ libuv ];
-  });
-in
 stdenv.mkDerivation {
   pname = "doorbell";
   version = "0.1.0";
@@ -40,7 +32,6 @@ stdenv.mkDerivation {
     libseccomp
     libsodium
     libuv
-    libwebsocketsUv
     libyaml
     nghttp2
     openssl

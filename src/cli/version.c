@@ -1,6 +1,5 @@
 #include <ares.h>
 #include <curl/curl.h>
-#include <libwebsockets.h>
 #include <microhttpd.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
@@ -9,7 +8,6 @@
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <string.h>
 #include <uv.h>
 #include <yaml.h>
 
@@ -28,8 +26,6 @@ int cli_version_line(void)
 /* As they say themselves: not those that it was built with, but those that run. */
 static void print_libraries(void)
 {
-    const char *websockets = lws_get_library_version(); /* "4.1.6-" and the builder's commit */
-    printf("libwebsockets %.*s\n", (int)strcspn(websockets, "-"), websockets);
     printf("libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
     printf("openssl %s\n", OpenSSL_version(OPENSSL_FULL_VERSION_STRING));
     printf("libsodium %s\n", sodium_version_string());

@@ -24,7 +24,7 @@ static const char *const of_system[] = {
     "/usr/local/share/ca-certificates",
     "/usr/share/pki",
     "/var/lib/ca-certificates",
-    /* Libraries that are loaded late: the loop of libwebsockets, libgcc, conversions of glibc. */
+    /* Libraries that are loaded late: libgcc, conversions of glibc. */
     "/lib",
     "/lib64",
     "/usr/lib",
