@@ -79,6 +79,7 @@ static void on_timer(void *arg)
 
 /* The request */
 
+/* Formatting would leave copies of the credentials behind. */
 static void write_request(const struct h1 *h1, const char *key,
                           const struct channel_credentials *credentials, struct buf *request)
 {
@@ -90,12 +91,13 @@ static void write_request(const struct h1 *h1, const char *key,
                "Upgrade: websocket\r\n"
                "Connection: Upgrade\r\n"
                "Sec-WebSocket-Key: %s\r\n"
-               "Sec-WebSocket-Version: 13\r\n"
-               "authorization: %s\r\n"
-               "user-agent: %s\r\n"
-               "\r\n",
-               h1->url.target, h1->authority, key, credentials->authorization,
-               credentials->user_agent);
+               "Sec-WebSocket-Version: 13\r\n",
+               h1->url.target, h1->authority, key);
+    buf_add_text(request, "authorization: ");
+    buf_add_text(request, credentials->authorization);
+    buf_add_text(request, "\r\nuser-agent: ");
+    buf_add_text(request, credentials->user_agent);
+    buf_add_text(request, "\r\n\r\n");
 }
 
 static void ask(struct channel *channel)
