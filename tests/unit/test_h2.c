@@ -19,7 +19,7 @@
 enum {
     STREAMS_MAX = 16,
     SOCKETS_MAX = 210,
-    KEPT = 1 << 17,
+    KEPT = (1 << 17) + 512,
     PIECES_MAX = 4096,
     KEEPALIVE_MS = 30000,
     TIMEOUT_MS = 20000,
@@ -1302,6 +1302,31 @@ START_TEST(a_close_that_cannot_go_out_is_not_waited_for_for_ever)
 }
 END_TEST
 
+START_TEST(a_close_finds_room_where_nothing_else_does)
+{
+    enum { CLOSE_FRAME = 2 + 4 + 2 }; /* with its mask and a code */
+    world.gives_no_credit = true;
+    struct owner *owner = open_channel();
+    settle_down();
+    struct stream *stream = world.streams[0];
+    struct side *side = stream->sides[0];
+    shut_window(owner);
+    while (h2_ops.send(owner->channel, (const uint8_t *)"x", 1) == 0)
+        ck_assert(!side->ended); /* to the last byte */
+    h2_ops.close(owner->channel, 1000, "");
+    settle_down();
+    ck_assert(!owner->over && !side->ended);
+    nghttp2_submit_window_update(stream->server, 0, 0, KEPT);
+    nghttp2_submit_window_update(stream->server, 0, side->id, KEPT);
+    settle_down();
+    ck_assert(owner->over && side->ended && !side->reset);
+    size_t at = side->got_length - CLOSE_FRAME;
+    expect_frame(side, &at, 0x88, "\x03\xe8", 2);
+    ck_assert_uint_eq(at, side->got_length);
+    free(owner);
+}
+END_TEST
+
 /* So many bytes more may come, a few at a time. */
 static void open_window(struct stream *stream, int bytes)
 {
@@ -1836,6 +1861,7 @@ int main(void)
         a_server_that_announces_no_room_is_told_and_asked_again_later,
         all_that_was_sent_arrives_however_much_waited,
         a_close_that_cannot_go_out_is_not_waited_for_for_ever,
+        a_close_finds_room_where_nothing_else_does,
         what_a_small_window_cuts_into_pieces_arrives_whole_in_order_and_once,
         whoever_answers_closes_and_leaves_inside_a_message_is_heard_to_the_end,
         answers_that_another_follows_are_skipped_and_retry_after_is_read,
