@@ -232,14 +232,22 @@ static void *serve(void *arg)
     return NULL;
 }
 
-static void start_peer(script_fn *script, SSL_CTX *tls)
+static void start_peer_on(int listener, uint16_t port, script_fn *script, SSL_CTX *tls)
 {
     memset(&peer, 0, sizeof peer);
     peer.script = script;
     peer.tls = tls;
     peer.connections = 1;
-    peer.listener = listen_on_loopback(&peer.port);
+    peer.listener = listener;
+    peer.port = port;
     ck_assert_int_eq(pthread_create(&peer.thread, NULL, serve, NULL), 0);
+}
+
+static void start_peer(script_fn *script, SSL_CTX *tls)
+{
+    uint16_t port;
+    int listener = listen_on_loopback(&port);
+    start_peer_on(listener, port, script, tls);
 }
 
 static void stop_peer(void)
@@ -376,7 +384,7 @@ static void make_client(const char *scheme, const char *host, const char *ca_fil
     snprintf(url, sizeof url, "%s://%s:%u/v1/websocket/", scheme, host, peer.port);
     config = (struct config){.signal_url = url,
                              .signal_ca_file = (char *)(uintptr_t)ca_file,
-                             .net_family = NET_FAMILY_IPV4,
+                             .net_family = *host == '[' ? NET_FAMILY_IPV6 : NET_FAMILY_IPV4,
                              .net_connect_timeout_ms = 5000,
                              .net_handshake_timeout_ms = 10000,
                              .net_dns_timeout_ms = 3000};
@@ -952,6 +960,46 @@ START_TEST(a_certificate_for_another_name_is_refused)
     ck_assert_ptr_nonnull(strstr(seen.end.text, "ostname"));
     unlink(ca_path);
     free_authority(&ours);
+}
+END_TEST
+
+/* -1: this machine has no IPv6. */
+static int listen_on_ipv6(uint16_t *port)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t size = sizeof address;
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
+        *port = ntohs(address.sin6_port);
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+START_TEST(an_ipv6_address_is_proven_by_the_certificate_too)
+{
+    uint16_t port;
+    struct authority authority = make_authority(ec_key());
+    write_file("", &authority, NULL);
+    for (int right = 0; right < 2; right++) {
+        int listener = listen_on_ipv6(&port);
+        if (listener < 0)
+            break;
+        start_peer_on(listener, port, close_politely,
+                      server_tls(&authority, right ? "IP:::1" : "IP:::2"));
+        make_client("wss", "[::1]", ca_path);
+        open_channel();
+        run_until_ended();
+        finish();
+        ck_assert_int_eq(seen.end.kind, right ? TRANSPORT_CLOSE : TRANSPORT_TLS);
+        ck_assert_str_eq(peer.name, "");
+        ck_assert_int_eq(strstr(peer.request, "Host: [::1]:") != NULL, right);
+    }
+    unlink(ca_path);
+    free_authority(&authority);
 }
 END_TEST
 
@@ -1572,28 +1620,31 @@ START_TEST(a_handshake_may_be_stopped)
 }
 END_TEST
 
-UNIT_MAIN(
-    "h1", the_request_is_exactly_this, tls_names_the_host_and_offers_only_http_1,
-    a_refusal_keeps_its_status_and_whether_the_messenger_spoke,
-    a_redirect_is_reported_and_not_followed, no_usable_answer_is_a_server_that_is_not_reached,
-    long_and_many_answer_headers_are_taken, an_endless_answer_is_cut_off_and_costs_no_memory,
-    a_connect_that_nothing_answers_runs_into_its_own_deadline,
-    a_silent_server_runs_into_the_deadline, a_server_that_is_silent_in_tls_runs_into_the_deadline,
-    a_server_without_tls_is_told_from_one_that_hangs_up,
-    a_tcp_connection_that_fails_leaves_nothing_behind,
-    a_connection_that_is_reset_as_it_is_made_leaves_nothing_behind, a_name_without_address_says_so,
-    two_roots_of_one_name_are_both_trusted, a_certificate_of_somebody_else_is_refused,
-    a_certificate_for_another_name_is_refused, the_built_in_roots_are_signals,
-    a_ca_file_that_cannot_be_used_is_named, a_url_that_cannot_be_read_is_refused,
-    a_proxy_of_the_environment_is_not_used, a_big_fragmented_message_streams_past_a_ping,
-    a_big_message_streams_over_tls, small_messages_come_one_by_one_and_text_is_ignored,
-    what_was_sent_before_the_close_was_seen_still_reaches_the_server, a_close_without_code_is_1005,
-    a_close_followed_by_the_end_of_the_connection_keeps_its_code,
-    messages_go_out_in_order_and_before_our_close, what_a_server_does_not_read_is_bounded,
-    a_message_over_two_megabytes_is_refused_with_1009, frames_that_must_not_be_are_a_violation,
-    a_masked_frame_of_a_server_is_refused, floods_of_pings_and_of_empty_fragments_cost_no_memory,
-    a_connection_that_ends_without_close_is_lost, a_channel_may_be_freed_inside_every_event,
-    a_channel_may_be_closed_inside_every_event,
-    a_channel_may_be_freed_in_every_phase_of_the_handshake,
-    a_channel_may_be_freed_while_the_server_says_nothing,
-    a_channel_freed_after_close_still_says_goodbye, a_handshake_may_be_stopped)
+UNIT_MAIN("h1", the_request_is_exactly_this, tls_names_the_host_and_offers_only_http_1,
+          a_refusal_keeps_its_status_and_whether_the_messenger_spoke,
+          a_redirect_is_reported_and_not_followed, no_usable_answer_is_a_server_that_is_not_reached,
+          long_and_many_answer_headers_are_taken, an_endless_answer_is_cut_off_and_costs_no_memory,
+          a_connect_that_nothing_answers_runs_into_its_own_deadline,
+          a_silent_server_runs_into_the_deadline,
+          a_server_that_is_silent_in_tls_runs_into_the_deadline,
+          a_server_without_tls_is_told_from_one_that_hangs_up,
+          a_tcp_connection_that_fails_leaves_nothing_behind,
+          a_connection_that_is_reset_as_it_is_made_leaves_nothing_behind,
+          a_name_without_address_says_so, two_roots_of_one_name_are_both_trusted,
+          a_certificate_of_somebody_else_is_refused, a_certificate_for_another_name_is_refused,
+          an_ipv6_address_is_proven_by_the_certificate_too, the_built_in_roots_are_signals,
+          a_ca_file_that_cannot_be_used_is_named, a_url_that_cannot_be_read_is_refused,
+          a_proxy_of_the_environment_is_not_used, a_big_fragmented_message_streams_past_a_ping,
+          a_big_message_streams_over_tls, small_messages_come_one_by_one_and_text_is_ignored,
+          what_was_sent_before_the_close_was_seen_still_reaches_the_server,
+          a_close_without_code_is_1005,
+          a_close_followed_by_the_end_of_the_connection_keeps_its_code,
+          messages_go_out_in_order_and_before_our_close, what_a_server_does_not_read_is_bounded,
+          a_message_over_two_megabytes_is_refused_with_1009,
+          frames_that_must_not_be_are_a_violation, a_masked_frame_of_a_server_is_refused,
+          floods_of_pings_and_of_empty_fragments_cost_no_memory,
+          a_connection_that_ends_without_close_is_lost, a_channel_may_be_freed_inside_every_event,
+          a_channel_may_be_closed_inside_every_event,
+          a_channel_may_be_freed_in_every_phase_of_the_handshake,
+          a_channel_may_be_freed_while_the_server_says_nothing,
+          a_channel_freed_after_close_still_says_goodbye, a_handshake_may_be_stopped)
