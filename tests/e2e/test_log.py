@@ -69,7 +69,7 @@ def test_an_outage_is_one_warning_with_its_reason_and_one_line_when_it_is_over(
         lambda: len(lines_of(doorbell, "debug")) > tries + 20,
     )
     (warning,) = warnings(doorbell)
-    assert "so no phone is rung. Signal's server cannot be reached: no TCP connection." in warning
+    assert "so no phone is rung. Signal's server cannot be reached: no TCP connection: connection refused." in warning
     assert len(lines_of(doorbell, "info")) == said  # nor does each try say so again
     signal.listen_again()
     for linked in (first, second):
