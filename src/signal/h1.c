@@ -1,6 +1,5 @@
 #include "signal/h1.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -303,16 +302,15 @@ const struct transport_ops h1_ops = {
     .free = h1_free_channel,
 };
 
-/* -1 where it cannot be used. */
-static int take_url(struct h1 *h1, const struct config *config, struct err *err)
+/* The server, and what proves that it is. */
+static int take_server(struct h1 *h1, const struct config *config, struct err *err)
 {
-    const struct url *url = &h1->url;
     if (url_parse(&h1->url, config->signal_url, err) != 0) {
         err_prefix(err, "signal.url");
         return ERR_INVALID;
     }
-    url_authority(url, h1->authority);
-    if (!url_wants_tls(url))
+    url_authority(&h1->url, h1->authority);
+    if (!url_wants_tls(&h1->url))
         return 0;
     h1->tls = tls_new(config->signal_ca_file, TLS1_2_VERSION, err);
     return h1->tls ? 0 : ERR_INVALID;
@@ -326,7 +324,7 @@ struct h1 *h1_new(struct loop *loop, struct connector *connector, const struct c
     h1->loop = loop;
     h1->connector = connector;
     h1_reload(h1, config);
-    if (take_url(h1, config, err) == 0)
+    if (take_server(h1, config, err) == 0)
         return h1;
     h1_free(h1);
     return NULL;

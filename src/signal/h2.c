@@ -1,8 +1,6 @@
 #include "signal/h2.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/backoff.h"
 #include "base/mem.h"
