@@ -92,9 +92,12 @@ static void write_request(const struct h1 *h1, const char *key,
                "Sec-WebSocket-Key: %s\r\n"
                "Sec-WebSocket-Version: 13\r\n",
                h1->url.target, h1->authority, key);
-    buf_add_text(request, "authorization: ");
-    buf_add_text(request, credentials->authorization);
-    buf_add_text(request, "\r\nuser-agent: ");
+    if (credentials->authorization) {
+        buf_add_text(request, "authorization: ");
+        buf_add_text(request, credentials->authorization);
+        buf_add_text(request, "\r\n");
+    }
+    buf_add_text(request, "user-agent: ");
     buf_add_text(request, credentials->user_agent);
     buf_add_text(request, "\r\n\r\n");
 }

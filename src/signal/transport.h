@@ -37,8 +37,8 @@ struct transport_end {
 
 /* What a request says of us. */
 struct channel_credentials {
-    /* "Basic ...": the transport's to free, by mem_free_secret. NULL, over HTTP/2 only: none; then
-     * the server lets in whoever asks, and sends no messages (signal-measured.md 1). */
+    /* "Basic ...": the transport's to free, by mem_free_secret. NULL: none; then the server
+     * lets in whoever asks, and sends no messages (signal-measured.md 1). */
     char *authorization;
     const char *user_agent; /* borrowed until the loop's next turn */
 };

@@ -127,6 +127,7 @@ enum moment { NEVER, IN_OPENED, IN_PIECE, IN_ENDED };
 static struct seen {
     struct channel *channel;
     bool in_call, inside;
+    bool anonymous;
     unsigned asked, opened, ended, messages;
     struct buf bytes;
     struct transport_end end;
@@ -154,8 +155,9 @@ static void on_asking(void *arg, struct channel_credentials *credentials)
     ck_assert_ptr_eq(arg, &seen);
     ck_assert_uint_eq(stream->written.length, 0);
     seen.asked++;
-    *credentials = (struct channel_credentials){.authorization = mem_text("Basic dXNlcjpwYXNz"),
-                                                .user_agent = "Doorbell/1"};
+    *credentials = (struct channel_credentials){.user_agent = "Doorbell/1"};
+    if (!seen.anonymous)
+        credentials->authorization = mem_text("Basic dXNlcjpwYXNz");
 }
 
 static void on_opened(void *arg)
@@ -359,6 +361,19 @@ START_TEST(the_credentials_are_asked_for_when_they_can_be_written)
     ck_assert_mem_eq(stream->written.bytes, "GET /v1/websocket/ HTTP/1.1\r\n", 29);
     ck_assert_mem_eq(stream->written.bytes + length - end, ends, end);
     ck_assert(!attempt->ended); /* it holds its slot until there is an answer */
+    finish();
+}
+END_TEST
+
+START_TEST(who_has_no_credentials_asks_without)
+{
+    begin();
+    seen.anonymous = true;
+    connect_stream();
+    buf_add(&stream->written, "", 1);
+    const char *request = (const char *)stream->written.bytes;
+    ck_assert_ptr_null(strstr(request, "authorization"));
+    ck_assert_ptr_nonnull(strstr(request, "Version: 13\r\nuser-agent: Doorbell/1\r\n\r\n"));
     finish();
 }
 END_TEST
@@ -686,7 +701,7 @@ START_TEST(it_may_be_freed_or_closed_inside_every_event)
 END_TEST
 
 UNIT_MAIN("h1_channel", the_credentials_are_asked_for_when_they_can_be_written,
-          the_answer_may_come_byte_by_byte_and_with_frames,
+          who_has_no_credentials_asks_without, the_answer_may_come_byte_by_byte_and_with_frames,
           a_server_that_hangs_up_at_any_byte_of_its_answer_gave_none,
           what_keeps_it_from_asking_is_told, an_answer_has_its_deadline,
           an_answer_that_grants_nothing_keeps_its_status, what_is_no_answer_of_http_ends_it,
