@@ -43,12 +43,11 @@ struct stream {
     struct stream_end *end;
     uv_timer_t *linger; /* while it leaves; libuv's, for the loop's own has ended in loop_fini */
     int64_t handshake_timeout_ms;
-    int fd;           /* -1: none, and `poll` is not libuv's */
-    int write_errno;  /* nothing can be sent any more; what had arrived before is read first */
-    uint8_t state;    /* enum stream_state */
-    uint8_t watched;  /* what is polled for */
-    bool sent_is_due; /* to be told */
-    bool has_more;    /* what is to be read is not all read, whatever the socket says */
+    int fd;          /* -1: none, and `poll` is not libuv's */
+    int write_errno; /* nothing can be sent any more; what had arrived before is read first */
+    uint8_t state;   /* enum stream_state */
+    uint8_t watched; /* what is polled for */
+    bool has_more;   /* what is to be read is not all read, whatever the socket says */
     bool read_wants_writable, write_wants_readable; /* by the rules of TLS */
     bool said_goodbye, is_deaf;                     /* leaving: our end is out; theirs has come */
 };
@@ -251,7 +250,6 @@ static void receive(struct stream *stream)
 static size_t write_failed(struct stream *stream, int error)
 {
     stream->write_errno = error ? error : EPIPE;
-    stream->sent_is_due = false;
     return 0;
 }
 
@@ -299,26 +297,18 @@ static void empty_out(struct stream *stream)
     buf_init_secret(&stream->out, STREAM_UNSENT_MAX);
 }
 
-static void flush(struct stream *stream)
+/* Whether that was the last of what had waited. */
+static bool flush(struct stream *stream)
 {
     struct buf *out = &stream->out;
     if (out->length == 0)
-        return;
+        return false;
     size_t used = write_some(stream, out->bytes, out->length);
     if (used == out->length || stream->write_errno)
         empty_out(stream);
     else
         buf_consume(out, used);
-    stream->sent_is_due = out->length == 0 && !stream->write_errno;
-}
-
-static void tell_sent(struct stream *stream)
-{
-    if (!stream->sent_is_due)
-        return;
-    stream->sent_is_due = false;
-    if (stream->events->sent)
-        stream->events->sent(stream->arg);
+    return out->length == 0 && !stream->write_errno;
 }
 
 int stream_write(struct stream *stream, const void *bytes, size_t length)
@@ -336,9 +326,6 @@ int stream_write(struct stream *stream, const void *bytes, size_t length)
         return ERR_NOT_NOW;
     }
     buf_add(&stream->out, (const uint8_t *)bytes + used, length - used);
-    stream->sent_is_due = stream->out.length == 0;
-    if (stream->sent_is_due)
-        soon(stream);
     watch(stream);
     return 0;
 }
@@ -478,8 +465,8 @@ void stream_finish(struct stream *stream)
 
 static void on_open_poll(struct stream *stream)
 {
-    flush(stream);
-    tell_sent(stream);
+    if (flush(stream) && stream->events->sent)
+        stream->events->sent(stream->arg);
     if (stream->state == STATE_OPEN && !stream->has_more)
         receive(stream);
 }
@@ -514,8 +501,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_soon(struct stream *stream)
 {
-    tell_sent(stream);
-    if (stream->state == STATE_OPEN && stream->has_more)
+    if (stream->has_more)
         receive(stream);
     if (stream->state == STATE_OPEN)
         watch(stream);

@@ -32,7 +32,8 @@ struct stream_events {
     void (*open)(void *arg, const char *protocol);
     /* `bytes` is the stream's only until this returns. */
     void (*received)(void *arg, const uint8_t *bytes, size_t length);
-    /* All that was written is with the kernel; once for many writes. May be NULL. */
+    /* What had to wait (stream_unsent) is with the kernel, too; once for many writes. May be NULL.
+     */
     void (*sent)(void *arg);
     /* Exactly once, unless it is freed before. Only stream_free may be called after it. */
     void (*ended)(void *arg, const struct stream_end *end);

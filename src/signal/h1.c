@@ -166,21 +166,28 @@ static void on_open(void *arg, const char *protocol)
     ask(arg);
 }
 
+/* Once our Close is with the kernel, nothing is left to wait for. */
+static void look_whether_closed(struct channel *channel)
+{
+    if (channel->websocket.state == WEBSOCKET_CLOSING && channel->websocket.said_all &&
+        stream_unsent(channel->stream) == 0)
+        websocket_end_closing(&channel->websocket);
+}
+
 static void on_received(void *arg, const uint8_t *bytes, size_t length)
 {
     struct channel *channel = arg;
     if (channel->websocket.state == WEBSOCKET_ASKING && !read_head(channel, &bytes, &length))
         return;
-    if (!websocket_hear(&channel->websocket, bytes, length))
+    if (websocket_hear(&channel->websocket, bytes, length))
+        look_whether_closed(channel);
+    else
         free(channel);
 }
 
-/* Our Close is with the kernel. */
 static void on_sent(void *arg)
 {
-    struct channel *channel = arg;
-    if (channel->websocket.state == WEBSOCKET_CLOSING)
-        websocket_end_closing(&channel->websocket);
+    look_whether_closed(arg);
 }
 
 static void end_before_answer(struct channel *channel, const struct stream_end *end)
@@ -275,6 +282,7 @@ static void h1_close(struct channel *channel, int code, const char *reason)
         websocket_end_text(websocket, TRANSPORT_STOPPED, "");
     } else if (websocket->state == WEBSOCKET_OPEN) {
         websocket_close(websocket, code, reason);
+        look_whether_closed(channel);
     }
 }
 

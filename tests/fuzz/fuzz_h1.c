@@ -250,8 +250,11 @@ static void act(uint8_t step)
             current->stalls = true;
         break;
     default:
-        if (current && !current->over && !current->stalls)
+        if (current && !current->over && current->unsent) {
+            current->stalls = false;
+            current->unsent = 0;
             current->events->sent(current->arg);
+        }
         advance(step & 8 ? 5000 : 0);
         break;
     }

@@ -267,6 +267,13 @@ static void end_stream(enum stream_end_kind kind, const char *text)
     advance(0);
 }
 
+/* All that waited has gone out. */
+static void tell_sent(void)
+{
+    stream->unsent = 0;
+    stream->events->sent(stream->arg);
+}
+
 /* The answer that grants it, and what follows in the same flight. Returns its length. */
 static size_t grant(char answer[512], const char *and_then, size_t length)
 {
@@ -530,6 +537,7 @@ START_TEST(a_close_goes_out_before_the_end_is_told)
     struct frame said[FRAMES_MAX];
     open_up();
     ck_assert_int_eq(h1_ops.send(seen.channel, (const uint8_t *)"an ack", 6), 0);
+    stream->stalls = true;
     seen.in_call = true;
     h1_ops.close(seen.channel, 1007, "unreadable");
     seen.in_call = false;
@@ -537,7 +545,7 @@ START_TEST(a_close_goes_out_before_the_end_is_told)
     arrive("\x82\x01x", 3);
     advance(CLOSE_MS - 1);
     ck_assert_uint_eq(seen.ended + seen.messages, 0);
-    stream->events->sent(stream->arg);
+    tell_sent();
     check_end(TRANSPORT_STOPPED, "");
     ck_assert_uint_eq(read_frames(said), 2);
     ck_assert_uint_eq(said[0].start, 0x82);
@@ -577,7 +585,7 @@ START_TEST(what_is_not_read_is_bounded_and_a_close_always_fits)
     ck_assert_uint_eq(stream->unsent, before);
     h1_ops.close(seen.channel, 1000, "");
     ck_assert_uint_eq(stream->unsent, before + 8);
-    stream->events->sent(stream->arg);
+    tell_sent();
     check_end(TRANSPORT_STOPPED, "");
     finish();
 }
@@ -660,7 +668,6 @@ START_TEST(a_server_that_breaks_a_rule_is_told_so)
                 43);
     arrive("\x82\x01x", 3);
     ck_assert_uint_eq(seen.ended + seen.messages, 0);
-    stream->events->sent(stream->arg);
     check_end(TRANSPORT_VIOLATION, "a masked frame, as only clients send them");
     finish();
     open_with("\x82\x7f\x00\x00\x00\x00\x00\x20\x00\x01", 10);
@@ -693,7 +700,7 @@ START_TEST(it_may_be_freed_or_closed_inside_every_event)
             arrive(answer, grant(answer, frames, sizeof frames - 1));
             advance(0);
             ck_assert_uint_eq(seen.messages, messages[moment]);
-            ck_assert_uint_eq(seen.ended, moment == IN_ENDED);
+            ck_assert_uint_eq(seen.ended, closes || moment == IN_ENDED);
             finish();
         }
     }
