@@ -138,10 +138,11 @@ const struct setting schema[] = {
 
     TEXT("signal.url", signal_url, CONFIG_SIGNAL_URL, check_signal_url,
          "The messenger server; plain ws:// is taken for this machine only.", FIXED),
-    CHOICE("signal.transport", signal_transport, "auto", signal_transports,
-           "The road to Signal: http2 (many accounts share a connection, as with Signal's own apps), "
-           "http1 (each account has its own), or auto (http2, and http1 while that fails). A "
-           "signal.url of your own without signal.http2_url means http1."),
+    CHOICE(
+        "signal.transport", signal_transport, "auto", signal_transports,
+        "The road to Signal: http2 (many accounts share a connection, as with Signal's own apps), "
+        "http1 (each account has its own), or auto (http2, and http1 while that fails). A "
+        "signal.url of your own without signal.http2_url means http1."),
     TEXT("signal.http2_url", signal_http2_url, CONFIG_HTTP2_URL, check_signal_http2_url,
          "The messenger server for HTTP/2; plain http:// is taken for this machine only.", FIXED),
     NUMBER("signal.accounts_per_connection", signal_accounts_per_connection, "100", 1, 1000,
