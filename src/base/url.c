@@ -239,12 +239,13 @@ static void add_authority(char *at, const char *end, const struct url *url)
 
 void url_authority(const struct url *url, char authority[URL_ORIGIN_SIZE])
 {
-    add_authority(authority, &authority[URL_ORIGIN_SIZE], url);
+    add_authority(authority, authority + URL_ORIGIN_SIZE, url);
 }
 
 void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE])
 {
-    const char *end = &origin[URL_ORIGIN_SIZE];
+    /* cppcheck-suppress ctuPointerArith ; the end is not read */
+    const char *end = origin + URL_ORIGIN_SIZE;
     char *at = text_add(origin, end, url->scheme);
     add_authority(text_add(at, end, "://"), end, url);
 }
