@@ -49,6 +49,14 @@ static json_t *ask(const struct config *config, bool links, struct err *err)
     return NULL;
 }
 
+/* Who names a file may have several servers: without it the one that is found could be another,
+ * unless the environment or the command line says where it is. */
+static bool is_the_one_meant(const struct config_sources *sources, const struct config *config)
+{
+    return !sources->file || !config_is_of_package(config, "control.path") ||
+           !config_is_of_package(config, "store.path");
+}
+
 /* A file that was spoilt since the start is trouble for the next start: who restarts the server for
  * it ends one that works. It is mostly found without any file, as in the image and the package;
  * `fault` has text then. */
@@ -62,7 +70,11 @@ static struct config *load(const struct cli *cli, struct err *fault)
         return config;
     }
     sources.without_files = true;
-    return config_load(&sources, &err);
+    config = config_load(&sources, &err);
+    if (!config || is_the_one_meant(&sources, config))
+        return config;
+    config_free(config);
+    return NULL;
 }
 
 static void tell_well(bool links, const struct err *fault)

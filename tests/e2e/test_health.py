@@ -102,6 +102,21 @@ def test_where_only_a_spoilt_file_says_where_the_server_is_it_is_not_found(
     assert status == 1 and '"nonsense" is not known' in said
 
 
+def test_a_server_that_is_not_the_one_of_the_named_file_does_not_answer_for_it(
+    make: MakeDoorbell,
+) -> None:
+    other, meant = make(), make()
+    other.settings["store.path"] = str(other.folder / "data" / "doorbell.db")  # the default there
+    other.start()
+    other.settings["nonsense"] = meant.settings["nonsense"] = 1
+    other.write_configuration()
+    other.words = ["server"]  # it takes the file that lies there
+    status, said = health(other)
+    assert status == 0 and "The server works" in said and '"nonsense" is not known' in said
+    done = other.command("--config", str(meant.write_configuration()), "health")
+    assert done.returncode == 1 and '"nonsense" is not known' in done.stderr
+
+
 def test_wrong_words_are_another_status(make: MakeDoorbell) -> None:
     doorbell = make()
     for words in (["--link"], ["now"], ["--links", "now"]):
