@@ -64,8 +64,8 @@ void machine_look(struct machine_facts *facts, const char *store_path)
 
 bool machine_is_of_another(const struct machine_facts *facts)
 {
-    if (facts->us == 0 && (facts->missing || facts->read_only))
-        return false; /* for other reasons than a right that root lacks */
+    if (facts->us == 0 && facts->read_only)
+        return false; /* which keeps everybody from writing */
     return facts->missing ? facts->missing == EACCES
                           : facts->us != facts->owner && !facts->writable;
 }

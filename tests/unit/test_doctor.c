@@ -766,6 +766,26 @@ START_TEST(each_state_of_the_folder_has_its_remedy)
 }
 END_TEST
 
+START_TEST(what_a_root_without_all_rights_may_not_enter_is_anothers)
+{
+    const struct {
+        struct machine_facts facts;
+        bool is_of_another;
+    } cases[] = {
+        {{.writable = true, .owner = 65532}, false},
+        {{.owner = 65532}, true},
+        {{.missing = EACCES}, true},
+        {{.missing = ENOENT}, false},
+        {{.read_only = true, .owner = 65532}, false},
+        {{.us = 1000, .missing = EACCES}, true},
+        {{.us = 1000, .owner = 1000}, false},
+        {{.us = 1000, .owner = 999}, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(machine_is_of_another(&cases[i].facts) == cases[i].is_of_another, "%zu", i);
+}
+END_TEST
+
 /* Accounts */
 
 static json_t *account_of(const char *pseudonym, const char *health, const char *advice)
@@ -1453,6 +1473,7 @@ UNIT_MAIN("doctor", each_way_to_signal_has_its_words,
           a_visit_that_came_here_needs_no_key_to_know_the_page_and_one_to_our_own_tls_no_proxy,
           a_clock_that_is_wrong_is_told_once_and_is_a_fault_beyond_five_minutes,
           each_state_of_the_folder_has_its_remedy,
+          what_a_root_without_all_rights_may_not_enter_is_anothers,
           accounts_with_the_same_trouble_are_one_finding_under_names_of_this_report,
           what_concerns_all_is_not_repeated_for_each, what_comes_back_by_itself_is_no_fault,
           many_accounts_that_are_well_are_counted, without_a_server_nothing_is_called_well,
