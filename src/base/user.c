@@ -188,10 +188,15 @@ int user_take_over(const struct user *user, const char *folder, const char *cons
     int result = 0;
     if (fstat(fd, &status) != 0 || is_shared(folder, &status))
         goto out;
-    if (status.st_uid == 0 && fchown(fd, user->uid, user->gid) != 0)
-        result = fail(folder, err);
+    bool is_roots = status.st_uid == 0;
+    if (is_roots && fchown(fd, user->uid, user->gid) != 0)
+        result = fail(folder, err); /* nothing in it is given away either */
+    /* Root without CAP_DAC_OVERRIDE looks into it only as long as it is root's. */
+    bool is_taken_back = result == 0 && is_roots && fchown(fd, 0, status.st_gid) == 0;
     if (result == 0)
         result = take_over_entries(user, fd, spared, err);
+    if (result == 0 && is_taken_back && fchown(fd, user->uid, user->gid) != 0)
+        result = fail(folder, err);
 out:
     close(fd);
     return result;

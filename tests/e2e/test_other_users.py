@@ -354,14 +354,17 @@ def test_a_root_who_may_enter_nobodys_folder_starts_and_is_answered(
     root with no more than these."""
     passwd = open_folder.path / "passwd"
     passwd.write_text("root:x:0:0::/:/bin/sh\ndoorbell:x:65532:65532::/:/bin/false\n")
-    os.chown(data, owner, owner)
+    left = data / "left"  # by whoever ran there before
+    left.touch(0o600)
     data.chmod(0o700)
+    for place in (data, left):
+        os.chown(place, owner, owner)
     few = ["setpriv", FEW, "--inh-caps=-all"]
     dropped_in.launcher = ["unshare", *NEW_PROCESSES, "sh", "-c", WITH_PASSWD, str(passwd), *few]
     dropped_in.commander = few
     dropped_in.start()
     user = owner or 65532
-    assert data.stat().st_uid == user
+    assert data.stat().st_uid == left.stat().st_uid == user
     check_that_it_rings(dropped_in, signal, ntfy)
     for command in ("health", "status"):
         done = dropped_in.command(command)
