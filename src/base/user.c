@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 /* A number that ends at `end` or with the text; false: it is none. */
 static bool read_id(const char *text, char end, unsigned *id)
@@ -212,6 +214,29 @@ bool user_of_folder(struct user *user, const char *folder)
     gid_t own = entry && entry->pw_gid ? entry->pw_gid : (gid_t)status.st_uid;
     *user = (struct user){status.st_uid, status.st_gid ? status.st_gid : own};
     return true;
+}
+
+bool user_enter(const char *path)
+{
+    struct user owner;
+    if (errno != EACCES || geteuid() != 0)
+        return false;
+    char *copy = mem_text(path);
+    char *folder = realpath(dirname(copy), NULL); /* nor may it look at "." there */
+    bool is_entered = folder && user_of_folder(&owner, folder) && seteuid(owner.uid) == 0;
+    free(folder);
+    free(copy);
+    errno = EACCES;
+    return is_entered;
+}
+
+void user_leave(void)
+{
+    int reason = errno;
+    if (seteuid(0) != 0)
+        abort();               /* the real id is still root's: it cannot fail */
+    prctl(PR_SET_DUMPABLE, 0); /* which fs.suid_dumpable has decided anew */
+    errno = reason;
 }
 
 /* Tried and taken back: the real ids stay, and with them the right to return. */

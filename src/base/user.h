@@ -28,6 +28,13 @@ int user_take_over(const struct user *user, const char *folder, const char *cons
 /* Whose folder it is, if it is somebody's own: not root's, and no shared one. */
 bool user_of_folder(struct user *user, const char *folder);
 
+/* After something failed with EACCES at this path: root without CAP_DAC_OVERRIDE, as
+ * `cap_drop: [ALL]` with the few to change users leaves it, is nobody in the folder that it has
+ * handed over. Until user_leave it is the folder's owner, and may try again. False, with errno as
+ * it was: that would be of no use. */
+bool user_enter(const char *path);
+void user_leave(void); /* keeps errno */
+
 /* Whether this process can become that user. A container's root cannot that is the only user of its
  * namespace, or has no capabilities. */
 bool user_is_possible(const struct user *user);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/user.h"
 #include "config/internal.h"
 
 enum { CHUNK_SIZE = 4096 };
@@ -54,6 +55,16 @@ static bool is_text_of_toml(const char *text)
     }
 }
 
+static int open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && user_enter(path)) {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        user_leave();
+    }
+    return fd;
+}
+
 bool config_file_is_toml(const char *path)
 {
     struct stat status;
@@ -63,7 +74,7 @@ bool config_file_is_toml(const char *path)
         !S_ISREG(status.st_mode)) /* of a pipe nothing would be left to read */
         return false;
     char text[CHUNK_SIZE + 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path);
     ssize_t length = fd >= 0 ? read(fd, text, CHUNK_SIZE) : -1;
     if (fd >= 0)
         close(fd);
@@ -93,7 +104,7 @@ static int read_all(int fd, const char *path, struct buf *content, struct err *e
 
 int config_read_file(struct config *config, const char *path, config_reader *read, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path);
     if (fd < 0)
         return fail_file(path, err);
     struct buf content;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/user.h"
 #include "config/internal.h"
 
 static const char file_here[] = CONFIG_FILE_HERE;
@@ -18,7 +19,12 @@ static const char molly_file_of_system[] = CONFIG_MOLLY_FILE_OF_SYSTEM;
 bool config_is_there(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0;
+    int result = stat(path, &status);
+    if (result != 0 && user_enter(path)) {
+        result = stat(path, &status);
+        user_leave();
+    }
+    return result == 0;
 }
 
 static bool is_there_perhaps(const char *path)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -61,10 +60,9 @@ static int check_taken(const struct config *answers, struct err *err)
 
 struct config *setup_file_read(const char *path, struct err *err)
 {
-    struct stat status;
     struct config *answers = config_new();
     /* Whoever may not enter the store's folder has nothing to do with what lies in it. */
-    if (stat(path, &status) != 0)
+    if (!config_is_there(path))
         return answers;
     if (config_read_file(answers, path, config_read_yaml, err) == 0 &&
         check_taken(answers, err) == 0)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -54,30 +53,14 @@ static int no_answer(int failed, const char *path, bool look, int seconds, struc
                    path, seconds);
 }
 
-/* Root without CAP_DAC_OVERRIDE, as `cap_drop: [ALL]` with the few to change users leaves it, is
- * nobody in the folder that it has handed over: for this call it is the folder's owner. */
-static int connect_as_owner(int fd, const struct sockaddr_un *address)
-{
-    struct user owner;
-    char *path = mem_text(address->sun_path);
-    int result = -1, reason = EACCES;
-    if (geteuid() == 0 && user_of_folder(&owner, dirname(path)) && seteuid(owner.uid) == 0) {
-        result = connect(fd, (const struct sockaddr *)address, sizeof *address);
-        reason = errno;
-        if (seteuid(0) != 0)
-            abort();               /* the real id is still root's: it cannot fail */
-        prctl(PR_SET_DUMPABLE, 0); /* which fs.suid_dumpable has decided anew */
-    }
-    free(path);
-    errno = reason;
-    return result;
-}
-
 static int connect_socket(int fd, const struct sockaddr_un *address)
 {
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
-        return 0;
-    return errno == EACCES ? connect_as_owner(fd, address) : -1;
+    int result = connect(fd, (const struct sockaddr *)address, sizeof *address);
+    if (result != 0 && user_enter(address->sun_path)) {
+        result = connect(fd, (const struct sockaddr *)address, sizeof *address);
+        user_leave();
+    }
+    return result;
 }
 
 static int connect_to(const char *path, int seconds, struct err *err)

@@ -3,6 +3,7 @@ can be written; a root that is somebody else outside.
 """
 
 import os
+import shutil
 import signal as signals
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Callable
 import pytest
 
 from lib.certs import Authority
-from lib.doorbell import Doorbell
+from lib.doorbell import Doorbell, to_yaml
 from lib.drop_in import MollySocket, check_that_it_rings, key_pair, put_in_its_place, rings
 from lib.push_peer import PushPeer
 from lib.service_places import NAMESPACE, ServicePlaces, may_be_had
@@ -341,6 +342,21 @@ def test_a_container_that_lets_nobody_become_another_starts_as_who_it_is(
 FEW = "--bounding-set=-all,+chown,+setgid,+setuid"
 
 
+def keep_in_files(doorbell: Doorbell, ntfy: PushPeer) -> None:
+    """In the folder, and not in the environment."""
+    files: dict[str, dict] = {
+        "doorbell.yaml": {"web.listen": [f"127.0.0.1:{doorbell.port}"]},
+        "setup.yaml": {"push.allowed_endpoints": [ntfy.origin]},
+    }
+    for name, settings in files.items():
+        file = doorbell.folder / name
+        file.write_text(to_yaml(settings))
+        file.chmod(0o600)
+        shutil.chown(file, doorbell.folder.stat().st_uid)
+    for variable in ("MOLLY_PORT", "MOLLY_ALLOWED_ENDPOINTS"):
+        del doorbell.environment[variable]
+
+
 @pytest.mark.parametrize("owner", [0, NAMELESS], ids=["the first start", "a later start"])
 def test_a_root_who_may_enter_nobodys_folder_starts_and_is_answered(
     dropped_in: Doorbell,
@@ -359,6 +375,7 @@ def test_a_root_who_may_enter_nobodys_folder_starts_and_is_answered(
     data.chmod(0o700)
     for place in (data, left):
         os.chown(place, owner, owner)
+    keep_in_files(dropped_in, ntfy)
     few = ["setpriv", FEW, "--inh-caps=-all"]
     dropped_in.launcher = ["unshare", *NEW_PROCESSES, "sh", "-c", WITH_PASSWD, str(passwd), *few]
     dropped_in.commander = few
@@ -369,6 +386,7 @@ def test_a_root_who_may_enter_nobodys_folder_starts_and_is_answered(
     for command in ("health", "status"):
         done = dropped_in.command(command)
         assert done.returncode == 0, done.stderr
+    assert "setup.yaml:" in dropped_in.command("config").stdout
     assert dropped_in.process
     parent = dropped_in.process.popen.pid
     (first,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
