@@ -144,7 +144,7 @@ void roads_failed(struct roads *roads, enum road road, const struct transport_en
         return;
     if (road == ROAD_HTTP1) {
         /* Neither can be used: then it was not the road. */
-        if ((is_out_of_reach(end) || is_of_no_use(end)) && !roads->scouting)
+        if (is_out_of_reach(end) && !roads->scouting)
             try_again_from(roads, now_ms);
         return;
     }
