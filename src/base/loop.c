@@ -53,7 +53,7 @@ void loop_stop(struct loop *loop)
 void loop_fini(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->driver, NULL);
-    while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0)
+    while (uv_run(&loop->uv, UV_RUN_ONCE) != 0)
         ;
     if (uv_loop_close(&loop->uv) != 0)
         log_warn("The event loop was left with open handles.");

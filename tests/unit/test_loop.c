@@ -43,4 +43,41 @@ START_TEST(a_timer_that_sets_itself_for_now_keeps_nobody_else_waiting)
 }
 END_TEST
 
-UNIT_MAIN("loop", a_timer_that_sets_itself_for_now_keeps_nobody_else_waiting)
+struct leaving {
+    uv_timer_t last;
+    uv_prepare_t watcher;
+    unsigned turns;
+};
+
+static void on_turn(uv_prepare_t *watcher)
+{
+    struct leaving *leaving = watcher->data;
+    leaving->turns++;
+}
+
+static void on_last(uv_timer_t *last)
+{
+    struct leaving *leaving = last->data;
+    uv_close((uv_handle_t *)&leaving->watcher, NULL);
+    uv_close((uv_handle_t *)last, NULL);
+}
+
+/* A connection that says goodbye may take seconds. */
+START_TEST(what_ends_by_itself_is_waited_for_asleep)
+{
+    struct loop loop;
+    struct leaving leaving = {.turns = 0};
+    loop_init(&loop);
+    uv_timer_init(&loop.uv, &leaving.last);
+    uv_prepare_init(&loop.uv, &leaving.watcher);
+    leaving.last.data = leaving.watcher.data = &leaving;
+    uv_timer_start(&leaving.last, on_last, 50, 0);
+    uv_prepare_start(&leaving.watcher, on_turn);
+    loop_fini(&loop);
+    ck_assert_uint_gt(leaving.turns, 0);
+    ck_assert_uint_lt(leaving.turns, 10);
+}
+END_TEST
+
+UNIT_MAIN("loop", a_timer_that_sets_itself_for_now_keeps_nobody_else_waiting,
+          what_ends_by_itself_is_waited_for_asleep)
