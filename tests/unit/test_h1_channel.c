@@ -557,6 +557,23 @@ START_TEST(a_close_goes_out_before_the_end_is_told)
 }
 END_TEST
 
+START_TEST(a_close_that_nothing_holds_up_ends_at_once)
+{
+    struct frame said[FRAMES_MAX];
+    open_up();
+    seen.in_call = true;
+    h1_ops.close(seen.channel, 1000, "");
+    seen.in_call = false;
+    ck_assert_uint_eq(seen.ended, 0);
+    check_end(TRANSPORT_STOPPED, "");
+    ck_assert_uint_eq(read_frames(said), 1);
+    check_close(&said[0], "\x03\xe8", 2);
+    free_channel();
+    ck_assert(stream->finished); /* it is not cut off behind the Close */
+    finish();
+}
+END_TEST
+
 START_TEST(a_close_that_nobody_reads_ends_in_time)
 {
     open_up();
@@ -713,7 +730,7 @@ UNIT_MAIN("h1_channel", the_credentials_are_asked_for_when_they_can_be_written,
           what_keeps_it_from_asking_is_told, an_answer_has_its_deadline,
           an_answer_that_grants_nothing_keeps_its_status, what_is_no_answer_of_http_ends_it,
           a_handshake_may_be_stopped_at_any_time, a_close_goes_out_before_the_end_is_told,
-          a_close_that_nobody_reads_ends_in_time,
+          a_close_that_nothing_holds_up_ends_at_once, a_close_that_nobody_reads_ends_in_time,
           what_is_not_read_is_bounded_and_a_close_always_fits,
           a_write_that_fails_is_followed_by_the_end, buffers_are_given_back_when_it_is_idle,
           a_close_of_the_servers_is_answered_and_told, a_server_that_breaks_a_rule_is_told_so,
