@@ -125,6 +125,7 @@ void stream_finish(struct stream *stream)
 
 static struct channel *channel;
 static bool opened, inside;
+static uint8_t at_once; /* what its owner does as soon as it is open */
 
 static void free_channel(void)
 {
@@ -137,6 +138,11 @@ static void on_opened(void *arg)
 {
     assert(!arg && channel && !opened && !waiting);
     opened = true;
+    if (at_once == 0xff)
+        h1_ops.close(channel, 1000, "");
+    else if (at_once == 0xfe)
+        free_channel();
+    at_once = 0;
 }
 
 static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first, bool last)
@@ -174,18 +180,32 @@ static void advance(int64_t ms)
     timers_fire(&loop.timers, loop_now_ms(&loop));
 }
 
+static void open_channel(void)
+{
+    if (channel)
+        return;
+    opened = inside = false;
+    channel = h1_ops.open(h1, false, &events, NULL);
+}
+
 static void connect_channel(void)
 {
     struct address address = {.length = 1};
-    if (!channel) {
-        opened = inside = false;
-        channel = h1_ops.open(h1, false, &events, NULL);
-    }
+    open_channel();
     if (!waiting || called)
         return;
     called = true;
     waiting->fn(waiting->arg, &address, NULL);
     current->events->open(current->arg, "");
+}
+
+static void find_no_address(void)
+{
+    static const struct err nobody = {.code = ERR_IO, .text = "nobody answers"};
+    if (!waiting || called)
+        return;
+    called = true;
+    waiting->fn(waiting->arg, NULL, &nobody);
 }
 
 static void arrive(const uint8_t *bytes, size_t length)
@@ -222,8 +242,36 @@ static void end_stream(void)
     current->events->ended(current->arg, &hung_up);
 }
 
+/* The other half of the steps: what happens before there is a connection, or as it opens. */
+static bool act_early(uint8_t step)
+{
+    switch (step) {
+    case 0xf8:
+        free_channel();
+        open_channel();
+        return true;
+    case 0xf9:
+        find_no_address();
+        return true;
+    case 0xfa:
+        if (channel)
+            h1_ops.idle(channel);
+        return true;
+    case 0xfb:
+        at_once = 0xff;
+        return true;
+    case 0xfc:
+        at_once = 0xfe;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void act(uint8_t step)
 {
+    if (act_early(step))
+        return;
     switch (step & 7) {
     case 0:
         connect_channel();
@@ -271,6 +319,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         loop_init(&loop);
     ready = true;
     h1 = h1_new(&loop, NULL, &config, NULL);
+    at_once = 0;
     connect_channel();
     for (size_t at = 0; at < size;) {
         uint8_t step = data[at++];
