@@ -5,7 +5,7 @@
 #include "base/backoff.h"
 #include "signal/judge.h"
 
-enum { STATUS_NOT_FOUND = 404, STATUS_BAD_GATEWAY = 502, STATUS_CLIENT_REFUSED = 499 };
+enum { STATUS_CLIENT_REFUSED = 499 };
 
 void roads_init(struct roads *roads, bool http2, bool http1)
 {
@@ -91,12 +91,21 @@ static bool is_signals_word(const struct transport_end *end)
            (end->status == STATUS_CLIENT_REFUSED || end->has_timestamp);
 }
 
+/* Nobody is behind this road, or does not understand what is asked there. */
+static bool is_of_road(int status)
+{
+    static const int statuses[] = {400, 404, 405, 426, 501, 502};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        if (statuses[i] == status)
+            return true;
+    return false;
+}
+
 static bool is_the_roads_fault(const struct transport_end *end)
 {
     return end->sent_away || end->kind == TRANSPORT_NO_ROAD || end->kind == TRANSPORT_TLS ||
            end->kind == TRANSPORT_VIOLATION ||
-           (end->kind == TRANSPORT_STATUS &&
-            (end->status == STATUS_NOT_FOUND || end->status == STATUS_BAD_GATEWAY));
+           (end->kind == TRANSPORT_STATUS && is_of_road(end->status));
 }
 
 static bool is_out_of_reach(const struct transport_end *end)

@@ -53,6 +53,8 @@ START_TEST(what_fails_as_a_road_is_left_at_once_and_what_is_said_of_a_device_is_
         {{.kind = TRANSPORT_UNREACHABLE, .sent_away = true}, true},
         {{.kind = TRANSPORT_STATUS, .status = 404, .has_timestamp = true}, true},
         {{.kind = TRANSPORT_STATUS, .status = 502}, true},
+        {{.kind = TRANSPORT_STATUS, .status = 400, .has_timestamp = true}, true},
+        {{.kind = TRANSPORT_STATUS, .status = 501}, true},
         {{.kind = TRANSPORT_STATUS, .status = 502, .has_timestamp = true}, true},
         {{.kind = TRANSPORT_STATUS, .status = 403, .has_timestamp = true}, false},
         {{.kind = TRANSPORT_STATUS, .status = 403}, false},
