@@ -50,7 +50,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .DELETE_ON_ERROR:
-.PHONY: all build deps run check check-everything programs fuzzers check-deps check-trixie unit valgrind sanitize-unit \
+.PHONY: all build deps run check check-everything programs fuzzers check-deps check-trixie unit valgrind sanitized \
         fuzz fuzz-seconds e2e lint warnings readme bench bench-scale help clean
 
 all: build
@@ -140,12 +140,16 @@ programs: $(PROGRAM) $(UNIT_TESTS)
 fuzzers: $(FUZZERS:%=build-fuzz/%)
 
 ifneq ($(SANITIZE),)
-check-everything: unit e2e
+STEPS := unit e2e
 else
-check-everything: lint warnings unit sim sim-mutants valgrind fuzz-seconds e2e chaos-short
+STEPS := lint warnings unit sim sim-mutants valgrind fuzz-seconds e2e chaos-short sanitized
+endif
+check-everything:
+	@+MAKE='$(MAKE)' tests/in-turn $(STEPS)
+
+sanitized:
 	@$(AT_ONCE) SANITIZE=1 programs
 	@$(MAKE) --no-print-directory SANITIZE=1 unit blackbox
-endif
 
 $(BUILD)/unit/%: tests/unit/%.c tests/unit/unit.h $(LIBRARY)
 	@mkdir -p $(@D)

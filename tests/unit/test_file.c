@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "unit.h"
 
 struct place {
@@ -133,7 +134,7 @@ static void expect_owner(const char *path, uid_t user, gid_t group)
 /* Of whoever has the folder above, as fast as it can: theirs and root's have the name by turns. */
 static pid_t swap_folders(const char *one, const char *other)
 {
-    pid_t swapper = fork();
+    pid_t swapper = fork_endless();
     if (swapper == 0)
         for (;;)
             renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);

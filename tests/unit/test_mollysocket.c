@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "unit.h"
 
 enum { ROWS_MOST = 64, TEXT_SIZE = 96, FILE_SIZE = 1 << 20, NOBODY = 65534, DYNAMIC = 61234 };
@@ -633,7 +634,7 @@ START_TEST(one_that_is_being_written_is_told)
     place_make(&place);
     make_database(&place, TABLE);
     ck_assert_int_eq(pipe(ready), 0);
-    pid_t child = fork();
+    pid_t child = fork_endless();
     if (child == 0) {
         sqlite3 *db;
         char byte = 'x';

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "child.h"
 #include "store/sqlite.h"
 #include "unit.h"
 
@@ -1757,8 +1758,7 @@ static void write_and_die(struct place *place)
 {
     int report[2];
     ck_assert_int_eq(pipe(report), 0);
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
+    pid_t child = fork_endless();
     if (child == 0) {
         struct loop loop;
         struct err err;
