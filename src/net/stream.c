@@ -226,6 +226,15 @@ static size_t read_some(struct stream *stream, uint8_t *bytes)
     return got;
 }
 
+/* Nothing is left of what had arrived; what comes later is an event. OpenSSL takes from the socket
+ * whatever is there (see make_tls), so that neither has to be asked once more. */
+static bool is_read_up(const struct stream *stream, size_t got)
+{
+    if (stream->state != STATE_OPEN || stream->write_errno)
+        return false;
+    return stream->tls ? !SSL_has_pending(stream->tls) : got < PIECE;
+}
+
 static void receive(struct stream *stream)
 {
     uint8_t bytes[PIECE];
@@ -242,6 +251,8 @@ static void receive(struct stream *stream)
             return;
         taken += got;
         stream->events->received(stream->arg, bytes, got);
+        if (is_read_up(stream, got))
+            return;
     }
 }
 
@@ -549,6 +560,7 @@ static SSL *make_tls(const struct stream_target *target)
         return NULL;
     /* What is written first may move before it is written again, and goes record by record. */
     SSL_set_mode(tls, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_ENABLE_PARTIAL_WRITE);
+    SSL_set_read_ahead(tls, 1); /* not the head of a record and then the rest of it */
     SSL_set_verify(tls, SSL_VERIFY_PEER, NULL);
     SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     bool done = SSL_set1_host(tls, target->host) == 1;

@@ -308,6 +308,7 @@ const struct transport_ops h1_ops = {
     .name = "http1",
     .open = h1_open,
     .send = h1_send,
+    .send_lazily = h1_send,
     .close = h1_close,
     .idle = h1_idle,
     .free = h1_free_channel,

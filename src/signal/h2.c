@@ -19,6 +19,7 @@ enum {
     /* Between connections that come to nothing, however many accounts wait for one. */
     REST_MIN_MS = 1000,
     REST_MAX_MS = 60 * 1000,
+    LAZY_MS = 1000,
 };
 
 void h2_wake(struct h2 *h2)
@@ -130,6 +131,7 @@ const struct transport_ops h2_ops = {
     .name = "http2",
     .open = h2_open,
     .send = h2_channel_send,
+    .send_lazily = h2_channel_send_lazily,
     .close = h2_channel_close,
     .idle = h2_channel_idle,
     .free = h2_channel_free,
@@ -236,12 +238,22 @@ static void sort_all(struct h2 *h2)
         h2_connection_sort(list_owner(list_first(&all), struct h2_connection, node));
 }
 
+/* A small part of what a keep-alive has until it is due, and until it must be answered. */
+static int64_t lazy_ms(const struct config *config)
+{
+    int64_t part_ms = config->signal_keepalive_ms / 30, most_ms = LAZY_MS;
+    if (config->signal_keepalive_timeout_ms / 10 < part_ms)
+        part_ms = config->signal_keepalive_timeout_ms / 10;
+    return part_ms < most_ms ? part_ms : most_ms;
+}
+
 void h2_reload(struct h2 *h2, const struct config *config)
 {
     h2->connect_timeout_ms = config->net_connect_timeout_ms;
     h2->handshake_timeout_ms = config->net_handshake_timeout_ms;
     h2->keepalive_ms = config->signal_keepalive_ms;
     h2->keepalive_timeout_ms = config->signal_keepalive_timeout_ms;
+    h2->lazy_ms = lazy_ms(config);
     h2->per_connection = (size_t)config->signal_accounts_per_connection;
     sort_all(h2);
 }

@@ -263,6 +263,14 @@ int h2_channel_send(struct channel *channel, const uint8_t *message, size_t leng
     return result;
 }
 
+int h2_channel_send_lazily(struct channel *channel, const uint8_t *message, size_t length)
+{
+    int result = websocket_send(&channel->websocket, message, length);
+    if (channel->connection)
+        h2_connection_flush_soon(channel->connection);
+    return result;
+}
+
 void h2_channel_close(struct channel *channel, int code, const char *reason)
 {
     struct websocket *websocket = &channel->websocket;

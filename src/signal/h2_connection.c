@@ -13,6 +13,7 @@ enum {
      * another. What comes is taken as it comes, so that none of it takes memory. */
     WINDOW = 1024 * 1024,
     HEADER_LIST_MAX = 8192,
+    RECORD = 16 * 1024, /* the most that one of TLS holds */
     /* A link that is made anew finds the connection still there. */
     EMPTY_MS = 10 * 1000,
     UNANSWERED_MAX = 3,
@@ -90,6 +91,7 @@ void h2_connection_free(struct h2_connection *connection)
     h2->serving -= connection->served;
     release_attempt(connection);
     loop_timer_cancel(h2->loop, &connection->timer);
+    loop_timer_cancel(h2->loop, &connection->flush);
     list_remove(&connection->node);
     if (connection->stream && (in_the_making || connection->failure))
         stream_free(connection->stream);
@@ -297,30 +299,69 @@ static bool may_be_silent(const struct h2_connection *connection)
     return connection->state == H2_LEAVING && connection->streams == 0;
 }
 
+/* nghttp2 gives frame by frame; one record of TLS, and one call, takes them together. `fault`:
+ * nghttp2's. Otherwise as stream_write. */
+static int send_all(struct h2_connection *connection, int *fault)
+{
+    uint8_t record[RECORD];
+    size_t used = 0;
+    const uint8_t *bytes;
+    ssize_t given;
+    int result = 0;
+    while (result == 0 && (given = nghttp2_session_mem_send(connection->session, &bytes)) > 0) {
+        size_t length = (size_t)given;
+        if (used && length > sizeof record - used) {
+            result = stream_write(connection->stream, record, used);
+            used = 0;
+        }
+        if (length <= sizeof record) {
+            memcpy(record + used, bytes, length);
+            used += length;
+        } else if (result == 0) {
+            result = stream_write(connection->stream, bytes, length);
+        }
+        if (connection->wipes)
+            sodium_memzero((uint8_t *)(uintptr_t)bytes, length);
+    }
+    if (result == 0 && used)
+        result = stream_write(connection->stream, record, used);
+    if (connection->wipes)
+        sodium_memzero(record, sizeof record);
+    if (result == 0 && given < 0)
+        *fault = (int)given;
+    return result;
+}
+
 void h2_connection_flush(struct h2_connection *connection)
 {
     if (connection->inside || !connection->session || connection->failure)
         return;
-    const uint8_t *bytes;
-    ssize_t length;
-    int result = 0;
+    loop_timer_cancel(connection->h2->loop, &connection->flush);
+    int fault = 0;
     connection->inside = true;
-    while (result == 0 && (length = nghttp2_session_mem_send(connection->session, &bytes)) > 0) {
-        result = stream_write(connection->stream, bytes, (size_t)length);
-        if (connection->wipes)
-            sodium_memzero((uint8_t *)(uintptr_t)bytes, (size_t)length);
-    }
+    int result = send_all(connection, &fault);
     connection->inside = connection->wipes = false;
     if (result == ERR_LIMIT)
         fail(connection, TRANSPORT_LOST, "it does not read what we send");
     else if (result != 0)
         return; /* it has ended: what had arrived before still comes, and then its end */
-    else if (length < 0)
-        fail(connection, TRANSPORT_VIOLATION, nghttp2_strerror((int)length));
+    else if (fault)
+        fail(connection, TRANSPORT_VIOLATION, nghttp2_strerror(fault));
     else if (!nghttp2_session_want_read(connection->session) && !may_be_silent(connection))
         fail(connection, TRANSPORT_VIOLATION, "it broke a rule of HTTP/2");
     else if (connection->state == H2_READY && !h2_connection_has_room(connection))
         h2_connection_sort(connection); /* its window may just have been used up */
+}
+
+static void on_flush(void *arg)
+{
+    h2_connection_flush(arg);
+}
+
+void h2_connection_flush_soon(struct h2_connection *connection)
+{
+    if (!timer_is_set(&connection->flush))
+        loop_timer_set(connection->h2->loop, &connection->flush, connection->h2->lazy_ms);
 }
 
 /* What its stream says */
@@ -504,6 +545,7 @@ struct h2_connection *h2_connection_new(struct h2 *h2, enum connector_lane lane)
     list_init(&connection->channels);
     list_append(&h2->others, &connection->node);
     timer_init(&connection->timer, on_timer, connection);
+    timer_init(&connection->flush, on_flush, connection);
     h2->in_the_making++;
     connection->attempt =
         connector_start(h2->connector, lane, h2->url.host, h2->url.port, on_connector, connection);

@@ -26,7 +26,7 @@ struct h2 {
     SSL_CTX *tls; /* NULL: clear text, for tests on loopback */
     struct url url;
     char authority[URL_ORIGIN_SIZE]; /* with the port where it is not the scheme's own */
-    int64_t connect_timeout_ms, handshake_timeout_ms, keepalive_ms, keepalive_timeout_ms;
+    int64_t connect_timeout_ms, handshake_timeout_ms, keepalive_ms, keepalive_timeout_ms, lazy_ms;
     size_t per_connection;
     size_t announced;             /* MAX_CONCURRENT_STREAMS as any server said it last; 0: none */
     struct list queues[H2_LANES]; /* channels that wait for a place */
@@ -56,6 +56,7 @@ struct h2_connection {
     nghttp2_session *session;
     struct list channels;
     struct timer timer;            /* SETTINGS are due, a PING or its answer is, or it has failed */
+    struct timer flush;            /* what is in no hurry waits until then, or for what is */
     struct transport_end *failure; /* it has failed: what its channels will hear */
     int64_t heard_at_ms;
     int64_t answer_by_ms; /* to a PING; 0: none is out */
@@ -100,6 +101,8 @@ bool h2_connection_has_room(const struct h2_connection *connection);
 bool h2_connection_take(struct h2_connection *connection, struct channel *channel);
 /* Sends what nghttp2 has to send, unless we are inside it, from where it follows anyway. */
 void h2_connection_flush(struct h2_connection *connection);
+/* Within a second. */
+void h2_connection_flush_soon(struct h2_connection *connection);
 void h2_connection_idle(struct h2_connection *connection);
 /* It has answered somebody. */
 void h2_connection_serves(struct h2_connection *connection);
@@ -128,6 +131,7 @@ void h2_channel_heard_all(struct channel *channel);
 void h2_channel_cut(struct channel *channel, const struct transport_end *end);
 
 int h2_channel_send(struct channel *channel, const uint8_t *message, size_t length);
+int h2_channel_send_lazily(struct channel *channel, const uint8_t *message, size_t length);
 void h2_channel_close(struct channel *channel, int code, const char *reason);
 void h2_channel_idle(struct channel *channel);
 void h2_channel_free(struct channel *channel);

@@ -168,7 +168,7 @@ static void send_keepalive(struct link *link)
     int64_t now = now_ms(link);
     link->keepalive_at_ms = now + config->signal_keepalive_ms;
     link->answer_by_ms = now + config->signal_keepalive_timeout_ms;
-    link->transport->send(link->channel, request, length);
+    link->transport->send_lazily(link->channel, request, length);
 }
 
 /* Nothing is lost by ending the connection in this moment. */

@@ -64,6 +64,10 @@ struct transport_ops {
     /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would
      * wait for a server that does not read; ERR_NOT_NOW when it is not open. */
     int (*send)(struct channel *channel, const uint8_t *message, size_t length);
+    /* As `send`, for what is in no hurry: where accounts share a connection it goes out within a
+     * second (sooner where signal.keepalive or its timeout is short), together with what others
+     * say. */
+    int (*send_lazily)(struct channel *channel, const uint8_t *message, size_t length);
     /* Sends a Close with this code (1000, or 1007/1009 for a server that broke a rule), then ends.
      */
     void (*close)(struct channel *channel, int code, const char *reason);

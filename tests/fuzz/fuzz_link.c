@@ -84,6 +84,7 @@ static void road_free(struct channel *channel)
 static const struct transport_ops road_ops = {.name = "fuzz",
                                               .open = road_open,
                                               .send = road_send,
+                                              .send_lazily = road_send,
                                               .close = road_close,
                                               .idle = road_idle,
                                               .free = road_free};

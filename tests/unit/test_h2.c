@@ -23,6 +23,7 @@ enum {
     PIECES_MAX = 4096,
     KEEPALIVE_MS = 30000,
     TIMEOUT_MS = 20000,
+    LAZY_MS = 1000, /* with these two */
     HANDSHAKE_MS = 15000,
 };
 
@@ -46,7 +47,7 @@ struct stream {
     struct side *sides[SOCKETS_MAX];
     size_t count;
     bool open, finished, freed, deaf;
-    unsigned pings;
+    unsigned pings, writes;
 };
 
 struct attempt {
@@ -133,6 +134,7 @@ int stream_write(struct stream *stream, const void *bytes, size_t length)
     ck_assert(stream->open && !stream->freed);
     if (world.write_result != 0)
         return world.write_result;
+    stream->writes++;
     return buf_add(&stream->to_server, bytes, length);
 }
 
@@ -1709,6 +1711,74 @@ START_TEST(a_server_that_wants_http1_is_no_road)
 }
 END_TEST
 
+/* Keep-alives: a write, a record of TLS and the processor's way there cost more than they do. */
+START_TEST(what_is_in_no_hurry_goes_together)
+{
+    struct owner *owners[3];
+    open_many(owners, 3);
+    struct stream *stream = world.streams[0];
+    unsigned before = stream->writes;
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(h2_ops.send_lazily(owners[i]->channel, (const uint8_t *)"alive", 5), 0);
+        advance(LAZY_MS / 4);
+        settle_down();
+        ck_assert_uint_eq(stream->writes, before);
+    }
+    advance(LAZY_MS / 4);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before + 1);
+    for (int i = 0; i < 3; i++) {
+        size_t at = 0;
+        expect_frame(stream->sides[i], &at, 0x82, "alive", 5);
+        ck_assert_uint_eq(at, stream->sides[i]->got_length);
+    }
+    close_many(owners, 3);
+}
+END_TEST
+
+START_TEST(what_is_in_a_hurry_takes_along_what_is_not)
+{
+    struct owner *owners[2];
+    open_many(owners, 2);
+    struct stream *stream = world.streams[0];
+    unsigned before = stream->writes;
+    ck_assert_int_eq(h2_ops.send_lazily(owners[0]->channel, (const uint8_t *)"alive", 5), 0);
+    ck_assert_int_eq(h2_ops.send(owners[1]->channel, (const uint8_t *)"taken", 5), 0);
+    ck_assert_uint_eq(stream->writes, before + 1);
+    settle_down();
+    advance(2 * LAZY_MS);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before + 1);
+    size_t at = 0;
+    expect_frame(stream->sides[0], &at, 0x82, "alive", 5);
+    at = 0;
+    expect_frame(stream->sides[1], &at, 0x82, "taken", 5);
+    close_many(owners, 2);
+}
+END_TEST
+
+/* Its connection goes while it waits. */
+START_TEST(what_is_in_no_hurry_may_come_too_late)
+{
+    static const struct stream_end hung_up = {.kind = STREAM_ENDED, .text = "the server hung up"};
+    struct owner *owners[2];
+    open_many(owners, 2);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(h2_ops.send_lazily(owners[i]->channel, (const uint8_t *)"alive", 5), 0);
+    h2_ops.free(owners[0]->channel); /* which is said at once, and the other's with it */
+    owners[0]->channel = NULL;
+    ck_assert_int_eq(h2_ops.send_lazily(owners[1]->channel, (const uint8_t *)"again", 5), 0);
+    world.streams[0]->events->ended(world.streams[0]->arg, &hung_up);
+    settle_down();
+    advance(2 * LAZY_MS);
+    settle_down();
+    ck_assert(owners[1]->over);
+    ck_assert_int_eq(owners[1]->end.kind, TRANSPORT_LOST);
+    free(owners[0]);
+    free(owners[1]);
+}
+END_TEST
+
 START_TEST(who_is_heard_is_not_pinged)
 {
     struct owner *owner = open_channel();
@@ -1878,6 +1948,9 @@ int main(void)
         a_name_that_is_not_found_is_told,
         a_stream_that_is_refused_again_and_again_comes_to_an_end,
         a_server_that_wants_http1_is_no_road,
+        what_is_in_no_hurry_goes_together,
+        what_is_in_a_hurry_takes_along_what_is_not,
+        what_is_in_no_hurry_may_come_too_late,
         who_is_heard_is_not_pinged,
         who_fails_alone_where_others_are_served_says_so,
         where_connections_fail_again_and_again_all_that_wait_hear_it_although_others_serve,
