@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "net/connector.h"
 #include "signal/h2.h"
+#include "signal/resource.h"
 
 enum { CLOSE_NORMAL = 1000 };
 
@@ -20,7 +21,8 @@ struct knock {
     knock_fn *fn;
     void *arg;
     struct timer deadline;
-    bool is_over;
+    int64_t step_ms;
+    bool is_open, is_over;
 };
 
 static void tell(struct knock *knock, const struct transport_end *end)
@@ -35,8 +37,12 @@ static void tell(struct knock *knock, const struct transport_end *end)
 static void on_deadline(void *arg)
 {
     static const struct transport_end late = {.kind = TRANSPORT_UNREACHABLE,
-                                              .text = "no answer in time"};
-    tell(arg, &late);
+                                              .text = "no answer in time"},
+                                      mute = {.kind = TRANSPORT_LOST,
+                                              .text = "links are let in, and then nothing comes "
+                                                      "over them"};
+    struct knock *knock = arg;
+    tell(knock, knock->is_open ? &mute : &late);
 }
 
 static void on_asking(void *arg, struct channel_credentials *credentials)
@@ -45,17 +51,26 @@ static void on_asking(void *arg, struct channel_credentials *credentials)
     *credentials = (struct channel_credentials){.user_agent = knock->user_agent};
 }
 
+/* A keep-alive is answered to whoever sends it (signal-measured.md 1). */
 static void on_opened(void *arg)
 {
     struct knock *knock = arg;
-    h2_ops.close(knock->channel, CLOSE_NORMAL, "");
-    tell(knock, NULL);
+    uint8_t request[RESOURCE_REQUEST_MAX];
+    size_t length = resource_keepalive(request, 1);
+    knock->is_open = true;
+    loop_timer_set(knock->loop, &knock->deadline, knock->step_ms);
+    h2_ops.send(knock->channel, request, length);
 }
 
-/* Nobody is there to read it. */
+/* Whoever has not said who he is gets nothing else. */
 static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first, bool last)
 {
-    (void)arg, (void)bytes, (void)length, (void)first, (void)last;
+    struct knock *knock = arg;
+    (void)bytes, (void)length, (void)first;
+    if (!last || knock->is_over)
+        return;
+    h2_ops.close(knock->channel, CLOSE_NORMAL, "");
+    tell(knock, NULL);
 }
 
 static void on_ended(void *arg, const struct transport_end *end)
@@ -90,6 +105,7 @@ struct knock *knock_new(struct loop *loop, const struct knock_request *request, 
     struct config config = settings_of(request);
     struct knock *knock = mem_new(sizeof *knock);
     knock->loop = loop;
+    knock->step_ms = request->step_ms;
     knock->user_agent = request->user_agent;
     knock->fn = fn;
     knock->arg = arg;

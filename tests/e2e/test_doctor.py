@@ -335,8 +335,23 @@ def test_signal_over_http2_is_visited_without_credentials_by_each_client_and_fam
             "{} cannot be reached (no answer to the request in time).",
             "Check this machine's internet connection and its firewall.",
         ),
+        (
+            {"keepalive": "mute"},
+            "fault",
+            "{} gives no answer (links are let in, and then nothing comes over them).",
+            "Check this machine's internet connection and its firewall.",
+        ),
     ],
-    ids=["no HTTP/2", "no websockets", "both refused", "one refused", "proxy", "trouble", "mute"],
+    ids=[
+        "no HTTP/2",
+        "no websockets",
+        "both refused",
+        "one refused",
+        "proxy",
+        "trouble",
+        "stalled",
+        "mute",
+    ],
 )
 def test_what_is_wrong_with_signal_over_http2(
     make_on: MakeDoorbell,
@@ -399,18 +414,28 @@ def test_a_server_of_ones_own_without_an_address_for_http2_is_visited_over_http1
     assert {one.version for one in signal.handshakes} == {"HTTP/1.1"}
 
 
+@pytest.mark.parametrize(
+    "behaviour, why",
+    [
+        ({"alpn": None}, "cannot be used over HTTP/2 (it does not speak HTTP/2)"),
+        (
+            {"keepalive": "mute"},
+            "gives no answer (links are let in, and then nothing comes over them)",
+        ),
+    ],
+    ids=["no HTTP/2", "mute"],
+)
 def test_http2_that_fails_where_http1_works_is_a_warning(
-    make_on: MakeDoorbell, signal: SignalPeer
+    make_on: MakeDoorbell, signal: SignalPeer, behaviour: dict, why: str
 ) -> None:
     """No account has tried it yet, so that the running server does not know."""
     doorbell = make_on("auto")
-    signal.set_behaviour(http2={"alpn": None})
+    signal.set_behaviour(http2=behaviour)
     http2, http1 = origins(signal)
     warning, well, root = of_signal(doorbell)
     assert warning[:2] == (
         "warning",
-        f"{http2} cannot be used over HTTP/2 (it does not speak HTTP/2); HTTP/1.1 carries the "
-        "links meanwhile.",
+        f"{http2} {why}; HTTP/1.1 carries the links meanwhile.",
     )
     assert answers(well, http1)
     assert f"the certificate of {http1}" in root[1]

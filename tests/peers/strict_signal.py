@@ -62,7 +62,8 @@ class Behaviour(StreamBehaviour):
     after_open: Optional[dict] = None  # {"code", "reason"} or {"end": "eof", "reset" or "freeze"}
     deliver: bool = True  # False: no messages, no queue/empty
     queue_empty: bool = True
-    keepalive: str = "answer"  # "ignore", or "close": the subscription is lost
+    # "ignore", or "close": the subscription is lost; "mute": that of strangers is ignored as well
+    keepalive: str = "answer"
     pong: bool = True
     answer_close: bool = True
     idle_seconds: float = 90
@@ -330,7 +331,7 @@ class Session:
             self.respond(request, 405, "Method Not Allowed", ["Allow:GET,OPTIONS"])
         elif kind == "close" and self.device:
             self.websocket.close(1000, "OK")
-        elif kind == "answer" or not self.device:
+        elif kind == "answer" or (not self.device and kind != "mute"):
             self.respond(request, 200, "OK")
 
     def on_whoami(self, request: signal_wire.ClientRequest) -> None:
