@@ -1,6 +1,6 @@
 /* One anonymous websocket over HTTP/2, asked for by the very code with which the server asks for
- * those of its accounts: resolver, connector and transport, of its own each. No credentials; it says
- * one keep-alive, and is closed as soon as that is answered. */
+ * those of its accounts: resolver, connector and transport, of its own each. No credentials; it
+ * says one keep-alive, and is closed as soon as that is answered. */
 #ifndef DOORBELL_DOCTOR_KNOCK_H
 #define DOORBELL_DOCTOR_KNOCK_H
 

@@ -56,10 +56,18 @@ struct stream {
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* Some message of its own, such as a ticket, is half in. To write, TLS would read on, and ahead: it
+ * has to be where what it got is read after that. */
+static bool is_amid_tls(const struct stream *stream)
+{
+    return stream->tls && SSL_in_init(stream->tls);
+}
+
 static int wanted(const struct stream *stream)
 {
     int reading = stream->read_wants_writable ? UV_WRITABLE : UV_READABLE;
-    int writing = stream->out.length && !stream->write_wants_readable ? UV_WRITABLE : 0;
+    bool waits = stream->write_wants_readable && is_amid_tls(stream);
+    int writing = stream->out.length && !waits ? UV_WRITABLE : 0;
     switch (stream->state) {
     case STATE_CONNECTING:
         return UV_WRITABLE;
@@ -226,8 +234,8 @@ static size_t read_some(struct stream *stream, uint8_t *bytes)
     return got;
 }
 
-/* Nothing is left of what had arrived; what comes later is an event. OpenSSL takes from the socket
- * whatever is there (see make_tls), so that neither has to be asked once more. */
+/* OpenSSL, which reads ahead (see make_tls), holds nothing that could be read. What the socket
+ * still has, or gets, is an event, so that neither has to be asked once more. */
 static bool is_read_up(const struct stream *stream, size_t got)
 {
     if (stream->state != STATE_OPEN || stream->write_errno)
@@ -330,7 +338,7 @@ int stream_write(struct stream *stream, const void *bytes, size_t length)
         return ERR_LIMIT;
     if (length == 0)
         return 0;
-    size_t used = stream->out.length ? 0 : write_some(stream, bytes, length);
+    size_t used = stream->out.length || is_amid_tls(stream) ? 0 : write_some(stream, bytes, length);
     if (stream->write_errno) {
         stream->has_more = true;
         soon(stream);

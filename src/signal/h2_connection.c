@@ -360,8 +360,10 @@ static void on_flush(void *arg)
 
 void h2_connection_flush_soon(struct h2_connection *connection)
 {
-    if (!timer_is_set(&connection->flush))
-        loop_timer_set(connection->h2->loop, &connection->flush, connection->h2->lazy_ms);
+    struct loop *loop = connection->h2->loop;
+    int64_t most_ms = connection->h2->lazy_ms; /* less after a reload, maybe */
+    if (!timer_is_set(&connection->flush) || connection->flush.at_ms > loop_now_ms(loop) + most_ms)
+        loop_timer_set(loop, &connection->flush, most_ms);
 }
 
 /* What its stream says */

@@ -1757,6 +1757,24 @@ START_TEST(what_is_in_a_hurry_takes_along_what_is_not)
 }
 END_TEST
 
+START_TEST(no_hurry_is_less_after_a_reload)
+{
+    struct owner *owners[2];
+    open_many(owners, 2);
+    unsigned before = world.streams[0]->writes;
+    ck_assert_int_eq(h2_ops.send_lazily(owners[0]->channel, (const uint8_t *)"alive", 5), 0);
+    world.config.signal_keepalive_timeout_ms = 500;
+    h2_reload(world.h2, &world.config);
+    ck_assert_int_eq(h2_ops.send_lazily(owners[1]->channel, (const uint8_t *)"alive", 5), 0);
+    advance(49);
+    ck_assert_uint_eq(world.streams[0]->writes, before);
+    advance(1);
+    ck_assert_uint_eq(world.streams[0]->writes, before + 1);
+    settle_down();
+    close_many(owners, 2);
+}
+END_TEST
+
 /* Its connection goes while it waits. */
 START_TEST(what_is_in_no_hurry_may_come_too_late)
 {
@@ -1950,6 +1968,7 @@ int main(void)
         a_server_that_wants_http1_is_no_road,
         what_is_in_no_hurry_goes_together,
         what_is_in_a_hurry_takes_along_what_is_not,
+        no_hurry_is_less_after_a_reload,
         what_is_in_no_hurry_may_come_too_late,
         who_is_heard_is_not_pinged,
         who_fails_alone_where_others_are_served_says_so,

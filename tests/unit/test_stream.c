@@ -49,6 +49,7 @@ static struct peer {
     uint16_t port;
     pthread_t thread;
     sem_t go, reached; /* what it waits for; where it has got to */
+    size_t cut;        /* where what it says is cut in two */
     char name[128];    /* SNI */
     const char *choice;
     size_t taken;
@@ -927,6 +928,114 @@ START_TEST(the_other_sides_end_is_told_once_and_after_what_it_sent)
 }
 END_TEST
 
+/* What it says from `hold` to `let_go` waits, to be sent in pieces. */
+static void hold(struct wire *wire)
+{
+    SSL_set0_wbio(wire->tls, BIO_new(BIO_s_mem()));
+}
+
+static size_t let_go(struct wire *wire, uint8_t bytes[PIECE])
+{
+    char *said;
+    long length = BIO_get_mem_data(SSL_get_wbio(wire->tls), &said);
+    ck_assert_int_le(length, PIECE);
+    memcpy(bytes, said, (size_t)length);
+    SSL_set0_wbio(wire->tls, BIO_new_socket(wire->fd, BIO_NOCLOSE));
+    return (size_t)length;
+}
+
+static void say_it_in_two_and_go(struct wire *wire)
+{
+    uint8_t bytes[PIECE];
+    hold(wire);
+    for (int i = 0; i < 3; i++)
+        SSL_write(wire->tls, "hello", 5);
+    SSL_shutdown(wire->tls);
+    size_t length = let_go(wire, bytes), first = peer.cut % length;
+    send(wire->fd, bytes, first, MSG_NOSIGNAL);
+    usleep(first ? 1000 : 0);
+    send(wire->fd, bytes + first, length - first, MSG_NOSIGNAL | MSG_MORE);
+    shutdown(wire->fd, SHUT_WR);
+    usleep(1000);
+}
+
+START_TEST(what_comes_cut_anywhere_and_with_the_end_is_all_read)
+{
+    for (size_t cut = 0; cut < 100; cut += 3) {
+        begin_tls(say_it_in_two_and_go);
+        peer.cut = cut;
+        open_stream();
+        run_until_stop();
+        ck_assert_uint_eq(seen.total, 15);
+        ck_assert_uint_eq(seen.ended, 1);
+        ck_assert_str_eq(seen.end.text, "the server hung up");
+        finish();
+    }
+}
+END_TEST
+
+static int make_a_long_ticket(SSL *tls, void *arg)
+{
+    static const uint8_t much[1500];
+    (void)arg;
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(tls), much, sizeof much);
+}
+
+/* A ticket in several records, the first of them ahead; then the rest and what follows it. */
+static void say_behind_a_ticket(struct wire *wire)
+{
+    enum { RECORD_HEAD = 5 };
+    uint8_t bytes[PIECE];
+    sem_wait(&peer.go);
+    SSL_set_max_send_fragment(wire->tls, 512);
+    hold(wire);
+    SSL_new_session_ticket(wire->tls);
+    SSL_write(wire->tls, "message", 7);
+    size_t length = let_go(wire, bytes), first = RECORD_HEAD + (size_t)(bytes[3] << 8 | bytes[4]);
+    ck_assert_uint_lt(first, length);
+    send(wire->fd, bytes, first, MSG_NOSIGNAL);
+    sem_post(&peer.reached);
+    sem_wait(&peer.go);
+    send(wire->fd, bytes + first, length - first, MSG_NOSIGNAL);
+    sem_post(&peer.reached);
+    take_all(wire);
+}
+
+/* The loop is late: what it has not heard of is in the socket by now. */
+static void write_late(void *arg)
+{
+    (void)arg;
+    sem_post(&peer.go);
+    sem_wait(&peer.reached);
+    usleep(5000);
+    write_now("x", 1);
+}
+
+/* To write, OpenSSL reads the rest of the ticket first, and ahead. */
+START_TEST(what_a_write_has_read_does_not_stay_unheard)
+{
+    struct timer timer;
+    begin_tls(say_behind_a_ticket);
+    SSL_CTX_set_session_ticket_cb(peer.tls, make_a_long_ticket, NULL, NULL);
+    open_stream();
+    run_until_open();
+    sem_post(&peer.go);
+    sem_wait(&peer.reached);
+    run_for(50);
+    seen.await_total = 7;
+    timer_init(&timer, write_late, NULL);
+    loop_timer_set(&loop, &timer, 1);
+    run_until_stop();
+    ck_assert(!peer.done); /* its end would be an event, too */
+    ck_assert_uint_eq(seen.total, 7);
+    run_until_sent();
+    stream_finish(seen.stream);
+    seen.stream = NULL;
+    finish();
+    ck_assert_uint_eq(peer.taken, 1);
+}
+END_TEST
+
 /* What it does not read makes the kernel reset the connection. */
 static void say_and_do_not_listen(struct wire *wire)
 {
@@ -1141,6 +1250,8 @@ UNIT_MAIN("stream", a_mebibyte_goes_there_and_back, the_keys_of_tls_may_change_w
           an_address_that_cannot_be_dialled_ends_like_any_other,
           a_connect_that_nothing_answers_ends_in_time,
           the_other_sides_end_is_told_once_and_after_what_it_sent,
+          what_comes_cut_anywhere_and_with_the_end_is_all_read,
+          what_a_write_has_read_does_not_stay_unheard,
           what_arrived_before_a_write_failed_is_still_delivered,
           a_stream_may_be_freed_inside_every_event, a_stream_may_be_finished_inside_every_event,
           a_stream_may_be_freed_in_every_turn_of_the_handshake,
