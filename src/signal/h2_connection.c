@@ -13,7 +13,7 @@ enum {
      * another. What comes is taken as it comes, so that none of it takes memory. */
     WINDOW = 1024 * 1024,
     HEADER_LIST_MAX = 8192,
-    RECORD = 16 * 1024, /* the most that one of TLS holds */
+    RECORD = 4096, /* a hundred keep-alives */
     /* A link that is made anew finds the connection still there. */
     EMPTY_MS = 10 * 1000,
     UNANSWERED_MAX = 3,
