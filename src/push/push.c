@@ -172,20 +172,20 @@ static void on_answer(void *arg, const struct push_answer *answer, const char *w
 {
     struct push_request *request = arg;
     struct push *push = request->push;
-    char names[SPELLINGS_MOST][URL_ORIGIN_SIZE];
-    size_t count = spellings_of(&request->url, names);
     request->transfer = NULL;
     push_request_judge(request, answer, why);
     push_request_compare_clocks(request, answer);
     enum origin_news news = push_request_teach_origin(request);
+    bool recovered = news == ORIGIN_RECOVERED || news == ORIGIN_CLOSED;
+    char names[SPELLINGS_MOST][URL_ORIGIN_SIZE];
+    size_t count = recovered ? spellings_of(&request->url, names) : 0;
     bool again = tries_again(request);
     if (!again)
         push_request_detach(request);
     if (!again)
         push_request_report(request); /* first: a floor that it tells may hold back what waits */
     start_waiting(push);
-    if (news == ORIGIN_RECOVERED || news == ORIGIN_CLOSED)
-        say_recovered(push, names, count);
+    say_recovered(push, names, count);
 }
 
 /* Only what the policy allows is kept. */

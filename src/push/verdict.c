@@ -335,10 +335,13 @@ static void format_skew(char *text, size_t size, int64_t date_unix, int64_t now_
 static void write_text(struct verdict *verdict, const struct rule *rule, const char *code,
                        const char *foreign, const char *skew)
 {
-    const char *quote = *foreign ? "\"" : "";
-    snprintf(verdict->text, sizeof verdict->text, "%s%s%s%s%s%s%s%s%s", rule->meaning, code,
-             *foreign ? ": " : "", quote, foreign, quote, skew, rule->advice ? ". " : "",
-             rule->advice ? rule->advice : "");
+    const char *end = verdict->text + sizeof verdict->text;
+    char *at = text_add(text_add(verdict->text, end, rule->meaning), end, code);
+    if (*foreign)
+        at = text_add(text_add(text_add(at, end, ": \""), end, foreign), end, "\"");
+    at = text_add(at, end, skew);
+    if (rule->advice)
+        text_add(text_add(at, end, ". "), end, rule->advice);
 }
 
 static const struct rule *apply(struct verdict *verdict, unsigned cause)
