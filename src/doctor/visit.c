@@ -318,6 +318,7 @@ static enum visit_end end_of_knock(const struct transport_end *end)
 static void on_knocked(void *arg, const struct transport_end *end)
 {
     struct visit *visit = arg;
+    char why[ROADS_WHY_SIZE];
     if (!end) {
         visit->facts->status = STATUS_OPENED;
         finish(visit, VISIT_ANSWERED, NULL);
@@ -329,7 +330,8 @@ static void on_knocked(void *arg, const struct transport_end *end)
         .flaw = end->kind == TRANSPORT_UNTIMELY ? VISIT_FLAW_EXPIRED : VISIT_FLAW_OTHER,
         .is_kept = !roads_is_left_for(end),
     };
-    finish(visit, end_of_knock(end), end->text);
+    roads_tell_why(why, end);
+    finish(visit, end_of_knock(end), end->kind == TRANSPORT_STATUS ? NULL : why);
 }
 
 static void start_knock(struct visit *visit, const struct address_list *addresses)

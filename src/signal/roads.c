@@ -64,6 +64,16 @@ void roads_worked(struct roads *roads, enum road road)
         stand_up(roads);
 }
 
+void roads_tell_why(char why[ROADS_WHY_SIZE], const struct transport_end *end)
+{
+    if (end->kind == TRANSPORT_STATUS)
+        snprintf(why, ROADS_WHY_SIZE, "the answer was %d", end->status);
+    else if (end->kind == TRANSPORT_CLOSE)
+        snprintf(why, ROADS_WHY_SIZE, "it closes links that it has let in (%d)", end->close_code);
+    else
+        snprintf(why, ROADS_WHY_SIZE, "%s", end->text);
+}
+
 static void fall(struct roads *roads, const struct transport_end *end, int64_t now_ms,
                  uint32_t random)
 {
@@ -75,13 +85,7 @@ static void fall(struct roads *roads, const struct transport_end *end, int64_t n
     roads->falls++;
     roads->useless_since_ms = 0;
     roads->return_at_ms = now_ms + backoff_jitter_ms(most_ms / 2, most_ms, random);
-    if (end->kind == TRANSPORT_STATUS)
-        snprintf(roads->why, sizeof roads->why, "the answer was %d", end->status);
-    else if (end->kind == TRANSPORT_CLOSE)
-        snprintf(roads->why, sizeof roads->why, "it closes links that it has let in (%d)",
-                 end->close_code);
-    else
-        snprintf(roads->why, sizeof roads->why, "%s", end->text);
+    roads_tell_why(roads->why, end);
 }
 
 /* Signal itself spoke, whatever it said. A 499 has no mark (signal-measured.md 4). */

@@ -19,6 +19,7 @@ enum {
     ROADS_PATIENCE_MS = 60 * 1000,
     ROADS_RETURN_MIN_MS = 5 * 60 * 1000,
     ROADS_RETURN_MAX_MS = 24 * 60 * 60 * 1000,
+    ROADS_WHY_SIZE = 128,
 };
 
 struct roads {
@@ -28,7 +29,7 @@ struct roads {
     unsigned falls;   /* in a row */
     int64_t return_at_ms;
     int64_t useless_since_ms; /* HTTP/2, without a success between; 0: it is not */
-    char why[128];            /* it fell, for people: a part of a sentence */
+    char why[ROADS_WHY_SIZE]; /* it fell, for people: a part of a sentence */
 };
 
 void roads_init(struct roads *roads, bool http2, bool http1);
@@ -50,6 +51,8 @@ void roads_failed(struct roads *roads, enum road road, const struct transport_en
 /* Whether such an end of an attempt over HTTP/2 makes links leave that road, at once or when it
  * lasts. */
 bool roads_is_left_for(const struct transport_end *end);
+/* What it was, for people: a part of a sentence. */
+void roads_tell_why(char why[ROADS_WHY_SIZE], const struct transport_end *end);
 
 /* The machine may be in another network now, where the better road is open. */
 void roads_resumed(struct roads *roads);

@@ -341,6 +341,12 @@ def test_signal_over_http2_is_visited_without_credentials_by_each_client_and_fam
             "{} gives no answer (links are let in, and then nothing comes over them).",
             "Check this machine's internet connection and its firewall.",
         ),
+        (
+            {"after_open": {"code": 1011, "reason": ""}},
+            "fault",
+            "{} gives no answer (it closes links that it has let in (1011)).",
+            "Check this machine's internet connection and its firewall.",
+        ),
     ],
     ids=[
         "no HTTP/2",
@@ -351,6 +357,7 @@ def test_signal_over_http2_is_visited_without_credentials_by_each_client_and_fam
         "trouble",
         "stalled",
         "mute",
+        "closed",
     ],
 )
 def test_what_is_wrong_with_signal_over_http2(
