@@ -61,7 +61,7 @@ static struct channel *road_open(void *transport, bool candidate,
     return &road.channel;
 }
 
-static int road_send(struct channel *channel, const uint8_t *message, size_t length)
+static int note_sent(const struct channel *channel, const uint8_t *message, size_t length)
 {
     ck_assert(!channel->freed);
     if (road.send_result != 0)
@@ -70,6 +70,19 @@ static int road_send(struct channel *channel, const uint8_t *message, size_t len
     memcpy(road.sent[road.sent_count], message, length);
     road.sent_length[road.sent_count++] = length;
     return 0;
+}
+
+/* What answers a message is in a hurry, a keep-alive is not: a response, a request. */
+static int road_send(struct channel *channel, const uint8_t *message, size_t length)
+{
+    ck_assert_mem_eq(message, "\x08\x02", 2);
+    return note_sent(channel, message, length);
+}
+
+static int road_send_lazily(struct channel *channel, const uint8_t *message, size_t length)
+{
+    ck_assert_mem_eq(message, "\x08\x01", 2);
+    return note_sent(channel, message, length);
 }
 
 static void road_close(struct channel *channel, int code, const char *reason)
@@ -96,7 +109,7 @@ static void road_free(struct channel *channel)
 static const struct transport_ops road_ops = {.name = "test",
                                               .open = road_open,
                                               .send = road_send,
-                                              .send_lazily = road_send,
+                                              .send_lazily = road_send_lazily,
                                               .close = road_close,
                                               .idle = road_idle,
                                               .free = road_free};
