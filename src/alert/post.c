@@ -153,6 +153,7 @@ static CURLcode on_tls(CURL *easy, void *context, void *arg)
 static void prepare(struct post *post, const char *url)
 {
     CURL *easy = post->easy;
+    route_attach(&post->route, easy);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, post);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, post->curl_says);
     curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -199,7 +200,7 @@ static bool send_it(struct post *post, const struct address_list *addresses)
     int64_t left_ms = post->deadline_ms - loop_now_ms(post->owner->loop);
     int64_t total_ms = left_ms > 1 ? left_ms : 1; /* 0 would mean none to curl */
     route_write(&post->route, &post->url, post->elsewhere ? &post->target : NULL, addresses);
-    route_apply(&post->route, post->easy);
+    route_apply(&post->route);
     curl_easy_setopt(post->easy, CURLOPT_TIMEOUT_MS, (long)total_ms);
     curl_easy_setopt(post->easy, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(post->connect_ms < total_ms ? post->connect_ms : total_ms));

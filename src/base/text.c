@@ -95,11 +95,13 @@ char *text_add(char *to, const char *end, const char *text)
 {
     if (to == end)
         return to;
-    char *behind = memccpy(to, text, '\0', (size_t)(end - to));
-    if (behind)
-        return behind - 1;
-    to += end - to;
-    to[-1] = '\0';
+    size_t room = (size_t)(end - to), length = strnlen(text, room);
+    memcpy(to, text, length);
+    to += length;
+    if (length == room)
+        to[-1] = '\0';
+    else
+        *to = '\0';
     return to;
 }
 

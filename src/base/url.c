@@ -52,6 +52,17 @@ static bool is_plain_host(struct url *url)
     return url->is_address;
 }
 
+/* As far as it is what a URL may consist of, and has neither a fragment nor an empty query. */
+static bool is_plain_target(const char *target)
+{
+    const char *at = target;
+    if (*at != '/')
+        return false;
+    while (*at > ' ' && *at < 0x7f && *at != '#')
+        at++;
+    return *at == '\0' && (at[-1] != '?' || memchr(target, '?', (size_t)(at - 1 - target)));
+}
+
 /* Without signs and zeros in front; 0: something else. */
 static uint16_t plain_port(const char *text, const char **end)
 {
@@ -76,13 +87,10 @@ static bool take_plain(struct url *url, const char *authority)
     url->host[length] = '\0';
     const char *target = authority + length;
     url->port = *target == ':' ? plain_port(target + 1, &target) : url_default_port(url->scheme);
-    if (!is_plain_host(url) || !url->port || *target != '/' || strchr(target, '#'))
-        return false;
-    const char *query = strchr(target, '?');
-    if (query && !query[1])
-        return false;
-    url->target = mem_text(target);
-    return true;
+    url->is_plain = is_plain_host(url) && url->port && is_plain_target(target);
+    if (url->is_plain)
+        url->target = mem_text(target);
+    return url->is_plain;
 }
 
 static int refuse_name(struct err *err)
@@ -205,6 +213,10 @@ int url_parse(struct url *url, const char *text, struct err *err)
     const char *scheme = known_scheme(text, &rest);
     if (!scheme)
         return err_set(err, ERR_INVALID, "it must begin with https:// (or http://, wss://, ws://)");
+    bool is_lower = strncmp(text, scheme, (size_t)(rest - text)) == 0;
+    begin(url, scheme);
+    if (is_lower && take_plain(url, rest + strlen("://")))
+        return 0;
     if (rest[strlen("://")] == '/') /* curl would take the path for the host */
         return err_set(err, ERR_INVALID, "there is no host name in it");
     if (!text_is_ascii(rest, strcspn(rest + strlen("://"), "/?#") + strlen("://")))
@@ -212,10 +224,6 @@ int url_parse(struct url *url, const char *text, struct err *err)
     if (!text_is_token(text, length))
         return err_set(err, ERR_INVALID,
                        "it has spaces or characters that are not printable ASCII");
-    bool is_lower = strncmp(text, scheme, (size_t)(rest - text)) == 0;
-    begin(url, scheme);
-    if (is_lower && take_plain(url, rest + strlen("://")))
-        return 0;
     begin(url, scheme);
     return take_any(url, rest, err);
 }
@@ -228,13 +236,25 @@ void url_fini(struct url *url)
     url->userinfo = NULL;
 }
 
+/* Each ring names its push server, for which formatting would take longer than all the rest. */
+static const char *write_port(char text[sizeof ":65535"], uint16_t port)
+{
+    char *at = text + sizeof ":65535" - 1;
+    *at = '\0';
+    for (; port; port = (uint16_t)(port / 10))
+        *--at = (char)('0' + port % 10);
+    *--at = ':';
+    return at;
+}
+
 static void add_authority(char *at, const char *end, const struct url *url)
 {
     at = text_add(at, end, url->is_ipv6 ? "[" : "");
     at = text_add(at, end, url->host);
     at = text_add(at, end, url->is_ipv6 ? "]" : "");
+    char port[sizeof ":65535"];
     if (url->port != url_default_port(url->scheme))
-        snprintf(at, (size_t)(end - at), ":%u", url->port);
+        text_add(at, end, write_port(port, url->port));
 }
 
 void url_authority(const struct url *url, char authority[URL_ORIGIN_SIZE])

@@ -269,8 +269,9 @@ static bool send_request(struct visit *visit, const struct address_list *address
         return false;
     char url[URL_ORIGIN_SIZE + URL_MAX + 1];
     write_url(visit, url);
+    route_attach(&visit->route, easy);
     route_write(&visit->route, &visit->url, visit->elsewhere ? &visit->target : NULL, addresses);
-    route_apply(&visit->route, easy);
+    route_apply(&visit->route);
     if (visit->request.upgrade)
         ask_for_websocket(visit);
     if (visit->request.header)

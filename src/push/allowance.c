@@ -22,9 +22,11 @@ static const int64_t every_ms[] = {
 /* The host may end in the dot of a full name. */
 static bool is_host(const char *host, const char *name)
 {
-    size_t length = strlen(host);
-    length -= length > 0 && host[length - 1] == '.';
-    return strlen(name) == length && memcmp(name, host, length) == 0;
+    while (*name && *host == *name) {
+        host++;
+        name++;
+    }
+    return !*name && (!*host || (*host == '.' && !host[1]));
 }
 
 const char *allowance_public_host(const char *host)

@@ -206,6 +206,8 @@ static bool is_same_host(const struct entry *entry, const struct url *endpoint)
         return false;
     if (!entry->is_numeric)
         return host_is_same(endpoint->host, entry->url.host);
+    if (!entry->url.is_ipv6 && !endpoint->is_ipv6) /* of which there is but one spelling */
+        return strcmp(endpoint->host, entry->url.host) == 0;
     struct address address;
     return address_parse(&address, endpoint->host, endpoint->port) == 0 &&
            address_same_host(&address, &entry->address);

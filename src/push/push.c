@@ -214,9 +214,8 @@ static void line_up(struct push_request *request)
     struct push *push = request->push;
     bool named = policy_names_origin(push->policy, &request->url);
     char names[SPELLINGS_MOST][URL_ORIGIN_SIZE];
-    spellings_of(&request->url, names);
     const struct origin_request what = {
-        .name = names[0],
+        .name = spelling_of_place(&request->url, request->origin, names),
         .endpoint = request->endpoint,
         .lane = lane_of(request),
         .kind = allowance_kind_of(request->url.host, named),

@@ -51,10 +51,26 @@ static int on_resolve(void *state, void *reserved, void *arg)
     return route->is_numeric ? 0 : 1;
 }
 
-void route_apply(struct route *route, CURL *easy)
+void route_attach(struct route *route, CURL *easy)
 {
+    route->easy = easy;
+    route->has_resolve = route->has_connect_to = false;
     curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
     curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, route);
-    curl_easy_setopt(easy, CURLOPT_RESOLVE, route->is_numeric ? NULL : &route->resolve);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, route->is_elsewhere ? &route->connect_to : NULL);
+}
+
+/* NULL: none. */
+static void set_list(CURL *easy, CURLoption option, struct curl_slist *list, bool *has_one)
+{
+    if (list || *has_one)
+        curl_easy_setopt(easy, option, list);
+    *has_one = list != NULL;
+}
+
+void route_apply(struct route *route)
+{
+    set_list(route->easy, CURLOPT_RESOLVE, route->is_numeric ? NULL : &route->resolve,
+             &route->has_resolve);
+    set_list(route->easy, CURLOPT_CONNECT_TO, route->is_elsewhere ? &route->connect_to : NULL,
+             &route->has_connect_to);
 }

@@ -15,19 +15,22 @@ enum {
     ROUTE_RESOLVE_SIZE = ROUTE_PLACE_SIZE + ADDRESS_LIST_MAX * ROUTE_ADDRESS_SIZE,
 };
 
-/* Curl reads it until the handle gets another one. */
+/* Of one handle of curl's, which reads it to its end. */
 struct route {
+    CURL *easy;
     bool is_numeric; /* the host that is connected to: it needs no look-up */
     bool is_elsewhere;
+    bool has_resolve, has_connect_to; /* the handle has, from before */
     struct curl_slist resolve, connect_to;
     char resolve_text[ROUTE_RESOLVE_SIZE];
     char connect_to_text[ROUTE_PLACE_SIZE];
 };
 
+/* First, once: curl looks nothing up by itself from then on. */
+void route_attach(struct route *route, CURL *easy);
 /* `target` NULL: the endpoint's own host. */
 void route_write(struct route *route, const struct url *endpoint,
                  const struct connect_target *target, const struct address_list *addresses);
-/* Curl looks nothing up by itself from then on. */
-void route_apply(struct route *route, CURL *easy);
+void route_apply(struct route *route);
 
 #endif

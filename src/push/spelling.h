@@ -12,5 +12,9 @@ enum { SPELLINGS_MOST = 4 };
 
 /* How many there are of the origin of `url`; the first one names its place. */
 size_t spellings_of(const struct url *url, char names[SPELLINGS_MOST][URL_ORIGIN_SIZE]);
+/* That one: in `names`, or `origin` itself, which is what url_origin says, where it has no other.
+ */
+const char *spelling_of_place(const struct url *url, const char *origin,
+                              char names[SPELLINGS_MOST][URL_ORIGIN_SIZE]);
 
 #endif

@@ -121,13 +121,24 @@ static int skip_userinfo(const char **authority, size_t *length, struct err *err
     return 0;
 }
 
+static int check_name(const char *host, struct err *err)
+{
+    if (host_ends_in_number(host))
+        return err_set(err, ERR_INVALID, "its host is neither a name nor a whole address");
+    if (!host_is_name(host))
+        return err_set(err, ERR_INVALID, "its host name cannot be one");
+    return 0;
+}
+
 /* What url_parse takes, but no endpoint and no entry may have. */
 static int check_form(const struct url *url, const char *text, bool with_login, struct err *err)
 {
-    size_t length;
-    const char *authority = authority_of(text, &length);
     if (strcmp(url->scheme, "https") != 0 && strcmp(url->scheme, "http") != 0)
         return err_set(err, ERR_INVALID, "it must begin with https:// or http://");
+    if (url->is_plain)
+        return url->is_address ? 0 : check_name(url->host, err);
+    size_t length;
+    const char *authority = authority_of(text, &length);
     if (!with_login && (url->has_userinfo || memchr(authority, '@', length)))
         return err_set(err, ERR_INVALID, "it must not have a user name or password");
     if (url->has_fragment || strchr(text, '#'))
@@ -146,11 +157,7 @@ static int check_form(const struct url *url, const char *text, bool with_login, 
                         : err_set(err, ERR_INVALID,
                                   "its address must be written as four decimal numbers");
     }
-    if (host_ends_in_number(url->host))
-        return err_set(err, ERR_INVALID, "its host is neither a name nor a whole address");
-    if (!host_is_name(url->host))
-        return err_set(err, ERR_INVALID, "its host name cannot be one");
-    return 0;
+    return check_name(url->host, err);
 }
 
 static int parse(struct url *url, const char *text, bool with_login, struct err *err)

@@ -40,10 +40,16 @@ struct transfers {
     int64_t renewed_ms; /* connections from before are not used again */
 };
 
+/* What a handle has, mostly from its last request: to compare takes less than to tell curl. */
+struct numbers {
+    long dns_s, length, total_ms, connect_ms, life_s, fresh;
+};
+
 struct transfer {
     struct list node; /* busy or idle */
     struct transfers *owner;
     CURL *easy;
+    struct numbers numbers;
     struct transfer_request request;
     transfer_fn *fn;
     void *arg;
@@ -137,6 +143,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 static void prepare(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
+    memset(&transfer->numbers, 0xff, sizeof transfer->numbers); /* none of them known: -1 */
+    route_attach(&transfer->route, easy);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_says);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -168,30 +176,38 @@ static long longest_life_s(const struct transfers *transfers)
     return since < LIFE_SECONDS ? (long)since : LIFE_SECONDS;
 }
 
+static void set_number(CURL *easy, CURLoption option, long *has, long number)
+{
+    if (*has != number)
+        curl_easy_setopt(easy, option, number);
+    *has = number;
+}
+
 static void aim(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
+    struct numbers *has = &transfer->numbers;
     const struct transfer_request *request = &transfer->request;
     char url[URL_ORIGIN_SIZE + URL_MAX + 1];
     char *at = text_add(url, url + sizeof url, request->origin);
     text_add(at, url + sizeof url, request->endpoint->target);
 
     int64_t left = transfer->deadline_ms - loop_now_ms(transfer->owner->loop);
-    int64_t total = left > 1 ? left : 1; /* 0 would mean none to curl */
-    int64_t connect = request->connect_ms < total ? request->connect_ms : total;
+    long total = left > 1 ? (long)left : 1; /* 0 would mean none to curl */
+    long connect = request->connect_ms < total ? (long)request->connect_ms : total;
     long life = longest_life_s(transfer->owner);
+    bool fresh = request->fresh || transfer->again || life == 0;
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
-    route_apply(&transfer->route, easy);
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)(total / 1000 + DNS_SECONDS));
+    route_apply(&transfer->route);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->first);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->length);
+    set_number(easy, CURLOPT_POSTFIELDSIZE, &has->length, (long)request->length);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)total);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect > 1 ? connect : 1));
-    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, life);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
-                     request->fresh || transfer->again || life == 0 ? 1L : 0L);
+    set_number(easy, CURLOPT_DNS_CACHE_TIMEOUT, &has->dns_s, total / 1000 + DNS_SECONDS);
+    set_number(easy, CURLOPT_TIMEOUT_MS, &has->total_ms, total);
+    set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, &has->connect_ms, connect > 1 ? connect : 1);
+    set_number(easy, CURLOPT_MAXLIFETIME_CONN, &has->life_s, life);
+    set_number(easy, CURLOPT_FRESH_CONNECT, &has->fresh, fresh);
 }
 
 static bool try_it(struct transfer *transfer)

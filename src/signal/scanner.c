@@ -17,7 +17,7 @@ enum { REQUEST_VERB = 1, REQUEST_PATH = 2, REQUEST_BODY = 3, REQUEST_ID = 4 };
 enum { RESPONSE_ID = 1, RESPONSE_STATUS = 2 };
 enum { ENVELOPE_SOURCE_DEVICE = 7, ENVELOPE_URGENT = 14, ENVELOPE_SOURCE = 19 };
 
-enum { VARINT_SHIFT_MAX = 63, TOO_LONG = SCANNER_CAPTURE_MAX + 1 };
+enum { VARINT_SHIFT_MAX = 63, MORE_FOLLOWS = 0x80, TOO_LONG = SCANNER_CAPTURE_MAX + 1 };
 
 static struct scanner_frame *top(struct scanner *scanner)
 {
@@ -188,14 +188,26 @@ static int take_length(struct scanner *scanner, uint64_t length)
     return 0;
 }
 
-static int take_number(struct scanner *scanner, uint8_t byte)
+/* Reads a number on, to its end at most; returns how many bytes it took. *ended: that was all. */
+static size_t read_number(struct scanner *scanner, const uint8_t *bytes, size_t length, bool *ended)
 {
-    if (scanner->shift > VARINT_SHIFT_MAX)
-        return broken(scanner);
-    scanner->number |= (uint64_t)(byte & 0x7f) << scanner->shift;
-    scanner->shift = (uint8_t)(scanner->shift + 7);
-    if (byte & 0x80)
-        return 0;
+    uint64_t number = scanner->number;
+    unsigned shift = scanner->shift;
+    uint8_t byte = MORE_FOLLOWS;
+    size_t used = 0;
+    while ((byte & MORE_FOLLOWS) && used < length && shift <= VARINT_SHIFT_MAX) {
+        byte = bytes[used++];
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    }
+    scanner->number = number;
+    scanner->shift = (uint8_t)shift;
+    *ended = !(byte & MORE_FOLLOWS);
+    return used;
+}
+
+static int take_number(struct scanner *scanner)
+{
     uint64_t number = scanner->number;
     scanner->number = 0;
     scanner->shift = 0;
@@ -233,33 +245,48 @@ static int leave_complete(struct scanner *scanner)
     return 0;
 }
 
-/* Consumes one byte, or as many as can be passed over at once; returns how many, or a code. */
+static size_t least(uint64_t a, size_t b)
+{
+    return a < b ? (size_t)a : b;
+}
+
+static void pass(struct scanner_frame *frame, size_t run)
+{
+    if (frame->left != UINT64_MAX)
+        frame->left -= run;
+}
+
+/* What is passed over, or kept, without being read. */
+static long advance_value(struct scanner *scanner, const uint8_t *bytes, size_t length)
+{
+    size_t run = least(scanner->skip, length);
+    pass(top(scanner), run);
+    scanner->skip -= run;
+    if (scanner->step == STEP_CAPTURE)
+        capture(scanner, bytes, run);
+    if (scanner->skip == 0 && scanner->step == STEP_CAPTURE)
+        take_captured(scanner);
+    else if (scanner->skip == 0)
+        scanner->step = STEP_TAG;
+    return (long)run;
+}
+
+/* Consumes a number, or as much of a value as there is; returns how many bytes, or a code. */
 static long advance(struct scanner *scanner, const uint8_t *bytes, size_t length)
 {
     struct scanner_frame *frame = top(scanner);
-    uint64_t run = 1;
-    bool ignored = frame->role == ROLE_IGNORED;
-    if (ignored)
-        run = frame->left;
-    else if (scanner->step == STEP_SKIP || scanner->step == STEP_CAPTURE)
-        run = scanner->skip;
-    if (run > length)
-        run = length;
-    if (frame->left != UINT64_MAX)
-        frame->left -= run;
-    if (ignored)
+    bool ended;
+    if (scanner->step == STEP_SKIP || scanner->step == STEP_CAPTURE)
+        return advance_value(scanner, bytes, length);
+    size_t run = least(frame->left, length);
+    if (frame->role != ROLE_IGNORED)
+        run = read_number(scanner, bytes, run, &ended);
+    pass(frame, run);
+    if (frame->role == ROLE_IGNORED)
         return (long)run;
-    if (scanner->step == STEP_SKIP || scanner->step == STEP_CAPTURE) {
-        scanner->skip -= run;
-        if (scanner->step == STEP_CAPTURE)
-            capture(scanner, bytes, (size_t)run);
-        if (scanner->skip == 0 && scanner->step == STEP_CAPTURE)
-            take_captured(scanner);
-        else if (scanner->skip == 0)
-            scanner->step = STEP_TAG;
-        return (long)run;
-    }
-    return take_number(scanner, *bytes) == 0 ? 1 : ERR_INVALID;
+    if (run == 0) /* it is longer than a number can be */
+        return broken(scanner);
+    return ended && take_number(scanner) != 0 ? ERR_INVALID : (long)run;
 }
 
 int scanner_feed(struct scanner *scanner, const uint8_t *bytes, size_t length)
