@@ -366,7 +366,7 @@ bool resolver_cached(struct resolver *resolver, enum resolver_lane lane, const c
                      uint16_t port, struct address_list *addresses)
 {
     char name[HOST_MAX + 1];
-    *addresses = (struct address_list){.count = 0};
+    addresses->count = 0;
     if (!read_host(name, host) || !known(resolver, &resolver->lanes[lane], name, addresses))
         return false;
     for (size_t i = 0; i < addresses->count; i++)

@@ -6,12 +6,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+/* It lives until libuv has let go of its timer. */
 struct multi {
     CURLM *handle;
     struct loop *loop;
     multi_ended_fn *ended;
-    struct timer timeout; /* curl's */
-    struct timer report;  /* something ended while a handle was being added */
+    uv_timer_t timeout;  /* curl's, set thrice in each request: not among thousands of ours */
+    bool in_timeout;     /* it fires */
+    struct timer report; /* something ended while a handle was being added */
     struct list watches;
     int added;
 };
@@ -69,12 +71,14 @@ static void report_ended(void *arg)
     }
 }
 
-static void on_timeout(void *arg)
+static void on_timeout(uv_timer_t *timeout)
 {
-    struct multi *multi = arg;
+    struct multi *multi = timeout->data;
     int running;
+    multi->in_timeout = true;
     curl_multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0, &running);
     report_ended(multi);
+    multi->in_timeout = false;
 }
 
 /* libuv tells a reset as an error, without saying that there may be an answer to read before it,
@@ -150,10 +154,12 @@ static int on_timer(CURLM *handle, long timeout_ms, void *arg)
 {
     (void)handle;
     struct multi *multi = arg;
+    long soonest_ms = multi->in_timeout ? 1 : 0; /* as in loop.c: others get their turn, too */
     if (timeout_ms < 0)
-        loop_timer_cancel(multi->loop, &multi->timeout);
+        uv_timer_stop(&multi->timeout);
     else
-        loop_timer_set(multi->loop, &multi->timeout, timeout_ms);
+        uv_timer_start(&multi->timeout, on_timeout,
+                       (uint64_t)(timeout_ms > soonest_ms ? timeout_ms : soonest_ms), 0);
     return 0;
 }
 
@@ -167,7 +173,8 @@ struct multi *multi_new(struct loop *loop, long most_connections, multi_ended_fn
     multi->loop = loop;
     multi->ended = ended;
     list_init(&multi->watches);
-    timer_init(&multi->timeout, on_timeout, multi);
+    uv_timer_init(&loop->uv, &multi->timeout);
+    multi->timeout.data = multi;
     timer_init(&multi->report, report_ended, multi);
     curl_multi_setopt(handle, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(handle, CURLMOPT_SOCKETDATA, multi);
@@ -178,6 +185,11 @@ struct multi *multi_new(struct loop *loop, long most_connections, multi_ended_fn
     return multi;
 }
 
+static void free_multi(uv_handle_t *timeout)
+{
+    free(timeout->data);
+}
+
 void multi_free(struct multi *multi)
 {
     if (!multi)
@@ -185,9 +197,8 @@ void multi_free(struct multi *multi)
     curl_multi_cleanup(multi->handle);
     list_each_safe(node, &multi->watches)
         watch_end(list_owner(node, struct watch, node));
-    loop_timer_cancel(multi->loop, &multi->timeout);
     loop_timer_cancel(multi->loop, &multi->report);
-    free(multi);
+    uv_close((uv_handle_t *)&multi->timeout, free_multi);
 }
 
 bool multi_add(struct multi *multi, CURL *easy)

@@ -1,5 +1,5 @@
-/* libcurl's multi interface on our loop: its sockets are uv_poll handles, its one timer is one of
- * ours. A handle that is added starts in the same turn of the loop; that it ended is said in a
+/* libcurl's multi interface on our loop: its sockets and its timer are handles of libuv's. A
+ * handle that is added starts in the same turn of the loop; that it ended is said in a
  * later one. */
 #ifndef DOORBELL_PUSH_MULTI_H
 #define DOORBELL_PUSH_MULTI_H

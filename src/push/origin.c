@@ -277,7 +277,7 @@ void origins_join(struct origins *origins, struct origin_place *place,
     *place = (struct origin_place){
         .origin = origin,
         .lane = request->lane,
-        .endpoint = map_hash(&origins->table, request->endpoint, strlen(request->endpoint)),
+        .endpoint = request->endpoint,
         .probe = request->probe,
     };
     if (request->address)
@@ -401,12 +401,18 @@ static bool decides(const struct origin_place *place)
     return place->probing && breaker_of(place)->state == BREAKER_HALF_OPEN;
 }
 
+/* What stands for its endpoint. */
+static uint64_t endpoint_of(const struct origin_place *place)
+{
+    return map_hash(&place->origin->owner->table, place->endpoint, strlen(place->endpoint));
+}
+
 static enum origin_news count_failure(struct origin_place *place, const struct verdict *verdict,
                                       int64_t now_ms, uint32_t random)
 {
     const struct breaker_timing *timing = &place->origin->owner->timing;
     struct breaker *breaker = breaker_of(place);
-    bool enough = breaker_fail(breaker, timing, place->endpoint, verdict->text, now_ms);
+    bool enough = breaker_fail(breaker, timing, endpoint_of(place), verdict->text, now_ms);
     if (decides(place)) {
         breaker_open(breaker, timing, now_ms, random);
         return ORIGIN_REOPENED;
@@ -458,7 +464,7 @@ static enum origin_news judge_doubt(struct origin_place *place, struct verdict *
                                     int64_t now_ms, uint32_t random)
 {
     struct breaker *breaker = breaker_of(place);
-    bool counts = is_healthy(place) && !breaker_knows(breaker, place->endpoint);
+    bool counts = is_healthy(place) && !breaker_knows(breaker, endpoint_of(place));
     verdict->origin_trouble = counts || breaker->state != BREAKER_CLOSED;
     if (counts) {
         enum origin_news news = count_failure(place, verdict, now_ms, random);

@@ -38,7 +38,7 @@ struct origin_place {
     struct origin *origin; /* NULL: neither waiting nor in flight */
     struct site *site;     /* NULL: its address is not shared with others */
     enum push_lane lane;
-    uint64_t endpoint; /* stands for it */
+    const char *endpoint;
     bool in_flight;
     bool probe;   /* goes at once, also while the breaker is open */
     bool probing; /* its answer decides about the breaker */
@@ -57,8 +57,8 @@ struct origins {
 };
 
 struct origin_request {
-    const char *name; /* what url_origin writes; copied */
-    const char *endpoint;
+    const char *name;     /* what url_origin writes; copied */
+    const char *endpoint; /* not copied */
     enum push_lane lane;
     enum allowance_kind kind;
     const struct address *address; /* NULL: without the limits of its address */

@@ -58,7 +58,7 @@ static void hand_over(struct push_request *request)
 {
     struct push *push = request->push;
     char authorization[TRANSFER_AUTHORIZATION_SIZE];
-    struct err err = {0};
+    struct err err;
     if (message_seal(&request->message, &err) != 0 ||
         write_authorization(request, authorization, &err) != 0) {
         fail(request, PUSH_OURS, err.text);
@@ -194,6 +194,8 @@ static int take_addresses(struct push_request *request, const struct address_lis
 {
     struct address_list *to = &request->addresses;
     to->count = 0;
+    if (from->count == 0)
+        return err_set(err, ERR_NOT_FOUND, "the name has no address");
     for (size_t i = 0; i < from->count; i++) {
         if (policy_check_address(request->push->policy, &request->url, request->proven,
                                  &from->items[i], err) == 0)
@@ -231,7 +233,7 @@ static void line_up(struct push_request *request)
 /* The second time is when it may start after it waited long. */
 static void go_on(struct push_request *request, const struct address_list *addresses)
 {
-    struct err err = {.text = "the name has no address"};
+    struct err err;
     if (take_addresses(request, addresses, &err) != 0) {
         fail(request, addresses->count > 0 ? PUSH_FORBIDDEN : PUSH_NO_ADDRESS, err.text);
         return;
@@ -306,7 +308,7 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
     struct push_request *request = request_new(push, target, kind);
     request->fn = fn;
     request->arg = arg;
-    struct err err = {0};
+    struct err err;
     if (policy_read_endpoint(push->policy, &request->url, request->endpoint, request->proven,
                              &err) != 0) {
         request->url = (struct url){.port = 0};

@@ -341,15 +341,17 @@ static void note_traffic(struct link *link)
 static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first, bool last)
 {
     struct link *link = arg;
+    struct scanner whole; /* for a message in one piece, as most of them are */
     if (link->why_text)
         return;
-    if (first) {
+    if (first && !last)
         link->scanner = mem_new(sizeof *link->scanner);
-        scanner_begin(link->scanner);
-    }
-    int result = scanner_feed(link->scanner, bytes, length);
+    struct scanner *scanner = first && last ? &whole : link->scanner;
+    if (first)
+        scanner_begin(scanner);
+    int result = scanner_feed(scanner, bytes, length);
     if (result == 0 && last)
-        result = scanner_end(link->scanner);
+        result = scanner_end(scanner);
     if (result != 0) {
         close_because(link, CLOSE_UNREADABLE, LINK_PROTOCOL,
                       "Signal's server sent a message that cannot be read.");
@@ -362,7 +364,7 @@ static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first,
     link->heard = true;
     if (link->events->heard)
         link->events->heard(link->arg);
-    struct scanned scanned = link->scanner->result;
+    struct scanned scanned = scanner->result;
     free(link->scanner);
     link->scanner = NULL;
     if (scanned.kind != SCANNED_RESPONSE)

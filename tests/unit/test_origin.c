@@ -41,10 +41,10 @@ static void end(void)
 
 static void join_as(int i, const struct origin_request *request)
 {
-    char endpoint[80];
-    snprintf(endpoint, sizeof endpoint, "%s/%d", request->name, i);
+    static char endpoints[PLACES][80]; /* each outlives its place */
+    snprintf(endpoints[i], sizeof endpoints[i], "%s/%d", request->name, i);
     struct origin_request own = *request;
-    own.endpoint = endpoint;
+    own.endpoint = endpoints[i];
     origins_join(&origins, &places[i], &own, now);
 }
 
