@@ -105,11 +105,19 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t
     return (ssize_t)taken;
 }
 
+static bool has_unsent(const struct channel *channel, size_t more, size_t most)
+{
+    return channel->out && channel->out->length + more > most;
+}
+
 int h2_channel_put(struct websocket *websocket, const uint8_t *frame, size_t length, size_t most)
 {
     static const nghttp2_data_provider provider = {.read_callback = on_read};
     struct channel *channel = list_owner(websocket, struct channel, websocket);
-    if (channel->out && channel->out->length + length > most)
+    channel->connection->due |= channel->connection->inside; /* a PONG, or an answer right away */
+    if (has_unsent(channel, length, most))
+        h2_connection_flush(channel->connection); /* it may have waited for company alone */
+    if (has_unsent(channel, length, most))
         return ERR_LIMIT;
     if (channel->out)
         return buf_add(channel->out, frame, length);
@@ -259,7 +267,7 @@ int h2_channel_send(struct channel *channel, const uint8_t *message, size_t leng
 {
     int result = websocket_send(&channel->websocket, message, length);
     if (channel->connection)
-        h2_connection_flush(channel->connection);
+        h2_connection_flush_answers(channel->connection);
     return result;
 }
 

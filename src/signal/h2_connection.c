@@ -13,7 +13,8 @@ enum {
      * another. What comes is taken as it comes, so that none of it takes memory. */
     WINDOW = 1024 * 1024,
     HEADER_LIST_MAX = 8192,
-    RECORD = 4096, /* a hundred keep-alives */
+    RECORD = 4096,    /* a hundred keep-alives */
+    TOGETHER_MS = 50, /* no more often answers go out, which is sooner than anybody waits for one */
     /* A link that is made anew finds the connection still there. */
     EMPTY_MS = 10 * 1000,
     UNANSWERED_MAX = 3,
@@ -206,6 +207,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct h2_connection *connection = arg;
     struct channel *channel = h2_channel_of(session, frame->hd.stream_id);
     uint8_t flags = frame->hd.flags;
+    connection->due |= frame->hd.type != NGHTTP2_DATA; /* as a window that opens */
     if (frame->hd.type == NGHTTP2_SETTINGS && !(flags & NGHTTP2_FLAG_ACK))
         on_settings(connection);
     else if (frame->hd.type == NGHTTP2_GOAWAY)
@@ -310,6 +312,7 @@ static int send_all(struct h2_connection *connection, int *fault)
     int result = 0;
     while (result == 0 && (given = nghttp2_session_mem_send(connection->session, &bytes)) > 0) {
         size_t length = (size_t)given;
+        connection->sent_at_ms = loop_now_ms(connection->h2->loop);
         if (used && length > sizeof record - used) {
             result = stream_write(connection->stream, record, used);
             used = 0;
@@ -334,10 +337,12 @@ static int send_all(struct h2_connection *connection, int *fault)
 
 void h2_connection_flush(struct h2_connection *connection)
 {
+    connection->due = true;
     if (connection->inside || !connection->session || connection->failure)
         return;
     loop_timer_cancel(connection->h2->loop, &connection->flush);
     int fault = 0;
+    connection->due = false;
     connection->inside = true;
     int result = send_all(connection, &fault);
     connection->inside = connection->wipes = false;
@@ -358,12 +363,32 @@ static void on_flush(void *arg)
     h2_connection_flush(arg);
 }
 
-void h2_connection_flush_soon(struct h2_connection *connection)
+static void flush_within(struct h2_connection *connection, int64_t most_ms)
 {
     struct loop *loop = connection->h2->loop;
-    int64_t most_ms = connection->h2->lazy_ms; /* less after a reload, maybe */
     if (!timer_is_set(&connection->flush) || connection->flush.at_ms > loop_now_ms(loop) + most_ms)
         loop_timer_set(loop, &connection->flush, most_ms);
+}
+
+void h2_connection_flush_answers(struct h2_connection *connection)
+{
+    int64_t since_ms = loop_now_ms(connection->h2->loop) - connection->sent_at_ms;
+    if (since_ms >= TOGETHER_MS)
+        h2_connection_flush(connection);
+    else
+        flush_within(connection, TOGETHER_MS - since_ms);
+}
+
+void h2_connection_flush_soon(struct h2_connection *connection)
+{
+    flush_within(connection, connection->h2->lazy_ms); /* less after a reload, maybe */
+}
+
+/* Whether it has anything to say besides what its streams have to send; or to hear. */
+static bool wants_more_than_data(nghttp2_session *session)
+{
+    return nghttp2_session_get_outbound_queue_size(session) > 0 ||
+           !nghttp2_session_want_read(session);
 }
 
 /* What its stream says */
@@ -380,7 +405,8 @@ static void on_received(void *arg, const uint8_t *bytes, size_t length)
     connection->inside = false;
     if (result < 0)
         fail(connection, TRANSPORT_VIOLATION, nghttp2_strerror((int)result));
-    h2_connection_flush(connection);
+    else if (connection->due || wants_more_than_data(connection->session))
+        h2_connection_flush(connection);
 }
 
 static void on_ended(void *arg, const struct stream_end *end)

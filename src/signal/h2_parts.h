@@ -58,7 +58,7 @@ struct h2_connection {
     struct timer timer;            /* SETTINGS are due, a PING or its answer is, or it has failed */
     struct timer flush;            /* what is in no hurry waits until then, or for what is */
     struct transport_end *failure; /* it has failed: what its channels will hear */
-    int64_t heard_at_ms;
+    int64_t heard_at_ms, sent_at_ms;
     int64_t answer_by_ms; /* to a PING; 0: none is out */
     size_t streams;       /* that nghttp2 counts, those on their way out among them */
     uint32_t announced;   /* its MAX_CONCURRENT_STREAMS */
@@ -69,6 +69,7 @@ struct h2_connection {
     bool served;         /* it has answered a CONNECT */
     bool wipes;          /* what is sent now has credentials in it */
     bool inside;         /* nghttp2: what it wants to send waits until it is left */
+    bool due;            /* it wants to: nothing waits any longer for company */
 };
 
 struct channel {
@@ -101,6 +102,8 @@ bool h2_connection_has_room(const struct h2_connection *connection);
 bool h2_connection_take(struct h2_connection *connection, struct channel *channel);
 /* Sends what nghttp2 has to send, unless we are inside it, from where it follows anyway. */
 void h2_connection_flush(struct h2_connection *connection);
+/* At once, or where something was sent just before, soon: many answers go together. */
+void h2_connection_flush_answers(struct h2_connection *connection);
 /* Within a second. */
 void h2_connection_flush_soon(struct h2_connection *connection);
 void h2_connection_idle(struct h2_connection *connection);

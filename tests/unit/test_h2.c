@@ -24,6 +24,7 @@ enum {
     KEEPALIVE_MS = 30000,
     TIMEOUT_MS = 20000,
     LAZY_MS = 1000, /* with these two */
+    TOGETHER_MS = 50,
     HANDSHAKE_MS = 15000,
 };
 
@@ -366,6 +367,14 @@ static void settle_down(void)
     }
 }
 
+/* What waits for company has gone, and what comes next goes at once. */
+static void let_go(void)
+{
+    settle_down();
+    advance(TOGETHER_MS);
+    settle_down();
+}
+
 /* The owners of channels */
 
 struct owner {
@@ -564,7 +573,7 @@ START_TEST(a_websocket_is_asked_for_as_rfc_8441_has_it_and_carries_messages)
     ck_assert_uint_eq(owner->length, 5);
     ck_assert_int_eq(memcmp(owner->message, "hello", 5), 0);
     ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"seen", 4), 0);
-    settle_down();
+    let_go();
     size_t at = 0;
     expect_frame(side, &at, 0x8a, "?", 1);
     expect_frame(side, &at, 0x82, "seen", 4);
@@ -1130,7 +1139,7 @@ START_TEST(a_connection_whose_window_is_used_up_takes_no_more_streams_until_it_o
     settle_down();
     for (int i = 0; i < TOO_MANY; i++)
         ck_assert_int_eq(h2_ops.send(owners[0]->channel, answer, sizeof answer), 0);
-    settle_down();
+    let_go();
     ck_assert_uint_eq(world.streams[0]->sides[0]->got_length, WINDOW);
     h2_ops.free(owners[0]->channel);
     free(owners[0]);
@@ -1355,7 +1364,7 @@ START_TEST(what_a_small_window_cuts_into_pieces_arrives_whole_in_order_and_once)
     ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"one", 3), 0);
     settle_down();
     ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"two", 3), 0);
-    settle_down();
+    let_go();
     ck_assert_uint_eq(side->got_length, 65535); /* in the middle of it */
     ck_assert_int_eq(h2_ops.send(owner->channel, (const uint8_t *)"three", 5), 0);
     open_window(stream, 20); /* all of it, and some of what follows */
@@ -1467,7 +1476,7 @@ END_TEST
 START_TEST(a_server_that_reads_nothing_at_all_is_lost)
 {
     struct owner *owner = open_channel();
-    settle_down();
+    let_go();
     world.write_result = ERR_LIMIT;
     h2_ops.send(owner->channel, (const uint8_t *)"ack", 3);
     settle_down();
@@ -1741,6 +1750,7 @@ START_TEST(what_is_in_a_hurry_takes_along_what_is_not)
     struct owner *owners[2];
     open_many(owners, 2);
     struct stream *stream = world.streams[0];
+    let_go();
     unsigned before = stream->writes;
     ck_assert_int_eq(h2_ops.send_lazily(owners[0]->channel, (const uint8_t *)"alive", 5), 0);
     ck_assert_int_eq(h2_ops.send(owners[1]->channel, (const uint8_t *)"taken", 5), 0);
@@ -1754,6 +1764,79 @@ START_TEST(what_is_in_a_hurry_takes_along_what_is_not)
     at = 0;
     expect_frame(stream->sides[1], &at, 0x82, "taken", 5);
     close_many(owners, 2);
+}
+END_TEST
+
+/* The first of a burst goes at once, the others by the time of the next write. */
+START_TEST(answers_that_follow_each_other_closely_go_together)
+{
+    struct owner *owners[3];
+    open_many(owners, 3);
+    struct stream *stream = world.streams[0];
+    let_go();
+    unsigned before = stream->writes;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(h2_ops.send(owners[i]->channel, (const uint8_t *)"taken", 5), 0);
+    ck_assert_uint_eq(stream->writes, before + 1);
+    advance(TOGETHER_MS - 1);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before + 1);
+    advance(1);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before + 2);
+    for (int i = 0; i < 3; i++) {
+        size_t at = 0;
+        expect_frame(stream->sides[i], &at, 0x82, "taken", 5);
+        ck_assert_uint_eq(at, stream->sides[i]->got_length);
+    }
+    close_many(owners, 3);
+}
+END_TEST
+
+/* What comes in sends nothing out, unless it wants an answer of its own. */
+START_TEST(an_answer_waits_on_while_messages_come_and_goes_with_what_must_go)
+{
+    struct owner *owners[3];
+    open_many(owners, 3);
+    struct stream *stream = world.streams[0];
+    let_go();
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(h2_ops.send(owners[i]->channel, (const uint8_t *)"taken", 5), 0);
+    unsigned before = stream->writes;
+    say(stream, 2, 0x82, "hi", 2);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before);
+    say(stream, 2, 0x89, "?", 1);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before + 1); /* the PONG, and the answer */
+    size_t at = 0;
+    expect_frame(stream->sides[1], &at, 0x82, "taken", 5);
+    at = 0;
+    expect_frame(stream->sides[2], &at, 0x8a, "?", 1);
+    ck_assert_int_eq(h2_ops.send(owners[0]->channel, (const uint8_t *)"again", 5), 0);
+    ck_assert_uint_eq(stream->writes, before + 1);
+    nghttp2_submit_ping(stream->server, 0, NULL);
+    settle_down();
+    ck_assert_uint_eq(stream->writes, before + 2);
+    at = 0;
+    expect_frame(stream->sides[0], &at, 0x82, "taken", 5);
+    expect_frame(stream->sides[0], &at, 0x82, "again", 5);
+    close_many(owners, 3);
+}
+END_TEST
+
+/* As many as a server has unanswered at once: that they wait is no fault of its reading. */
+START_TEST(so_many_answers_at_once_all_find_room)
+{
+    enum { MANY = 256, ANSWER = 60 };
+    static const uint8_t answer[ANSWER];
+    struct owner *owner = open_channel();
+    let_go();
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(h2_ops.send(owner->channel, answer, sizeof answer), 0);
+    let_go();
+    ck_assert_uint_eq(world.streams[0]->sides[0]->got_length, MANY * (2 + 4 + ANSWER));
+    close_owner(owner);
 }
 END_TEST
 
@@ -1898,6 +1981,7 @@ START_TEST(a_connection_whose_window_is_used_up_gets_no_more_streams)
             settle_down();
         }
     }
+    let_go();
     struct owner *fifth = open_channel();
     settle_down();
     ck_assert(fifth->opened);
@@ -1968,6 +2052,9 @@ int main(void)
         a_server_that_wants_http1_is_no_road,
         what_is_in_no_hurry_goes_together,
         what_is_in_a_hurry_takes_along_what_is_not,
+        answers_that_follow_each_other_closely_go_together,
+        an_answer_waits_on_while_messages_come_and_goes_with_what_must_go,
+        so_many_answers_at_once_all_find_room,
         no_hurry_is_less_after_a_reload,
         what_is_in_no_hurry_may_come_too_late,
         who_is_heard_is_not_pinged,
