@@ -338,17 +338,25 @@ static void note_traffic(struct link *link)
         arm(link);
 }
 
+/* A message in one piece, as most of them are, needs no memory of its own. */
+static struct scanner *scanner_for(struct link *link, struct scanner *whole, bool first, bool last)
+{
+    if (!first)
+        return link->scanner;
+    if (!last)
+        link->scanner = mem_new(sizeof *link->scanner);
+    struct scanner *scanner = last ? whole : link->scanner;
+    scanner_begin(scanner);
+    return scanner;
+}
+
 static void on_piece(void *arg, const uint8_t *bytes, size_t length, bool first, bool last)
 {
     struct link *link = arg;
-    struct scanner whole; /* for a message in one piece, as most of them are */
+    struct scanner whole;
     if (link->why_text)
         return;
-    if (first && !last)
-        link->scanner = mem_new(sizeof *link->scanner);
-    struct scanner *scanner = first && last ? &whole : link->scanner;
-    if (first)
-        scanner_begin(scanner);
+    struct scanner *scanner = scanner_for(link, &whole, first, last);
     int result = scanner_feed(scanner, bytes, length);
     if (result == 0 && last)
         result = scanner_end(scanner);
