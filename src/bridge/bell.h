@@ -88,18 +88,18 @@ struct bell {
 
     /* Registrations that wait for a row to be durable, by the number of what they asked for. */
     struct list waits;
-    unsigned puts_asked;   /* the last number */
-    unsigned puts_out;     /* of it, what the put has that is out, or was out last */
-    unsigned puts_kept;    /* and what is durable */
-    bool put_out, put_due; /* the store has a put; another one is to follow it */
+    unsigned puts_asked;           /* the last number */
+    unsigned puts_out;             /* of it, what the put has that is out, or was out last */
+    unsigned puts_kept;            /* and what is durable */
+    bool put_out : 1, put_due : 1; /* the store has a put; another one is to follow it */
 
-    bool linked;     /* started and not down yet */
-    bool makes_way;  /* its link is being stopped for an account that needs the room */
-    bool needs_room; /* and is counted there */
-    bool silent;     /* a link was accepted and showed no queue, and none has shown it since */
-    bool ring_left, notice_left;
-    bool ring_outdated, notice_outdated; /* the app has subscribed anew since they left */
-    bool test_due, contested_due;        /* asked for while another notice was in flight */
+    bool linked : 1;     /* started and not down yet */
+    bool makes_way : 1;  /* its link is being stopped for an account that needs the room */
+    bool needs_room : 1; /* and is counted there */
+    bool silent : 1;     /* a link was accepted and showed no queue, and none has shown it since */
+    bool ring_left : 1, notice_left : 1;
+    bool ring_outdated : 1, notice_outdated : 1; /* the app has subscribed anew since they left */
+    bool test_due : 1, contested_due : 1;        /* asked for while another notice was in flight */
     enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said : 8; /* in the log, last */
     enum link_reason said_reason : 8;                          /* of SAID_DOWN */
     enum link_reason down_reason : 8; /* why its link went down last; LINK_STOPPED: for nothing */

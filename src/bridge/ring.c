@@ -334,7 +334,8 @@ void ring_notice(struct bell *bell, enum push_kind kind)
     if (bell_now_ms(bell) < bell->endpoint_life.floor_until_ms)
         return;
     if (bell->notice) {
-        *(kind == PUSH_TEST ? &bell->test_due : &bell->contested_due) = true;
+        bell->test_due |= kind == PUSH_TEST;
+        bell->contested_due |= kind != PUSH_TEST;
         return;
     }
     target_of(bell, &target);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { SECOND_MS = 1000 };
+
 void fleet_init(struct fleet *fleet)
 {
     *fleet = (struct fleet){.epoch = 1};
@@ -39,14 +41,16 @@ bool fleet_is_wide(const struct fleet *fleet, int64_t now_ms)
 
 bool fleet_has_counted(const struct fleet *fleet, const struct fleet_mark *mark, int64_t now_ms)
 {
-    return mark->epoch == fleet->epoch && now_ms - mark->counted_ms <= fleet->window_ms;
+    return mark->epoch == fleet->epoch &&
+           now_ms / SECOND_MS - mark->counted_s <= fleet->window_ms / SECOND_MS;
 }
 
 bool fleet_refused(struct fleet *fleet, struct fleet_mark *mark, int64_t now_ms, bool *alarm)
 {
     *alarm = false;
     if (mark->epoch != fleet->epoch) {
-        *mark = (struct fleet_mark){.epoch = fleet->epoch, .counted_ms = now_ms};
+        *mark =
+            (struct fleet_mark){.epoch = fleet->epoch, .counted_s = (uint32_t)(now_ms / SECOND_MS)};
         note(fleet, now_ms);
         *alarm = !fleet->wide && fleet->count == FLEET_LEAST;
         fleet->wide |= *alarm;

@@ -23,7 +23,7 @@ struct fleet {
 /* An account's own: when it was last counted, so that it is counted once. All zero at first. */
 struct fleet_mark {
     unsigned epoch;
-    int64_t counted_ms;
+    uint32_t counted_s; /* by the clock of `now_ms`; every account has some of these */
 };
 
 void fleet_init(struct fleet *fleet); /* but for window_ms, which is the owner's to set */

@@ -34,14 +34,14 @@ struct endpoint_past {
 
 struct endpoint_life {
     int last_status; /* for people, as are the next two: what came of the last push */
-    enum verdict_kind last_kind;
-    uint8_t last_cause;  /* verdict_meaning */
+    enum verdict_kind last_kind : 8;
+    uint8_t last_cause;              /* verdict_meaning */
+    enum verdict_kind said_kind : 8; /* with said_status */
     bool same_as_before; /* the first answer since the start is the last one before it once more */
     bool origin_trouble; /* it failed with its whole origin, and at most doubtfully since */
     unsigned denials;    /* by our own settings, since a push was accepted or they changed */
     int said_status;     /* the last answer of the push server itself */
-    enum verdict_kind said_kind;
-    unsigned alike;         /* answers like the last one before it, but not within its floor */
+    unsigned alike;      /* answers like the last one before it, but not within its floor */
     unsigned alike_before;  /* those before the start */
     unsigned repeated;      /* how often the last answer's floor has grown, and once more; 0: it has
                                none */

@@ -47,12 +47,12 @@ struct link {
     enum link_reason why : 8;
     uint8_t device;
     uint8_t road; /* enum road: the one that it took the last time */
-    bool candidate;
-    bool use_fallback; /* of the two User-Agents */
-    bool one_refused;  /* one of them was answered 499 since the last success */
-    bool open;         /* from the handshake's success until it comes down */
-    bool heard;        /* a whole message has come over this connection */
-    bool drained;
+    bool candidate : 1;
+    bool use_fallback : 1; /* of the two User-Agents */
+    bool one_refused : 1;  /* one of them was answered 499 since the last success */
+    bool open : 1;         /* from the handshake's success until it comes down */
+    bool heard : 1;        /* a whole message has come over this connection */
+    bool drained : 1;
 };
 
 static int64_t now_ms(const struct link *link)
