@@ -41,7 +41,8 @@ struct transfers {
 };
 
 /* What a handle has, mostly from its last request: to compare takes less than to tell curl. */
-struct numbers {
+struct known {
+    const void *headers, *body; /* NULL at first, to curl as well */
     long dns_s, length, total_ms, connect_ms, life_s, fresh;
 };
 
@@ -49,7 +50,7 @@ struct transfer {
     struct list node; /* busy or idle */
     struct transfers *owner;
     CURL *easy;
-    struct numbers numbers;
+    struct known known;
     struct transfer_request request;
     transfer_fn *fn;
     void *arg;
@@ -143,7 +144,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 static void prepare(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
-    memset(&transfer->numbers, 0xff, sizeof transfer->numbers); /* none of them known: -1 */
+    transfer->known = (struct known){NULL, NULL, -1, -1, -1, -1, -1, -1};
     route_attach(&transfer->route, easy);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_says);
@@ -183,10 +184,17 @@ static void set_number(CURL *easy, CURLoption option, long *has, long number)
     *has = number;
 }
 
+static void set_pointer(CURL *easy, CURLoption option, const void **has, const void *pointer)
+{
+    if (*has != pointer)
+        curl_easy_setopt(easy, option, pointer);
+    *has = pointer;
+}
+
 static void aim(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
-    struct numbers *has = &transfer->numbers;
+    struct known *has = &transfer->known;
     const struct transfer_request *request = &transfer->request;
     char url[URL_ORIGIN_SIZE + URL_MAX + 1];
     char *at = text_add(url, url + sizeof url, request->origin);
@@ -200,9 +208,9 @@ static void aim(struct transfer *transfer)
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
     route_apply(&transfer->route);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->first);
+    set_pointer(easy, CURLOPT_HTTPHEADER, &has->headers, transfer->first);
     set_number(easy, CURLOPT_POSTFIELDSIZE, &has->length, (long)request->length);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+    set_pointer(easy, CURLOPT_POSTFIELDS, &has->body, request->body);
     set_number(easy, CURLOPT_DNS_CACHE_TIMEOUT, &has->dns_s, total / 1000 + DNS_SECONDS);
     set_number(easy, CURLOPT_TIMEOUT_MS, &has->total_ms, total);
     set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, &has->connect_ms, connect > 1 ? connect : 1);
@@ -241,7 +249,8 @@ static void copy_extra(struct transfer *transfer)
 
 static void forget_extra(struct transfer *transfer)
 {
-    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
+    if (transfer->extra_count)
+        set_pointer(transfer->easy, CURLOPT_HTTPHEADER, &transfer->known.headers, NULL);
     while (transfer->extra_count)
         mem_free_secret(transfer->extra[--transfer->extra_count].data);
     sodium_memzero(transfer->authorization_text, sizeof transfer->authorization_text);

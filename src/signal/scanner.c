@@ -195,6 +195,11 @@ static size_t read_number(struct scanner *scanner, const uint8_t *bytes, size_t 
     unsigned shift = scanner->shift;
     uint8_t byte = MORE_FOLLOWS;
     size_t used = 0;
+    if (shift == 0 && !(*bytes & MORE_FOLLOWS)) { /* as most are */
+        scanner->number = *bytes;
+        *ended = true;
+        return 1;
+    }
     while ((byte & MORE_FOLLOWS) && used < length && shift <= VARINT_SHIFT_MAX) {
         byte = bytes[used++];
         number |= (uint64_t)(byte & 0x7f) << shift;
