@@ -13,8 +13,11 @@ enum {
      * another. What comes is taken as it comes, so that none of it takes memory. */
     WINDOW = 1024 * 1024,
     HEADER_LIST_MAX = 8192,
-    RECORD = 4096,    /* a hundred keep-alives */
-    TOGETHER_MS = 50, /* no more often answers go out, which is sooner than anybody waits for one */
+    RECORD = 4096, /* a hundred keep-alives */
+    /* Answers go out no more often. Each of them is a write and wakes the server; but the more
+     * comes in while nothing goes out, the more often the kernel acknowledges it by itself, which
+     * makes the next message wait. */
+    TOGETHER_MS = 15,
     /* A link that is made anew finds the connection still there. */
     EMPTY_MS = 10 * 1000,
     UNANSWERED_MAX = 3,

@@ -24,7 +24,7 @@ enum {
     KEEPALIVE_MS = 30000,
     TIMEOUT_MS = 20000,
     LAZY_MS = 1000, /* with these two */
-    TOGETHER_MS = 50,
+    TOGETHER_MS = 15,
     HANDSHAKE_MS = 15000,
 };
 
