@@ -52,7 +52,7 @@ static bool is_plain_host(struct url *url)
     return url->is_address;
 }
 
-/* As far as it is what a URL may consist of, and has neither a fragment nor an empty query. */
+/* Printable ASCII from its slash on, with neither a fragment nor an empty query. */
 static bool is_plain_target(const char *target)
 {
     const char *at = target;

@@ -23,7 +23,7 @@ struct url {
     bool is_ipv6;
     bool has_userinfo;
     bool has_fragment;
-    bool is_plain; /* it was written as we would write it, and can be read in no other way */
+    bool is_plain; /* it was read without curl's parser: nothing in it can be read in two ways */
 };
 
 /* ERR_INVALID with a sentence that names what is wrong and never repeats the URL's path. */

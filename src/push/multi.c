@@ -154,7 +154,8 @@ static int on_timer(CURLM *handle, long timeout_ms, void *arg)
 {
     (void)handle;
     struct multi *multi = arg;
-    long soonest_ms = multi->in_timeout ? 1 : 0; /* as in loop.c: others get their turn, too */
+    /* As in loop.c: others get their turn, too, whichever of the two timers it is that fires. */
+    long soonest_ms = multi->in_timeout || multi->loop->firing ? 1 : 0;
     if (timeout_ms < 0)
         uv_timer_stop(&multi->timeout);
     else

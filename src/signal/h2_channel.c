@@ -105,9 +105,9 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t
     return (ssize_t)taken;
 }
 
-static bool has_unsent(const struct channel *channel, size_t more, size_t most)
+static bool has_unsent(const struct channel *channel, size_t most)
 {
-    return channel->out && channel->out->length + more > most;
+    return channel->out && channel->out->length > most;
 }
 
 int h2_channel_put(struct websocket *websocket, const uint8_t *frame, size_t length, size_t most)
@@ -115,9 +115,7 @@ int h2_channel_put(struct websocket *websocket, const uint8_t *frame, size_t len
     static const nghttp2_data_provider provider = {.read_callback = on_read};
     struct channel *channel = list_owner(websocket, struct channel, websocket);
     channel->connection->due |= channel->connection->inside; /* a PONG, or an answer right away */
-    if (has_unsent(channel, length, most))
-        h2_connection_flush(channel->connection); /* it may have waited for company alone */
-    if (has_unsent(channel, length, most))
+    if (has_unsent(channel, most - length))
         return ERR_LIMIT;
     if (channel->out)
         return buf_add(channel->out, frame, length);
@@ -266,7 +264,11 @@ struct channel *h2_channel_new(struct h2 *h2, bool candidate, const struct trans
 int h2_channel_send(struct channel *channel, const uint8_t *message, size_t length)
 {
     int result = websocket_send(&channel->websocket, message, length);
-    if (channel->connection)
+    if (!channel->connection)
+        return result;
+    if (has_unsent(channel, TRANSPORT_UNSENT_MAX / 2)) /* only the server's reading sets limits */
+        h2_connection_flush(channel->connection);
+    else
         h2_connection_flush_answers(channel->connection);
     return result;
 }

@@ -14,9 +14,9 @@ enum {
     WINDOW = 1024 * 1024,
     HEADER_LIST_MAX = 8192,
     RECORD = 4096, /* a hundred keep-alives */
-    /* Answers go out no more often. Each of them is a write and wakes the server; but the more
-     * comes in while nothing goes out, the more often the kernel acknowledges it by itself, which
-     * makes the next message wait. */
+    /* So long after the last write an answer waits, unless something must go sooner. Each write
+     * wakes the server; but the more comes in while nothing goes out, the more often the kernel
+     * acknowledges it by itself, which makes the next message wait. */
     TOGETHER_MS = 15,
     /* A link that is made anew finds the connection still there. */
     EMPTY_MS = 10 * 1000,
@@ -387,7 +387,8 @@ void h2_connection_flush_soon(struct h2_connection *connection)
     flush_within(connection, connection->h2->lazy_ms); /* less after a reload, maybe */
 }
 
-/* Whether it has anything to say besides what its streams have to send; or to hear. */
+/* Whether it has something to say besides its streams' DATA, or will hear no more, which is its
+ * end. */
 static bool wants_more_than_data(nghttp2_session *session)
 {
     return nghttp2_session_get_outbound_queue_size(session) > 0 ||

@@ -63,7 +63,7 @@ struct transport_ops {
                             void *arg);
     /* Queues one whole binary message. ERR_LIMIT when more than TRANSPORT_UNSENT_MAX bytes would
      * wait for a server that does not read; ERR_NOT_NOW when it is not open. It goes out at once,
-     * or, where accounts share a connection that has just sent something, within 15 ms. */
+     * or, over a connection of many that has just sent something, within 15 ms. */
     int (*send)(struct channel *channel, const uint8_t *message, size_t length);
     /* As `send`, for what is in no hurry: where accounts share a connection it goes out within a
      * second (sooner where signal.keepalive or its timeout is short), together with what others
