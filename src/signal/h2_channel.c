@@ -105,7 +105,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t
     return (ssize_t)taken;
 }
 
-static bool has_unsent(const struct channel *channel, size_t most)
+static bool has_more_unsent(const struct channel *channel, size_t most)
 {
     return channel->out && channel->out->length > most;
 }
@@ -115,7 +115,7 @@ int h2_channel_put(struct websocket *websocket, const uint8_t *frame, size_t len
     static const nghttp2_data_provider provider = {.read_callback = on_read};
     struct channel *channel = list_owner(websocket, struct channel, websocket);
     channel->connection->due |= channel->connection->inside; /* a PONG, or an answer right away */
-    if (has_unsent(channel, most - length))
+    if (has_more_unsent(channel, most - length))
         return ERR_LIMIT;
     if (channel->out)
         return buf_add(channel->out, frame, length);
@@ -266,7 +266,8 @@ int h2_channel_send(struct channel *channel, const uint8_t *message, size_t leng
     int result = websocket_send(&channel->websocket, message, length);
     if (!channel->connection)
         return result;
-    if (has_unsent(channel, TRANSPORT_UNSENT_MAX / 2)) /* only the server's reading sets limits */
+    if (has_more_unsent(channel,
+                        TRANSPORT_UNSENT_MAX / 2)) /* only the server's reading sets limits */
         h2_connection_flush(channel->connection);
     else
         h2_connection_flush_answers(channel->connection);
