@@ -67,7 +67,7 @@ static void check_url(const struct proxies *proxies, const struct request *reque
         expect(strlen(found.host) < TOLD_HOST_SIZE);
     }
     if (found.fault == URL_GOOD)
-        expect(strchr(found.host, '.') &&
+        expect((strchr(found.host, '.') || found.host[0] == '[') && !found.is_local &&
                (proxies_trust(proxies, &request->peer) || !proxies_forwarded(request)));
     public_url_fini(&found);
 }
