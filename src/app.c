@@ -240,12 +240,11 @@ static json_t *compare(void *arg, const json_t *question)
 static json_t *tell_key(void *arg, const char *origin, struct err *err)
 {
     const struct app *app = arg;
-    char header[VAPID_HEADER_SIZE];
-    const char *subject = app->config->push_vapid_subject;
-    if (origin && vapid_header(app->vapid, origin, subject, clock_unix(), header, err) != 0)
+    const char *subject = app->config->push_vapid_subject, *header = NULL;
+    if (origin && !(header = vapid_header(app->vapid, origin, subject, clock_unix(), err)))
         return NULL;
     return json_pack("{s:s, s:s?, s:s*}", "key", vapid_public_text(app->vapid), "file",
-                     app->config->push_vapid_key_file, "authorization", origin ? header : NULL);
+                     app->config->push_vapid_key_file, "authorization", header);
 }
 
 static int try_alert(void *arg, lookout_tried_fn *tried, void *tried_arg, struct err *err)

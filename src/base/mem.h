@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 void *mem_new(size_t size);                      /* zeroed */
+void *mem_partly(size_t size, size_t zeroed);    /* only so much of it is */
 void *mem_resize(void *old, size_t size);        /* may move; new bytes are not zeroed */
 char *mem_copy(const char *text, size_t length); /* adds the terminating zero */
 char *mem_text(const char *text);                /* NULL gives NULL */

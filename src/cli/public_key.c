@@ -87,7 +87,9 @@ int cli_authorization(const struct config *config, const char *origin,
         config_locate(config, err);
         return err->code;
     }
-    int result = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), header, err);
+    const char *made = vapid_header(vapid, origin, config->push_vapid_subject, clock_unix(), err);
+    if (made)
+        memcpy(header, made, strlen(made) + 1);
     vapid_free(vapid);
-    return result;
+    return made ? 0 : err->code;
 }

@@ -1,6 +1,7 @@
 #include "push/push.h"
 
 #include <sodium.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,15 +34,16 @@ static bool needs_token(const struct push_request *request)
     return !request->without_token && push_request_login(request) == LOGIN_TOKEN;
 }
 
-/* Empty where push.headers_file has it, or none is wanted. */
-static int write_authorization(struct push_request *request,
-                               char header[TRANSFER_AUTHORIZATION_SIZE], struct err *err)
+/* NULL where push.headers_file has it, or none is wanted. `login` is room for the endpoint's. */
+static int find_authorization(struct push_request *request, char login[BASIC_HEADER_SIZE],
+                              const char **authorization, struct err *err)
 {
     const struct push *push = request->push;
-    header[0] = '\0';
-    if (basic_header(&request->url, header) || !needs_token(request))
+    *authorization = basic_header(&request->url, login) ? login : NULL;
+    if (*authorization || !needs_token(request))
         return 0;
-    return vapid_header(push->vapid, request->origin, push->subject, clock_unix(), header, err);
+    *authorization = vapid_header(push->vapid, request->origin, push->subject, clock_unix(), err);
+    return *authorization ? 0 : err->code;
 }
 
 static void say_began(struct push_request *request)
@@ -57,10 +59,12 @@ static void say_began(struct push_request *request)
 static void hand_over(struct push_request *request)
 {
     struct push *push = request->push;
-    char authorization[TRANSFER_AUTHORIZATION_SIZE];
+    char login[BASIC_HEADER_SIZE];
+    const char *authorization;
+    login[0] = '\0';
     struct err err;
     if (message_seal(&request->message, &err) != 0 ||
-        write_authorization(request, authorization, &err) != 0) {
+        find_authorization(request, login, &authorization, &err) != 0) {
         fail(request, PUSH_OURS, err.text);
         return;
     }
@@ -75,7 +79,7 @@ static void hand_over(struct push_request *request)
         .proven = request->proven,
         .addresses = &request->addresses,
         .connect_to = elsewhere ? &target : NULL,
-        .authorization = authorization[0] ? authorization : NULL,
+        .authorization = authorization,
         .headers = push_request_headers(request),
         .topic = request->message.topic,
         .content_type = message_type(&request->message),
@@ -85,7 +89,7 @@ static void hand_over(struct push_request *request)
     };
     what.body = message_body(&request->message, &what.length);
     request->transfer = transfer_start(push->transfers, &what, on_answer, request);
-    sodium_memzero(authorization, sizeof authorization);
+    sodium_memzero(login, strlen(login));
     if (request->transfer)
         say_began(request);
     else
@@ -289,7 +293,9 @@ static void find_addresses(struct push_request *request)
 static struct push_request *request_new(struct push *push, const struct push_target *target,
                                         enum push_kind kind)
 {
-    struct push_request *request = mem_new(sizeof *request);
+    struct push_request *request =
+        mem_partly(sizeof *request, offsetof(struct push_request, origin));
+    request->origin[0] = '\0';
     request->push = push;
     request->endpoint = mem_text(target->endpoint);
     request->proven = target->proven;

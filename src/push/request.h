@@ -44,11 +44,7 @@ struct push_request {
     bool proven, failing, probe;
 
     char *endpoint;
-    struct url url;
-    char origin[URL_ORIGIN_SIZE];
-
     struct lookup *lookup;
-    struct address_list addresses;
     int64_t addresses_ms; /* when they were looked up */
     unsigned reloads;     /* of then: the settings say whose addresses they must be */
     struct origin_place place;
@@ -57,6 +53,11 @@ struct push_request {
     bool again;          /* this is the second */
     bool counted;        /* among those that began */
     bool without_token;
+    struct url url;
+
+    /* Not zeroed with the rest: written before they are read. */
+    char origin[URL_ORIGIN_SIZE]; /* "": the endpoint cannot be read */
+    struct address_list addresses;
     struct verdict verdict;
 };
 

@@ -24,17 +24,19 @@ enum {
     DNS_SECONDS = 60,      /* what an address outlasts the request that brought it */
     BUFFER_SIZE = 4096,    /* an answer is shorter than 24 KiB */
     UPLOAD_SIZE = 16384,   /* curl's least; its 64 KiB would be taken for each TLS request */
-    TOPIC_HEADER_SIZE = 48,
-    TYPE_HEADER_SIZE = 48,
+    HEADERS_SIZE = TRANSFER_AUTHORIZATION_SIZE + 256, /* and topic, type and what is always there */
     WHY_SIZE = 256,
 };
+
+/* What every request has. */
+static const char common[] = "\r\nUser-Agent: Doorbell/" DOORBELL_VERSION "\r\nTTL: 2592000"
+                             "\r\nUrgency: high\r\nContent-Encoding: aes128gcm";
 
 struct transfers {
     struct loop *loop;
     struct multi *multi;
     const struct policy *policy;
     struct trust *trust;
-    struct curl_slist *headers; /* the same for all; every transfer's own lead to them */
     struct list busy, idle;
     unsigned idle_count;
     int64_t renewed_ms; /* connections from before are not used again */
@@ -62,17 +64,17 @@ struct transfer {
     bool refused;     /* by the policy, in this try */
     bool starved;     /* no descriptor was left for a socket, in this try */
 
-    struct answer answer;
+    struct curl_slist *first; /* of the headers of this request */
+    struct curl_slist headers, no_accept;
+    char no_accept_text[sizeof "Accept:"];
+    size_t extra_count;
+    /* What follows is long, and seldom used as a whole. */
+    char headers_text[HEADERS_SIZE];
+    struct curl_slist extra[HEADERS_MOST];
     char why[WHY_SIZE];
     char curl_says[CURL_ERROR_SIZE];
     struct route route;
-    struct curl_slist authorization, topic, type;
-    struct curl_slist extra[HEADERS_MOST];
-    size_t extra_count;
-    struct curl_slist *first; /* of those of this request */
-    char authorization_text[sizeof "Authorization: " + TRANSFER_AUTHORIZATION_SIZE];
-    char topic_text[TOPIC_HEADER_SIZE];
-    char type_text[TYPE_HEADER_SIZE];
+    struct answer answer;
 };
 
 static bool is_permitted(struct transfer *transfer, const struct address *address)
@@ -235,7 +237,7 @@ static void copy_extra(struct transfer *transfer)
 {
     const struct header_list *list = transfer->request.headers;
     bool has_own = transfer->request.authorization;
-    struct curl_slist *next = has_own ? &transfer->authorization : &transfer->topic;
+    struct curl_slist *next = &transfer->headers;
     for (size_t i = list ? list->count : 0; i-- > 0;) {
         if (has_own && text_starts_nocase(list->lines[i], "Authorization:"))
             continue;
@@ -253,32 +255,36 @@ static void forget_extra(struct transfer *transfer)
         set_pointer(transfer->easy, CURLOPT_HTTPHEADER, &transfer->known.headers, NULL);
     while (transfer->extra_count)
         mem_free_secret(transfer->extra[--transfer->extra_count].data);
-    sodium_memzero(transfer->authorization_text, sizeof transfer->authorization_text);
+    sodium_memzero(transfer->headers_text, strlen(transfer->headers_text));
 }
 
-static void write_header(char *line, size_t size, const char *name, const char *value)
+static char *add_header(char *at, const char *end, const char *name, const char *value)
 {
-    text_add(text_add(line, line + size, name), line + size, value);
+    return text_add(text_add(at, end, name), end, value);
 }
 
+/* Curl looks through all lines for each header that it could have to add, and sends them as they
+ * are: what is one line to it costs the least. It begins with what curl would add, were it not
+ * there. */
 static void write_headers(struct transfer *transfer)
 {
     const struct transfer_request *request = &transfer->request;
+    char *at = transfer->headers_text;
+    const char *end = at + sizeof transfer->headers_text;
+    at = add_header(at, end, "Content-Type: ", request->content_type);
     if (request->authorization)
-        write_header(transfer->authorization_text, sizeof transfer->authorization_text,
-                     "Authorization: ", request->authorization);
-    write_header(transfer->topic_text, sizeof transfer->topic_text, "Topic: ", request->topic);
-    write_header(transfer->type_text, sizeof transfer->type_text,
-                 "Content-Type: ", request->content_type);
+        at = add_header(at, end, "\r\nAuthorization: ", request->authorization);
+    at = add_header(at, end, "\r\nTopic: ", request->topic);
+    text_add(at, end, common);
 }
 
-static void link_texts(struct transfer *transfer)
+/* An empty value takes a header away that curl would add. */
+static void link_headers(struct transfer *transfer)
 {
-    transfer->authorization =
-        (struct curl_slist){.data = transfer->authorization_text, .next = &transfer->topic};
-    transfer->topic = (struct curl_slist){.data = transfer->topic_text, .next = &transfer->type};
-    transfer->type =
-        (struct curl_slist){.data = transfer->type_text, .next = transfer->owner->headers};
+    memcpy(transfer->no_accept_text, "Accept:", sizeof transfer->no_accept_text);
+    transfer->no_accept = (struct curl_slist){.data = transfer->no_accept_text};
+    transfer->headers =
+        (struct curl_slist){.data = transfer->headers_text, .next = &transfer->no_accept};
 }
 
 static struct transfer *transfer_new(struct transfers *transfers)
@@ -290,7 +296,7 @@ static struct transfer *transfer_new(struct transfers *transfers)
     transfer->owner = transfers;
     transfer->easy = easy;
     list_init(&transfer->node);
-    link_texts(transfer);
+    link_headers(transfer);
     prepare(transfer);
     return transfer;
 }
@@ -416,27 +422,6 @@ void transfer_cancel(struct transfer *transfer)
     give_back(transfer);
 }
 
-/* An empty value takes a header away that curl would add. */
-static struct curl_slist *common_headers(void)
-{
-    static const char *const headers[] = {("User-Agent: Doorbell/" DOORBELL_VERSION),
-                                          "TTL: 2592000",
-                                          "Urgency: high",
-                                          "Content-Encoding: aes128gcm",
-                                          "Accept:",
-                                          "Expect:"};
-    struct curl_slist *list = NULL;
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        struct curl_slist *longer = curl_slist_append(list, headers[i]);
-        if (!longer) {
-            curl_slist_free_all(list);
-            return NULL;
-        }
-        list = longer;
-    }
-    return list;
-}
-
 struct transfers *transfers_new(struct loop *loop, const struct policy *policy, struct trust *trust,
                                 struct err *err)
 {
@@ -452,9 +437,8 @@ struct transfers *transfers_new(struct loop *loop, const struct policy *policy, 
     transfers->policy = policy;
     transfers->renewed_ms = loop_now_ms(loop) - (LIFE_SECONDS + 1) * 1000;
     transfers->trust = trust;
-    transfers->headers = common_headers();
     transfers->multi = multi_new(loop, CONNECTIONS_MAX, on_ended);
-    if (transfers->headers && transfers->multi)
+    if (transfers->multi)
         return transfers;
     err_set(err, ERR_IO, "libcurl cannot be set up");
     transfers_free(transfers);
@@ -470,7 +454,6 @@ void transfers_free(struct transfers *transfers)
     list_each_safe(node, &transfers->idle)
         transfer_free(list_owner(node, struct transfer, node));
     multi_free(transfers->multi);
-    curl_slist_free_all(transfers->headers);
     trust_free(transfers->trust);
     free(transfers);
     curl_global_cleanup();

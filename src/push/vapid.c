@@ -393,19 +393,6 @@ static struct token *find(const struct vapid *vapid, const char *origin)
     return node ? map_owner(node, struct token, by_origin) : NULL;
 }
 
-static void keep(struct vapid *vapid, const char *origin, const char *header, int64_t now_unix)
-{
-    if (vapid->tokens.count >= TOKENS_MAX)
-        drop(vapid, list_owner(list_first(&vapid->used), struct token, use));
-    struct token *token = mem_new(sizeof *token);
-    list_init(&token->use);
-    token->signed_unix = now_unix;
-    memcpy(token->origin, origin, strlen(origin) + 1);
-    memcpy(token->header, header, strlen(header) + 1);
-    map_add(&vapid->tokens, &token->by_origin, map_hash(&vapid->tokens, origin, strlen(origin)));
-    list_append(&vapid->used, &token->use);
-}
-
 /* A clock that went back makes a token that may be from the future for the server, too. */
 static bool is_fresh(const struct token *token, int64_t now_unix)
 {
@@ -427,35 +414,60 @@ static int take_subject(struct vapid *vapid, const char *subject, struct err *er
     return 0;
 }
 
-static void use(struct vapid *vapid, struct token *token, char header[VAPID_HEADER_SIZE])
+static void use(struct vapid *vapid, struct token *token)
 {
     list_remove(&token->use);
     list_append(&vapid->used, &token->use);
-    memcpy(header, token->header, strlen(token->header) + 1);
 }
 
-int vapid_header(struct vapid *vapid, const char *origin, const char *subject, int64_t now_unix,
-                 char header[VAPID_HEADER_SIZE], struct err *err)
+static void keep(struct vapid *vapid, struct token *token)
 {
-    if (!vapid)
-        return err_set(err, ERR_NOT_FOUND, "There is no VAPID key here that could sign it.");
-    int result = take_subject(vapid, subject, err);
-    if (result != 0)
-        return result;
+    if (vapid->tokens.count >= TOKENS_MAX)
+        drop(vapid, list_owner(list_first(&vapid->used), struct token, use));
+    const char *origin = token->origin;
+    map_add(&vapid->tokens, &token->by_origin, map_hash(&vapid->tokens, origin, strlen(origin)));
+    list_append(&vapid->used, &token->use);
+}
+
+/* NULL with an error. */
+static struct token *token_new(const struct vapid *vapid, const char *origin, int64_t now_unix,
+                               struct err *err)
+{
+    struct token *token = mem_new(sizeof *token);
+    list_init(&token->use);
+    token->signed_unix = now_unix;
+    memcpy(token->origin, origin, strlen(origin) + 1);
+    if (make_header(vapid, token->header, origin, now_unix, err) == 0)
+        return token;
+    free(token);
+    return NULL;
+}
+
+const char *vapid_header(struct vapid *vapid, const char *origin, const char *subject,
+                         int64_t now_unix, struct err *err)
+{
+    if (!vapid) {
+        err_set(err, ERR_NOT_FOUND, "There is no VAPID key here that could sign it.");
+        return NULL;
+    }
+    if (take_subject(vapid, subject, err) != 0)
+        return NULL;
     struct token *token = find(vapid, origin);
     if (token && is_fresh(token, now_unix)) {
-        use(vapid, token, header);
-        return 0;
+        use(vapid, token);
+        return token->header;
     }
-    if (!is_uri_text(origin, URL_ORIGIN_SIZE - 1))
-        return err_set(err, ERR_INVALID, "the endpoint's origin cannot be written into a token");
-    result = make_header(vapid, header, origin, now_unix, err);
-    if (result != 0)
-        return result;
+    if (!is_uri_text(origin, URL_ORIGIN_SIZE - 1)) {
+        err_set(err, ERR_INVALID, "the endpoint's origin cannot be written into a token");
+        return NULL;
+    }
+    struct token *made = token_new(vapid, origin, now_unix, err);
+    if (!made)
+        return NULL;
     if (token)
         drop(vapid, token);
-    keep(vapid, origin, header, now_unix);
-    return 0;
+    keep(vapid, made);
+    return made->header;
 }
 
 void vapid_forget(struct vapid *vapid, const char *origin)

@@ -40,9 +40,10 @@ const char *vapid_public_text(const struct vapid *vapid);
 void vapid_private_text(const struct vapid *vapid, char text[VAPID_PRIVATE_TEXT_SIZE]);
 
 /* "vapid t=<jwt>,k=<key>" for this origin, signed at most once an hour per origin (a bounded cache;
- * valid for 12 h). `subject` is the sub claim. ERR_NOT_FOUND where `vapid` is NULL. */
-int vapid_header(struct vapid *vapid, const char *origin, const char *subject, int64_t now_unix,
-                 char header[VAPID_HEADER_SIZE], struct err *err);
+ * valid for 12 h). `subject` is the sub claim. It lasts until the next call of these two. NULL with
+ * an error: ERR_NOT_FOUND where `vapid` is NULL. */
+const char *vapid_header(struct vapid *vapid, const char *origin, const char *subject,
+                         int64_t now_unix, struct err *err);
 /* The next vapid_header for this origin signs anew (a 401 was the answer). */
 void vapid_forget(struct vapid *vapid, const char *origin);
 
