@@ -8,11 +8,6 @@
 #include "base/mem.h"
 #include "base/random.h"
 
-enum {
-    TESTS_BURST = 5,
-    TESTS_EVERY_MS = 60 * 1000,
-};
-
 int64_t bell_now_ms(const struct bell *bell)
 {
     return bridge_now_ms(bell->bridge);
@@ -151,7 +146,6 @@ static struct bell *make(struct bridge *bridge, bool candidate)
     timer_init(&bell->connect_timer, on_connect_timer, bell);
     timer_init(&bell->wake_timer, on_wake_timer, bell);
     timer_init(&bell->store_timer, ring_on_store_timer, bell);
-    bucket_init(&bell->tests, TESTS_EVERY_MS, TESTS_BURST);
     return bell;
 }
 
@@ -235,7 +229,7 @@ void bell_adopt(struct bell *bell, struct account *account, struct bell *old, bo
     loop_timer_cancel(bell->bridge->parts.loop, &bell->connect_timer);
     bell->bridge->parts.link_ops->promote(bell->link);
     if (old) {
-        bell->tests = old->tests;
+        bell->tests_full_at_ms = old->tests_full_at_ms;
         bell->spending = old->spending;
     }
     if (old && same_url)

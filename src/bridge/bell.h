@@ -5,7 +5,6 @@
 #define DOORBELL_BRIDGE_BELL_H
 
 #include "account/registry.h"
-#include "base/bucket.h"
 #include "base/list.h"
 #include "bridge/arrivals.h"
 #include "bridge/bridge.h"
@@ -82,8 +81,8 @@ struct bell {
     struct list pings;                  /* the operator's, who waits for the answers */
     struct fleet_mark fleet_marks[FLEETS];
     struct endpoint_life endpoint_life;
-    struct bucket tests;
-    int64_t held_until_ms; /* a test was not sent; 0: none since one was */
+    int64_t tests_full_at_ms; /* of the bucket that they are taken from */
+    int64_t held_until_ms;    /* a test was not sent; 0: none since one was */
     struct spending spending;
 
     /* Registrations that wait for a row to be durable, by the number of what they asked for. */
@@ -100,10 +99,10 @@ struct bell {
     bool ring_left : 1, notice_left : 1;
     bool ring_outdated : 1, notice_outdated : 1; /* the app has subscribed anew since they left */
     bool test_due : 1, contested_due : 1;        /* asked for while another notice was in flight */
-    enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said : 8; /* in the log, last */
-    enum link_reason said_reason : 8;                          /* of SAID_DOWN */
-    enum link_reason down_reason : 8; /* why its link went down last; LINK_STOPPED: for nothing */
-    enum link_reason stopped_for : 8; /* for this fault of the other side we stop the link
+    enum { SAID_NOTHING, SAID_CONNECTED, SAID_DOWN } said : 2; /* in the log, last */
+    enum link_reason said_reason : 6;                          /* of SAID_DOWN */
+    enum link_reason down_reason : 6; /* why its link went down last; LINK_STOPPED: for nothing */
+    enum link_reason stopped_for : 6; /* for this fault of the other side we stop the link
                                          ourselves; LINK_STOPPED: for none */
 };
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -344,9 +345,19 @@ void ring_notice(struct bell *bell, enum push_kind kind)
     bell->notice = push_send(bell->bridge->parts.push, &target, kind, on_noticed, bell);
 }
 
+static bool may_test(struct bell *bell)
+{
+    enum { BURST = 5, EVERY_MS = 60 * 1000 };
+    struct bucket bucket = {
+        .every_ms = EVERY_MS, .burst = BURST, .full_at_ms = bell->tests_full_at_ms};
+    bool taken = bucket_take(&bucket, bell_now_ms(bell));
+    bell->tests_full_at_ms = bucket.full_at_ms;
+    return taken;
+}
+
 bool ring_test(struct bell *bell)
 {
-    if (bell->account->state == ACCOUNT_DISABLED || !bucket_take(&bell->tests, bell_now_ms(bell)))
+    if (bell->account->state == ACCOUNT_DISABLED || !may_test(bell))
         return false;
     ring_notice(bell, PUSH_TEST);
     return true;

@@ -19,6 +19,12 @@ struct channel *h2_channel_of(nghttp2_session *session, int32_t id)
 
 /* The end of a channel. */
 
+/* Each account has a channel: no pointer where its road shows the way. */
+static struct h2 *h2_of(const struct channel *channel)
+{
+    return list_owner(channel->websocket.road, struct h2, road);
+}
+
 static void drop_unsent(struct channel *channel)
 {
     if (channel->out)
@@ -53,7 +59,8 @@ static void leave_stream(struct channel *channel, uint32_t error)
 /* It got no answer. Where others do, it is not the road's fault. */
 static void end_unanswered(struct channel *channel, const char *text)
 {
-    struct transport_end end = {.kind = TRANSPORT_UNREACHABLE, .alone = channel->h2->serving > 0};
+    struct transport_end end = {.kind = TRANSPORT_UNREACHABLE,
+                                .alone = h2_of(channel)->serving > 0};
     snprintf(end.text, sizeof end.text, "%s", text);
     websocket_end(&channel->websocket, &end);
 }
@@ -134,7 +141,7 @@ void h2_channel_asked(struct channel *channel, struct h2_connection *connection,
     channel->connection = connection;
     channel->id = id;
     channel->websocket.end = mem_new(sizeof *channel->websocket.end);
-    websocket_asked(&channel->websocket, channel->h2->handshake_timeout_ms);
+    websocket_asked(&channel->websocket, h2_of(channel)->handshake_timeout_ms);
 }
 
 static bool is_named(const char *name, size_t length, const char *wanted)
@@ -210,7 +217,7 @@ void h2_channel_refused(struct channel *channel)
     channel->connection = NULL;
     list_remove(&channel->node);
     websocket_wait(&channel->websocket);
-    h2_enqueue(channel->h2, channel);
+    h2_enqueue(h2_of(channel), channel);
 }
 
 void h2_channel_closed(struct channel *channel)
@@ -254,7 +261,6 @@ struct channel *h2_channel_new(struct h2 *h2, bool candidate, const struct trans
                                void *arg)
 {
     struct channel *channel = mem_new(sizeof *channel);
-    channel->h2 = h2;
     channel->lane = candidate ? CONNECTOR_CANDIDATE : CONNECTOR_ACCOUNT;
     list_init(&channel->node);
     websocket_init(&channel->websocket, &h2->road, events, arg, on_timer, channel);
@@ -287,7 +293,7 @@ void h2_channel_close(struct channel *channel, int code, const char *reason)
     struct websocket *websocket = &channel->websocket;
     if (websocket->state == WEBSOCKET_WAITING || websocket->state == WEBSOCKET_ASKING) {
         if (websocket->state == WEBSOCKET_WAITING)
-            channel->h2->queued--;
+            h2_of(channel)->queued--;
         leave_stream(channel, NGHTTP2_CANCEL);
         websocket_end_text(websocket, TRANSPORT_STOPPED, "");
     } else if (websocket->state == WEBSOCKET_OPEN) {
@@ -309,11 +315,11 @@ void h2_channel_free(struct channel *channel)
     struct websocket *websocket = &channel->websocket;
     websocket->events = NULL;
     if (channel->id && websocket->said_all) {
-        loop_timer_set(channel->h2->loop, &websocket->timer, WEBSOCKET_CLOSE_MS);
+        loop_timer_set(h2_of(channel)->loop, &websocket->timer, WEBSOCKET_CLOSE_MS);
         return;
     }
     if (websocket->state == WEBSOCKET_WAITING)
-        channel->h2->queued--;
+        h2_of(channel)->queued--;
     leave_stream(channel, NGHTTP2_CANCEL);
     destroy(channel);
 }
