@@ -354,6 +354,15 @@ size_t stream_unsent(const struct stream *stream)
     return stream->out.length;
 }
 
+void stream_acknowledge(struct stream *stream)
+{
+    static const int now = 1, later = 0; /* what comes next is acknowledged later again */
+    if (stream->state != STATE_OPEN)
+        return;
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &now, sizeof now);
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_QUICKACK, &later, sizeof later);
+}
+
 void stream_idle(struct stream *stream)
 {
     if (stream->state == STATE_OPEN && stream->tls && stream->out.length == 0 &&

@@ -50,7 +50,7 @@ static bool read_login(struct login *login, const struct url *endpoint)
 bool basic_header(const struct url *endpoint, char header[BASIC_HEADER_SIZE])
 {
     struct login login;
-    if (!read_login(&login, endpoint))
+    if (!endpoint->userinfo || !read_login(&login, endpoint))
         return false;
     memcpy(header, "Basic ", sizeof "Basic ");
     b64_encode(header + strlen("Basic "), login.text, login.user + 1 + login.password);

@@ -8,6 +8,7 @@
 #include "push/message.h"
 #include "push/origin.h"
 #include "push/push.h"
+#include "push/readings.h"
 #include "push/skew.h"
 #include "push/transfer.h"
 
@@ -15,6 +16,7 @@ struct push {
     struct loop *loop;
     struct resolver *resolver;
     struct policy *policy;
+    struct readings readings;
     struct vapid *vapid;
     struct headers *headers, *former_headers; /* before the last reload; NULL: there was none */
     unsigned reloads;

@@ -376,10 +376,12 @@ static void flush_within(struct h2_connection *connection, int64_t most_ms)
 void h2_connection_flush_answers(struct h2_connection *connection)
 {
     int64_t since_ms = loop_now_ms(connection->h2->loop) - connection->sent_at_ms;
-    if (since_ms >= TOGETHER_MS)
+    if (since_ms >= TOGETHER_MS) {
         h2_connection_flush(connection);
-    else
-        flush_within(connection, TOGETHER_MS - since_ms);
+        return;
+    }
+    flush_within(connection, TOGETHER_MS - since_ms);
+    stream_acknowledge(connection->stream);
 }
 
 void h2_connection_flush_soon(struct h2_connection *connection)

@@ -74,7 +74,7 @@ struct h2_connection {
 
 struct channel {
     struct websocket websocket;
-    struct list node; /* the pool's queue, or its connection's channels */
+    struct list node;                 /* the pool's queue, or its connection's channels */
     struct h2_connection *connection; /* NULL: none */
     struct buf
         *out;   /* frames, until the server's window and the connection take them; NULL: none */

@@ -82,6 +82,11 @@ int stream_write(struct stream *stream, const void *bytes, size_t length)
     return stream->written < STREAM_UNSENT_MAX ? 0 : ERR_LIMIT;
 }
 
+void stream_acknowledge(struct stream *stream)
+{
+    assert(stream);
+}
+
 void stream_idle(struct stream *stream)
 {
     assert(stream);

@@ -48,7 +48,7 @@ struct stream {
     struct side *sides[SOCKETS_MAX];
     size_t count;
     bool open, finished, freed, deaf;
-    unsigned pings, writes;
+    unsigned pings, writes, acknowledgements;
 };
 
 struct attempt {
@@ -137,6 +137,12 @@ int stream_write(struct stream *stream, const void *bytes, size_t length)
         return world.write_result;
     stream->writes++;
     return buf_add(&stream->to_server, bytes, length);
+}
+
+void stream_acknowledge(struct stream *stream)
+{
+    ck_assert(!stream->freed);
+    stream->acknowledgements++;
 }
 
 void stream_idle(struct stream *stream)
@@ -1778,6 +1784,7 @@ START_TEST(answers_that_follow_each_other_closely_go_together)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(h2_ops.send(owners[i]->channel, (const uint8_t *)"taken", 5), 0);
     ck_assert_uint_eq(stream->writes, before + 1);
+    ck_assert_uint_eq(stream->acknowledgements, 2); /* not the one that carries it itself */
     advance(TOGETHER_MS - 1);
     settle_down();
     ck_assert_uint_eq(stream->writes, before + 1);
