@@ -76,7 +76,7 @@ static uint16_t plain_port(const char *text, const char **end)
 }
 
 /* What is written as we would write it can be read in one way only, and is read in a tenth of the
- * time that curl's parser takes. False: that one is to read it. */
+ * time that curl's parser takes: each ring reads its endpoint. False: that one is to read it. */
 static bool take_plain(struct url *url, const char *authority)
 {
     size_t length = 0;
@@ -91,14 +91,6 @@ static bool take_plain(struct url *url, const char *authority)
     if (url->is_plain)
         url->target = mem_text(target);
     return url->is_plain;
-}
-
-const char *url_plain_target(const char *text)
-{
-    const char *colon = strchr(text, ':');
-    const char *target =
-        colon && text_starts(colon, "://") ? strchr(colon + strlen("://"), '/') : NULL;
-    return target && is_plain_target(target) && strlen(text) <= URL_MAX ? target : NULL;
 }
 
 static int refuse_name(struct err *err)

@@ -29,9 +29,6 @@ struct url {
 /* ERR_INVALID with a sentence that names what is wrong and never repeats the URL's path. */
 int url_parse(struct url *url, const char *text, struct err *err);
 void url_fini(struct url *url);
-/* Where the target of a text begins that is a plain URL if what stands before it is; NULL where it
- * is none in any case. */
-const char *url_plain_target(const char *text);
 
 /* scheme://host[:port], the port only where it is not the scheme's own; RFC 6454 section 6.2. */
 void url_origin(const struct url *url, char origin[URL_ORIGIN_SIZE]);

@@ -412,7 +412,7 @@ int policy_check_origin(const struct policy *policy, const struct url *origin,
     return check_class(policy, origin, policy_names_origin(policy, origin), address, err);
 }
 
-int policy_check_url(const struct policy *policy, const struct url *endpoint, bool proven,
+static int check_url(const struct policy *policy, const struct url *endpoint, bool proven,
                      struct err *err)
 {
     if (host_is_within(endpoint->host, "onion"))
@@ -439,7 +439,7 @@ int policy_read_endpoint(const struct policy *policy, struct url *url, const cha
         err_prefix(err, "the endpoint cannot be used");
         return result;
     }
-    result = policy_check_url(policy, url, proven, err);
+    result = check_url(policy, url, proven, err);
     if (result != 0)
         url_fini(url);
     return result;

@@ -26,10 +26,6 @@ int policy_check_endpoint(const struct policy *policy, const char *endpoint, boo
 int policy_read_endpoint(const struct policy *policy, struct url *url, const char *endpoint,
                          bool proven, struct err *err);
 
-/* For what was read of an endpoint before. */
-int policy_check_url(const struct policy *policy, const struct url *endpoint, bool proven,
-                     struct err *err);
-
 /* Whether a connection for this endpoint may go to this address, which carries the port: private
  * ones only where an entry other than "*" names the endpoint or push.connect_to names the place for
  * its origin; special ones never; push.denied wins.

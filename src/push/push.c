@@ -295,6 +295,7 @@ static struct push_request *request_new(struct push *push, const struct push_tar
 {
     struct push_request *request =
         mem_partly(sizeof *request, offsetof(struct push_request, origin));
+    request->origin[0] = '\0';
     request->push = push;
     request->endpoint = mem_text(target->endpoint);
     request->proven = target->proven;
@@ -307,27 +308,6 @@ static struct push_request *request_new(struct push *push, const struct push_tar
     return request;
 }
 
-static int read_endpoint(struct push_request *request, struct err *err)
-{
-    struct push *push = request->push;
-    struct url *url = &request->url;
-    if (readings_find(&push->readings, request->endpoint, url, request->origin))
-        return policy_check_url(push->policy, url, request->proven, err);
-    int result = policy_read_endpoint(push->policy, url, request->endpoint, request->proven, err);
-    if (result != 0)
-        return result;
-    url_origin(url, request->origin);
-    readings_keep(&push->readings, url, request->origin);
-    return 0;
-}
-
-static void forget_endpoint(struct push_request *request)
-{
-    url_fini(&request->url);
-    request->url = (struct url){.port = 0};
-    request->origin[0] = '\0';
-}
-
 struct push_request *push_send(struct push *push, const struct push_target *target,
                                enum push_kind kind, push_fn *fn, void *arg)
 {
@@ -335,11 +315,13 @@ struct push_request *push_send(struct push *push, const struct push_target *targ
     request->fn = fn;
     request->arg = arg;
     struct err err;
-    if (read_endpoint(request, &err) != 0) {
-        forget_endpoint(request);
+    if (policy_read_endpoint(push->policy, &request->url, request->endpoint, request->proven,
+                             &err) != 0) {
+        request->url = (struct url){.port = 0};
         fail(request, PUSH_FORBIDDEN, err.text);
         return request;
     }
+    url_origin(&request->url, request->origin);
     find_addresses(request);
     return request;
 }
@@ -398,7 +380,6 @@ struct push *push_new(struct loop *loop, struct resolver *resolver, struct polic
     take_headers(push, headers);
     answers_init(&push->answers);
     skew_init(&push->skew);
-    readings_init(&push->readings);
     timer_init(&push->pacing, on_pacing, push);
     list_init(&push->requests);
     list_init(&push->ended);
@@ -423,7 +404,6 @@ void push_free(struct push *push)
     loop_timer_cancel(push->loop, &push->pacing);
     transfers_free(push->transfers);
     origins_fini(&push->origins);
-    readings_fini(&push->readings);
     headers_free(push->headers);
     headers_free(push->former_headers);
     free(push->subject);

@@ -8,7 +8,6 @@
 #include "push/message.h"
 #include "push/origin.h"
 #include "push/push.h"
-#include "push/readings.h"
 #include "push/skew.h"
 #include "push/transfer.h"
 
@@ -16,7 +15,6 @@ struct push {
     struct loop *loop;
     struct resolver *resolver;
     struct policy *policy;
-    struct readings readings;
     struct vapid *vapid;
     struct headers *headers, *former_headers; /* before the last reload; NULL: there was none */
     unsigned reloads;
