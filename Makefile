@@ -15,9 +15,9 @@ CHECK_DEPS := $(UNIT_DEPS) clang llvm valgrind clang-format cppcheck mandoc $(sh
 PACKAGES := libcurl libssl libcrypto libsodium yaml-0.1 libuv libcares libmicrohttpd libnghttp2 \
             sqlite3 libqrencode jansson libseccomp
 
-CFLAGS := -O2 -g
+CFLAGS := -O2 -g -ffunction-sections
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
-LINK_FLAGS := -pie -Wl,-z,relro,-z,now,--build-id=sha1
+LINK_FLAGS := -pie -Wl,-z,relro,-z,now,--build-id=sha1,-T,src/ring_path.ld
 ifneq ($(SANITIZE),)
 BUILD := build-sanitize
 CFLAGS := -O1 -g
@@ -96,9 +96,9 @@ $(LIBRARY): $(LIBRARY_OBJECTS)
 	@rm -f $@
 	@$(AR) rcsD $@ $^
 
-$(PROGRAM): $(PROGRAM_OBJECTS) $(LIBRARY)
+$(PROGRAM): $(PROGRAM_OBJECTS) $(LIBRARY) src/ring_path.ld
 	@echo 'LINK $@'
-	@$(CC) $(LINK_FLAGS) $^ $(ALL_LIBS) -o $@
+	@$(CC) $(LINK_FLAGS) $(filter-out %.ld,$^) $(ALL_LIBS) -o $@
 
 # Named as the folders want them that they are installed into.
 MANUAL := $(addprefix $(BUILD)/man/,doorbell.1 doorbell.yaml.5)
@@ -210,6 +210,7 @@ fuzz-seconds: fuzz
 
 lint: $(PROGRAM)
 	@tests/lint/layers
+	@tests/lint/ring_path
 	@tests/lint/named_tests
 	@tests/lint/readme $(PROGRAM)
 	@clang-format --dry-run --Werror $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
