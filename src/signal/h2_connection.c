@@ -316,6 +316,7 @@ static int send_all(struct h2_connection *connection, int *fault)
     while (result == 0 && (given = nghttp2_session_mem_send(connection->session, &bytes)) > 0) {
         size_t length = (size_t)given;
         connection->sent_at_ms = loop_now_ms(connection->h2->loop);
+        connection->unconfirmed = false;
         if (used && length > sizeof record - used) {
             result = stream_write(connection->stream, record, used);
             used = 0;
@@ -381,7 +382,10 @@ void h2_connection_flush_answers(struct h2_connection *connection)
         return;
     }
     flush_within(connection, TOGETHER_MS - since_ms);
-    stream_acknowledge(connection->stream);
+    if (connection->unconfirmed && !connection->due) {
+        stream_acknowledge(connection->stream);
+        connection->unconfirmed = false;
+    }
 }
 
 void h2_connection_flush_soon(struct h2_connection *connection)
@@ -404,6 +408,7 @@ static void on_received(void *arg, const uint8_t *bytes, size_t length)
     struct h2_connection *connection = arg;
     connection->heard_at_ms = loop_now_ms(connection->h2->loop);
     connection->answer_by_ms = 0;
+    connection->unconfirmed = true;
     if (connection->failure)
         return;
     connection->inside = true;

@@ -70,6 +70,7 @@ struct h2_connection {
     bool wipes;          /* what is sent now has credentials in it */
     bool inside;         /* nghttp2: what it wants to send waits until it is left */
     bool due;            /* it wants to: nothing waits any longer for company */
+    bool unconfirmed;    /* something arrived, and nothing was sent since */
 };
 
 struct channel {

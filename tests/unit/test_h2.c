@@ -1784,7 +1784,6 @@ START_TEST(answers_that_follow_each_other_closely_go_together)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(h2_ops.send(owners[i]->channel, (const uint8_t *)"taken", 5), 0);
     ck_assert_uint_eq(stream->writes, before + 1);
-    ck_assert_uint_eq(stream->acknowledgements, 2); /* not the one that carries it itself */
     advance(TOGETHER_MS - 1);
     settle_down();
     ck_assert_uint_eq(stream->writes, before + 1);
@@ -1829,6 +1828,24 @@ START_TEST(an_answer_waits_on_while_messages_come_and_goes_with_what_must_go)
     expect_frame(stream->sides[0], &at, 0x82, "taken", 5);
     expect_frame(stream->sides[0], &at, 0x82, "again", 5);
     close_many(owners, 3);
+}
+END_TEST
+
+START_TEST(what_arrived_is_acknowledged_once_where_its_answer_waits)
+{
+    struct owner *owners[2];
+    open_many(owners, 2);
+    struct stream *stream = world.streams[0];
+    let_go();
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(h2_ops.send(owners[i]->channel, (const uint8_t *)"taken", 5), 0);
+    ck_assert_uint_eq(stream->acknowledgements, 0); /* the first one carries it */
+    say(stream, 1, 0x82, "hi", 2);
+    settle_down();
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(h2_ops.send(owners[i]->channel, (const uint8_t *)"again", 5), 0);
+    ck_assert_uint_eq(stream->acknowledgements, 1);
+    close_many(owners, 2);
 }
 END_TEST
 
@@ -2066,6 +2083,7 @@ int main(void)
         what_is_in_a_hurry_takes_along_what_is_not,
         answers_that_follow_each_other_closely_go_together,
         an_answer_waits_on_while_messages_come_and_goes_with_what_must_go,
+        what_arrived_is_acknowledged_once_where_its_answer_waits,
         as_many_answers_at_once_as_the_server_reads_find_room,
         no_hurry_is_less_after_a_reload,
         what_is_in_no_hurry_may_come_too_late,
