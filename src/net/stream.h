@@ -65,8 +65,9 @@ enum { STREAM_UNSENT_MAX = 1024 * 1024 };
 int stream_write(struct stream *stream, const void *bytes, size_t length);
 size_t stream_unsent(const struct stream *stream);
 
-/* For who will not write for a while: lets the kernel acknowledge now what has arrived. Otherwise
- * it may do so inside the next read, where what arrives then waits for it. */
+/* For who will not write for a while: lets the kernel send TCP's acknowledgement, which is not any
+ * message's, of what has arrived now. Otherwise it may do so inside the next read, where what
+ * arrives then waits for it. */
 void stream_acknowledge(struct stream *stream);
 
 /* Gives back the buffers that a quiet stream does not need. They come back by themselves. */

@@ -24,13 +24,15 @@ enum {
     DNS_SECONDS = 60,      /* what an address outlasts the request that brought it */
     BUFFER_SIZE = 4096,    /* an answer is shorter than 24 KiB */
     UPLOAD_SIZE = 16384,   /* curl's least; its 64 KiB would be taken for each TLS request */
-    HEADERS_SIZE = TRANSFER_AUTHORIZATION_SIZE + 256, /* and topic, type and what is always there */
     WHY_SIZE = 256,
 };
 
 /* What every request has. */
 static const char common[] = "\r\nUser-Agent: Doorbell/" DOORBELL_VERSION "\r\nTTL: 2592000"
                              "\r\nUrgency: high\r\nContent-Encoding: aes128gcm";
+
+enum { NAMES_TOPIC_AND_TYPE = 160 };
+enum { HEADERS_SIZE = TRANSFER_AUTHORIZATION_SIZE + sizeof common + NAMES_TOPIC_AND_TYPE };
 
 struct transfers {
     struct loop *loop;

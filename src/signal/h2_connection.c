@@ -15,8 +15,8 @@ enum {
     HEADER_LIST_MAX = 8192,
     RECORD = 4096, /* a hundred keep-alives */
     /* So long after the last write an answer waits, unless something must go sooner. Each write
-     * wakes the server; but the more comes in while nothing goes out, the more often the kernel
-     * acknowledges it by itself, which makes the next message wait. */
+     * wakes the server; but what comes in while nothing goes out is acknowledged by a packet of
+     * its own. */
     TOGETHER_MS = 15,
     /* A link that is made anew finds the connection still there. */
     EMPTY_MS = 10 * 1000,
